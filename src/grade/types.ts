@@ -1,0 +1,155 @@
+import type { Span } from "../core/errors.ts";
+
+/**
+ * What one probe saw.
+ * - `allowed`: the destination answered.
+ * - `dropped`: no answer within the deadline, or a drop shown by the kernel.
+ * - `rejected`: an answer that refuses: RST, ICMP unreachable, NXDOMAIN, 4xx/5xx where it matters.
+ * - `error`: the probe itself failed (no such pod, no tool, no route to run it). Never "blocked".
+ */
+export type Outcome = "allowed" | "dropped" | "rejected" | "error";
+
+/** Something seen that explains an outcome, ready to print. */
+export interface Evidence {
+  kind: "tool-output" | "kernel-drop" | "kernel-reject" | "icmp" | "capture" | "control" | "resolution" | "note";
+  /** One line, or the tool's whole output. */
+  text: string;
+  /** The paste-able command that produced it, where there is one. */
+  command?: string;
+}
+
+/** A packet that a policy rule of a node dropped or rejected, as the kernel recorded it. */
+export interface DropProof {
+  node: string;
+  /** Which side's isolation dropped it. */
+  direction: "ingress" | "egress";
+  source: string;
+  destination: string;
+  protocol: "tcp" | "udp" | "icmp";
+  sourcePort?: number;
+  destinationPort?: number;
+}
+
+export interface Observation {
+  outcome: Outcome;
+  /** One line: why this outcome, e.g. "connection refused (RST)" or "SYN dropped by egress isolation on worker1". */
+  reason: string;
+  /** Milliseconds to the outcome; absent when it was not timed. */
+  latencyMs?: number;
+  /** How often it was tried; an unexpected cell is tried again before it is judged. */
+  tries: number;
+  /** The drop or rejection shown by the data plane; `blocked` by rejection counts only with it. */
+  proof?: DropProof;
+  /** What this kind of probe measured: HTTP status, addresses, bits a second; shapes are in docs/probes/. */
+  measured?: Record<string, unknown>;
+  evidence: Evidence[];
+}
+
+/** A comparison such as ">= 500 Mbit/s", its figure in base units. */
+export interface Bound {
+  operator: ">=" | "<=" | ">" | "<" | "==";
+  value: number;
+  /** As written. */
+  text: string;
+}
+
+/** Connectivity that is expected of one cell. */
+export type ConnectivityExpectation = "allowed" | "blocked" | "rejected";
+
+/** What should be seen: connectivity, the reference policies' verdict, or figures that the probe kind defines. */
+export type Expectation = ConnectivityExpectation | "policy" | Record<string, unknown>;
+
+/** Why the oracle says allowed or blocked. */
+export interface PolicyReason {
+  allowed: boolean;
+  /** One line a side, e.g. "egress of shop/web: isolated by shop/deny-all; no rule allows shop/db:5432/TCP". */
+  lines: string[];
+  /** The policies and rules named, with their places where the manifest is known. */
+  spans: Span[];
+}
+
+export interface CellKey {
+  from: string;
+  to: string;
+  /** Absent for probes without a port (ping, dns). */
+  port?: number;
+  protocol?: "tcp" | "udp";
+}
+
+/** Something that answered at this destination, so that silence elsewhere means something. */
+export interface PositiveControl {
+  /** Who got the answer: another source, the destination itself, or this source before the change. */
+  by: "another-source" | "itself" | "before";
+  from: string;
+  /** ISO 8601. */
+  at: string;
+}
+
+/** One thing that was to be seen and what was seen. */
+export interface Cell {
+  key: CellKey;
+  /** Absent when the reference cannot say; the cell is then inconclusive. */
+  expected?: Expectation;
+  /** Absent when the cell was never probed: inconclusive. */
+  observation?: Observation;
+  control?: PositiveControl;
+  why?: PolicyReason;
+  /** The command that reruns just this. */
+  rerun: string;
+  /** Whether the untouched lab already gave what is expected; absent where there is no baseline. */
+  passedBefore?: boolean;
+}
+
+export type Verdict = "pass" | "fail" | "inconclusive";
+
+export interface JudgedCell extends Cell {
+  verdict: Verdict;
+  /** One line: why this verdict. */
+  reason: string;
+}
+
+/** One probe of the lab with all its cells. */
+export interface ProbeResult {
+  name: string;
+  kind: string;
+  /** Where the lab file states it. */
+  span?: Span;
+  /** Points the lab gives it; undefined where the lab states none. */
+  points?: number;
+  hint?: string;
+  /** What the expectation is as written, for the report. */
+  expectText: string;
+  cells: Cell[];
+  /** Milliseconds from start to end. */
+  durationMs: number;
+  /** True where the chosen CNI cannot enforce what the expectation needs; the cell is then not gradable. */
+  notEnforceable?: string;
+}
+
+export interface JudgedProbe extends Omit<ProbeResult, "cells"> {
+  cells: JudgedCell[];
+  verdict: Verdict;
+  /** A guard passed before the learner did anything: worth nothing, and its failure voids the task. */
+  role: "guard" | "goal";
+  earned: number;
+  possible: number;
+}
+
+export interface JudgedTask {
+  text: string;
+  verdict: Verdict;
+  earned: number;
+  possible: number;
+  probes: string[];
+  /** The failed guards that void it. */
+  voidedBy: string[];
+}
+
+export interface GradeReport {
+  verdict: Verdict;
+  probes: JudgedProbe[];
+  tasks: JudgedTask[];
+  earned: number;
+  possible: number;
+  counts: { pass: number; fail: number; inconclusive: number };
+}

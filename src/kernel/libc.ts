@@ -1,0 +1,98 @@
+import koffi from "koffi";
+
+/** glibc's and musl's names for the C library on Linux. */
+function openLibc(): ReturnType<typeof koffi.load> {
+  try {
+    return koffi.load("libc.so.6");
+  } catch (cause) {
+    const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
+    try {
+      return koffi.load(`libc.musl-${machine}.so.1`);
+    } catch {
+      throw cause;
+    }
+  }
+}
+
+const libc = openLibc();
+
+/** Raw calls; each returns -1 and sets errno on failure. See the man page (section 2) of each name. */
+export const calls = {
+  unshare: libc.func("int unshare(int flags)") as (flags: number) => number,
+  setns: libc.func("int setns(int fd, int nstype)") as (fd: number, nstype: number) => number,
+  socket: libc.func("int socket(int domain, int type, int protocol)") as (domain: number, type: number, protocol: number) => number,
+  bind: libc.func("int bind(int fd, const void *address, uint32_t length)") as (fd: number, address: Uint8Array, length: number) => number,
+  connect: libc.func("int connect(int fd, const void *address, uint32_t length)") as (
+    fd: number,
+    address: Uint8Array,
+    length: number,
+  ) => number,
+  listen: libc.func("int listen(int fd, int backlog)") as (fd: number, backlog: number) => number,
+  send: libc.func("ssize_t send(int fd, const void *data, size_t length, int flags)") as (
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+  ) => number,
+  recv: libc.func("ssize_t recv(int fd, _Out_ void *data, size_t length, int flags)") as (
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+  ) => number,
+  setsockopt: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)") as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: number,
+  ) => number,
+  getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)") as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: [number],
+  ) => number,
+  getsockname: libc.func("int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)") as (
+    fd: number,
+    address: Uint8Array,
+    length: [number],
+  ) => number,
+  poll: libc.func("int poll(_Inout_ void *fds, uint64_t count, int timeoutMs)") as (fds: Uint8Array, count: number, timeoutMs: number) => number,
+  close: libc.func("int close(int fd)") as (fd: number) => number,
+  flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,
+  sethostname: libc.func("int sethostname(const char *name, size_t length)") as (name: string, length: number) => number,
+  if_nametoindex: libc.func("unsigned int if_nametoindex(const char *name)") as (name: string) => number,
+} as const;
+
+const errnoNames = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]));
+
+/** The name ("ECONNREFUSED") of an errno number. */
+export function errnoName(errno: number): string {
+  return errnoNames.get(errno) ?? `errno ${errno}`;
+}
+
+/** A failed system call: `errno` is its number, `code` its name. */
+export class SystemCallError extends Error {
+  readonly errno: number;
+  readonly code: string;
+
+  constructor(call: string, errno: number, detail?: string) {
+    super(`${call}: ${errnoName(errno)}${detail === undefined ? "" : ` (${detail})`}`);
+    this.name = "SystemCallError";
+    this.errno = errno;
+    this.code = errnoName(errno);
+  }
+}
+
+/** Passes a call's result on, or throws {@link SystemCallError} where it is negative. Call it at once: errno is the thread's last. */
+export function check(call: string, result: number, detail?: string): number {
+  if (result < 0) throw new SystemCallError(call, koffi.errno(), detail);
+  return result;
+}
+
+/** errno of the last failed call on this thread. */
+export function lastErrno(): number {
+  return koffi.errno();
+}

@@ -1,0 +1,51 @@
+/**
+ * Network configuration as plain data, in the order the kernel must see it. `rtnetlink.ts` turns it into messages; the
+ * CNI models produce it. Field names follow iproute2's words.
+ */
+export type NetOp =
+  | { op: "link-up"; name: string }
+  | { op: "link-set"; name: string; mtu?: number; address?: string; master?: string; hairpin?: boolean }
+  | { op: "link-delete"; name: string }
+  /** A pair whose other end appears in the namespace `peerNamespace` (a key the caller resolves). */
+  | {
+      op: "veth-add";
+      name: string;
+      mtu?: number;
+      address?: string;
+      peer: { name: string; namespace: string; mtu?: number; address?: string };
+    }
+  | { op: "bridge-add"; name: string; mtu?: number; address?: string }
+  | {
+      op: "vxlan-add";
+      name: string;
+      vni: number;
+      /** Address of the tunnel's end on the node network. */
+      local: string;
+      /** Interface the tunnel runs over. */
+      dev: string;
+      port: number;
+      mtu?: number;
+      address?: string;
+      learning: boolean;
+    }
+  | { op: "address-add"; dev: string; address: string; prefixLength: number; noPrefixRoute?: boolean; scope?: "global" | "link" | "host" }
+  | {
+      op: "route-add" | "route-replace" | "route-delete";
+      /** CIDR, or "default". */
+      to: string;
+      via?: string;
+      dev?: string;
+      src?: string;
+      scope?: "global" | "link" | "host";
+      /** rtnetlink protocol: kernel 2, boot 3, static 4, bird 12, calico's 80. */
+      protocol?: number;
+      type?: "unicast" | "blackhole" | "unreachable";
+      onlink?: boolean;
+      mtu?: number;
+    }
+  /** Always permanent. */
+  | { op: "neigh-add" | "neigh-delete"; dev: string; address: string; lladdr: string }
+  /** Forwarding entry of a VXLAN device: frames to `lladdr` go to the tunnel end `dst`. */
+  | { op: "fdb-add" | "fdb-delete"; dev: string; lladdr: string; dst: string }
+  /** A file below /proc/sys/net, its name with slashes ("ipv4/ip_forward"). */
+  | { op: "sysctl"; key: string; value: string };

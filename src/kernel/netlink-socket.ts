@@ -1,0 +1,149 @@
+import { calls, check, errnoName } from "./libc.ts";
+import type { NetlinkMessage } from "./netlink-message.ts";
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_NETLINK = 270;
+const NETLINK_CAP_ACK = 10;
+const NETLINK_EXT_ACK = 11;
+const NLM_F_ACK = 4;
+const NLM_F_ACK_TLVS = 0x200;
+const NLM_F_CAPPED = 0x100;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const NLMSGERR_ATTR_MSG = 1;
+
+/** Messages a send; their errors must fit the socket's receive buffer (about 270 packets of 208 KiB). */
+const BATCH = 128;
+const EXISTS = 17;
+
+/** A request that the kernel refused. */
+export class NetlinkError extends Error {
+  readonly errno: number;
+  readonly code: string;
+  /** What the request was, as the caller named it. */
+  readonly request: string;
+
+  constructor(request: string, errno: number, kernelMessage: string | undefined) {
+    super(`${request}: ${errnoName(errno)}${kernelMessage === undefined ? "" : `: ${kernelMessage}`}`);
+    this.name = "NetlinkError";
+    this.request = request;
+    this.errno = errno;
+    this.code = errnoName(errno);
+  }
+}
+
+export interface NetlinkRequest {
+  message: NetlinkMessage;
+  /** Named in the error. */
+  describe: () => string;
+  /** EEXIST is success: the object is wanted, not its creation. */
+  mayExist?: boolean;
+  /** errno numbers that are success. */
+  tolerate?: readonly number[];
+}
+
+/**
+ * A netlink socket (netlink(7)) of the namespace it was opened in; usable from any namespace afterwards. Calls block
+ * the thread for the kernel's own time only: requests are handled inside send(2).
+ */
+export class NetlinkSocket {
+  private readonly fd: number;
+  private sequence = 0;
+  private readonly reply = Buffer.alloc(65536);
+
+  /** Opens it in the calling thread's current namespace; `family` is NETLINK_ROUTE (0), NETLINK_NETFILTER (12), … */
+  constructor(family = 0) {
+    this.fd = check("socket", calls.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, family), "netlink");
+    const one = Uint8Array.of(1, 0, 0, 0);
+    check("setsockopt", calls.setsockopt(this.fd, SOL_NETLINK, NETLINK_CAP_ACK, one, 4));
+    check("setsockopt", calls.setsockopt(this.fd, SOL_NETLINK, NETLINK_EXT_ACK, one, 4));
+  }
+
+  /** Carries the requests out in order; throws the first that the kernel refused, after which later ones may have been done. */
+  request(requests: readonly NetlinkRequest[]): void {
+    for (let start = 0; start < requests.length; start += BATCH) this.batch(requests.slice(start, start + BATCH));
+  }
+
+  private batch(requests: readonly NetlinkRequest[]): void {
+    const first = this.sequence + 1;
+    const parts = requests.map((request, index) => {
+      // Only the last is acknowledged: the kernel reports errors of the others all the same, and handles them in order.
+      if (index === requests.length - 1) request.message.addFlags(NLM_F_ACK);
+      this.sequence += 1;
+      return request.message.finish(this.sequence);
+    });
+    const data = Buffer.concat(parts);
+    check("send", calls.send(this.fd, data, data.length, 0), "netlink");
+    let failure: NetlinkError | undefined;
+    for (;;) {
+      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
+      for (let offset = 0; offset + 16 <= length; ) {
+        const size = this.reply.readUInt32LE(offset);
+        const type = this.reply.readUInt16LE(offset + 4);
+        const sequence = this.reply.readUInt32LE(offset + 8);
+        if (type === NLMSG_ERROR && sequence >= first) {
+          const errno = -this.reply.readInt32LE(offset + 16);
+          const request = requests[sequence - first];
+          if (errno !== 0 && request !== undefined && !accepts(request, errno)) {
+            failure ??= new NetlinkError(request.describe(), errno, this.extendedMessage(offset, size));
+          }
+          if (sequence === this.sequence) {
+            if (failure !== undefined) throw failure;
+            return;
+          }
+        }
+        offset += (size + 3) & ~3;
+      }
+    }
+  }
+
+  private extendedMessage(offset: number, size: number): string | undefined {
+    const flags = this.reply.readUInt16LE(offset + 6);
+    if ((flags & NLM_F_ACK_TLVS) === 0) return undefined;
+    const echoed = (flags & NLM_F_CAPPED) === 0 ? this.reply.readUInt32LE(offset + 20) : 16;
+    for (let at = offset + 20 + echoed; at + 4 <= offset + size; ) {
+      const length = this.reply.readUInt16LE(at);
+      if (length < 4) return undefined;
+      if ((this.reply.readUInt16LE(at + 2) & 0x3fff) === NLMSGERR_ATTR_MSG) {
+        return this.reply.toString("utf8", at + 4, at + length - 1);
+      }
+      at += (length + 3) & ~3;
+    }
+    return undefined;
+  }
+
+  /** Sends one dump request and gives each message of the answer: its type and what follows the header. */
+  dump(message: NetlinkMessage): { type: number; payload: Buffer }[] {
+    this.sequence += 1;
+    const data = message.finish(this.sequence);
+    check("send", calls.send(this.fd, data, data.length, 0), "netlink");
+    const answers: { type: number; payload: Buffer }[] = [];
+    for (;;) {
+      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
+      for (let offset = 0; offset + 16 <= length; ) {
+        const size = this.reply.readUInt32LE(offset);
+        const type = this.reply.readUInt16LE(offset + 4);
+        if (this.reply.readUInt32LE(offset + 8) === this.sequence) {
+          if (type === NLMSG_DONE) return answers;
+          if (type === NLMSG_ERROR) {
+            const errno = -this.reply.readInt32LE(offset + 16);
+            if (errno === 0) return answers;
+            throw new NetlinkError("dump", errno, this.extendedMessage(offset, size));
+          }
+          answers.push({ type, payload: Buffer.from(this.reply.subarray(offset + 16, offset + size)) });
+        }
+        offset += (size + 3) & ~3;
+      }
+    }
+  }
+
+  close(): void {
+    calls.close(this.fd);
+  }
+}
+
+function accepts(request: NetlinkRequest, errno: number): boolean {
+  return (request.mayExist === true && errno === EXISTS) || (request.tolerate?.includes(errno) ?? false);
+}

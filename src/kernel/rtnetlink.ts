@@ -1,0 +1,257 @@
+import { NetlinkMessage } from "./netlink-message.ts";
+import type { NetOp } from "./net-ops.ts";
+import type { NetlinkRequest } from "./netlink-socket.ts";
+import { socketAddress } from "./sockets.ts";
+
+/*
+ * rtnetlink(7) messages; numbers from linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h.
+ */
+const RTM_NEWLINK = 16;
+const RTM_DELLINK = 17;
+const RTM_SETLINK = 19;
+const RTM_NEWADDR = 20;
+const RTM_NEWROUTE = 24;
+const RTM_DELROUTE = 25;
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
+const NLM_F_REQUEST = 1;
+const NLM_F_REPLACE = 0x100;
+const NLM_F_EXCL = 0x200;
+const NLM_F_CREATE = 0x400;
+const CREATE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
+const REPLACE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const AF_BRIDGE = 7;
+const IFF_UP = 1;
+const NLA_F_NESTED = 0x8000;
+
+const IFLA = { address: 1, ifname: 3, mtu: 4, master: 10, protinfo: 12, linkinfo: 18, netNsFd: 28 } as const;
+const INFO_KIND = 1;
+const INFO_DATA = 2;
+const VETH_INFO_PEER = 1;
+const BRPORT_MODE = 4;
+const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15 } as const;
+const IFA = { address: 1, local: 2, flags: 8 } as const;
+const IFA_F_NOPREFIXROUTE = 0x200;
+const RTA = { dst: 1, oif: 4, gateway: 5, prefsrc: 7, metrics: 8 } as const;
+const RTAX_MTU = 2;
+const RT_TABLE_MAIN = 254;
+const RTNH_F_ONLINK = 4;
+const ROUTE_TYPES = { unicast: 1, blackhole: 6, unreachable: 7 } as const;
+const SCOPES = { global: 0, link: 253, host: 254 } as const;
+const NDA = { dst: 1, lladdr: 2 } as const;
+const NUD_PERMANENT = 0x80;
+const NUD_NOARP = 0x40;
+const NTF_SELF = 2;
+const ESRCH = 3;
+const ENOENT = 2;
+const ENODEV = 19;
+
+/** Interface numbers of one namespace. We choose them, so that a whole batch can be built before anything exists. */
+export class InterfaceIndexes {
+  private readonly byName = new Map<string, number>([["lo", 1]]);
+  private next = 2;
+
+  add(name: string): number {
+    const index = this.next++;
+    this.byName.set(name, index);
+    return index;
+  }
+
+  of(name: string): number {
+    const index = this.byName.get(name);
+    if (index === undefined) throw new Error(`no interface ${name} in this namespace`);
+    return index;
+  }
+
+  has(name: string): boolean {
+    return this.byName.has(name);
+  }
+
+  delete(name: string): void {
+    this.byName.delete(name);
+  }
+}
+
+/** The other namespace of a veth pair. */
+export interface PeerNamespace {
+  fd: number;
+  indexes: InterfaceIndexes;
+}
+
+function ifinfo(index: number, flags = 0, family = 0): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt8(family, 0);
+  bytes.writeInt32LE(index, 4);
+  bytes.writeUInt32LE(flags, 8);
+  bytes.writeUInt32LE(flags, 12);
+  return bytes;
+}
+
+function addressBytes(address: string): Buffer {
+  const name = Buffer.from(socketAddress(address, 0));
+  return address.includes(":") ? name.subarray(8, 24) : name.subarray(4, 8);
+}
+
+function familyOf(address: string): number {
+  return address.includes(":") ? AF_INET6 : AF_INET;
+}
+
+function macBytes(address: string): Buffer {
+  return Buffer.from(address.replaceAll(":", ""), "hex");
+}
+
+function linkAttributes(message: NetlinkMessage, link: { name: string; mtu?: number; address?: string }): NetlinkMessage {
+  message.text(IFLA.ifname, link.name);
+  if (link.mtu !== undefined) message.u32(IFLA.mtu, link.mtu);
+  if (link.address !== undefined) message.attribute(IFLA.address, macBytes(link.address));
+  return message;
+}
+
+type Of<Name extends NetOp["op"]> = Extract<NetOp, { op: Name }>;
+
+function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamespace): NetlinkMessage {
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  const peerIndex = peer.indexes.add(op.peer.name);
+  return message.nested(IFLA.linkinfo, () => {
+    message.text(INFO_KIND, "veth").nested(INFO_DATA, () => {
+      message.nested(VETH_INFO_PEER, () => {
+        linkAttributes(message.bytes(ifinfo(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
+      });
+    });
+  });
+}
+
+function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkMessage {
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  return message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
+}
+
+function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessage {
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  return message.nested(IFLA.linkinfo, () => {
+    message.text(INFO_KIND, "vxlan").nested(INFO_DATA, () => {
+      message
+        .u32(VXLAN.id, op.vni)
+        .u32(VXLAN.link, indexes.of(op.dev))
+        .attribute(VXLAN.local, addressBytes(op.local))
+        .u8(VXLAN.learning, op.learning ? 1 : 0)
+        .be16(VXLAN.port, op.port);
+    });
+  });
+}
+
+function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[] {
+  const index = indexes.of(op.name);
+  const describe = (): string => `ip link set ${op.name} ${JSON.stringify(op)}`;
+  const requests: NetlinkRequest[] = [];
+  if (op.mtu !== undefined || op.address !== undefined || op.master !== undefined) {
+    const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(index));
+    if (op.mtu !== undefined) message.u32(IFLA.mtu, op.mtu);
+    if (op.address !== undefined) message.attribute(IFLA.address, macBytes(op.address));
+    if (op.master !== undefined) message.u32(IFLA.master, indexes.of(op.master));
+    requests.push({ message, describe });
+  }
+  if (op.hairpin !== undefined) {
+    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(ifinfo(index, 0, AF_BRIDGE));
+    message.nested(IFLA.protinfo | NLA_F_NESTED, () => message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0));
+    requests.push({ message, describe });
+  }
+  return requests;
+}
+
+function addressAdd(op: Of<"address-add">, indexes: InterfaceIndexes): NetlinkMessage {
+  const header = Buffer.alloc(8);
+  header.writeUInt8(familyOf(op.address), 0);
+  header.writeUInt8(op.prefixLength, 1);
+  header.writeUInt8(SCOPES[op.scope ?? "global"], 3);
+  header.writeUInt32LE(indexes.of(op.dev), 4);
+  const message = new NetlinkMessage(RTM_NEWADDR, CREATE).bytes(header);
+  message.attribute(IFA.local, addressBytes(op.address)).attribute(IFA.address, addressBytes(op.address));
+  if (op.noPrefixRoute === true) message.u32(IFA.flags, IFA_F_NOPREFIXROUTE);
+  return message;
+}
+
+type RouteOp = Of<"route-add" | "route-replace" | "route-delete">;
+
+function route(op: RouteOp, indexes: InterfaceIndexes): NetlinkMessage {
+  const [destination = "", length] = op.to === "default" ? [] : op.to.split("/");
+  const family = familyOf(op.via ?? op.src ?? destination);
+  const hostLength = family === AF_INET ? 32 : 128;
+  const type = op.type ?? "unicast";
+  const scope = op.scope ?? (op.via === undefined && op.dev !== undefined ? "link" : "global");
+  const isDelete = op.op === "route-delete";
+  const header = Buffer.alloc(12);
+  header.writeUInt8(family, 0);
+  header.writeUInt8(op.to === "default" ? 0 : length === undefined ? hostLength : Number(length), 1);
+  header.writeUInt8(RT_TABLE_MAIN, 4);
+  header.writeUInt8(isDelete ? 0 : (op.protocol ?? 3), 5);
+  header.writeUInt8(isDelete ? 255 : SCOPES[scope], 6);
+  header.writeUInt8(isDelete && op.type === undefined ? 0 : ROUTE_TYPES[type], 7);
+  header.writeUInt32LE(op.onlink === true ? RTNH_F_ONLINK : 0, 8);
+  const flags = isDelete ? NLM_F_REQUEST : op.op === "route-add" ? CREATE : REPLACE;
+  const message = new NetlinkMessage(isDelete ? RTM_DELROUTE : RTM_NEWROUTE, flags).bytes(header);
+  if (op.to !== "default") message.attribute(RTA.dst, addressBytes(destination));
+  if (op.via !== undefined) message.attribute(RTA.gateway, addressBytes(op.via));
+  if (op.dev !== undefined) message.u32(RTA.oif, indexes.of(op.dev));
+  if (op.src !== undefined) message.attribute(RTA.prefsrc, addressBytes(op.src));
+  if (op.mtu !== undefined) message.nested(RTA.metrics, () => message.u32(RTAX_MTU, op.mtu ?? 0));
+  return message;
+}
+
+function neighbour(op: Of<"neigh-add" | "neigh-delete" | "fdb-add" | "fdb-delete">, indexes: InterfaceIndexes): NetlinkMessage {
+  const isFdb = op.op === "fdb-add" || op.op === "fdb-delete";
+  const isDelete = op.op === "neigh-delete" || op.op === "fdb-delete";
+  const destination = "dst" in op ? op.dst : op.address;
+  const header = Buffer.alloc(12);
+  header.writeUInt8(isFdb ? AF_BRIDGE : familyOf(destination), 0);
+  header.writeInt32LE(indexes.of(op.dev), 4);
+  header.writeUInt16LE(isFdb ? NUD_PERMANENT | NUD_NOARP : NUD_PERMANENT, 8);
+  header.writeUInt8(isFdb ? NTF_SELF : 0, 10);
+  return new NetlinkMessage(isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH, isDelete ? NLM_F_REQUEST : REPLACE)
+    .bytes(header)
+    .attribute(NDA.dst, addressBytes(destination))
+    .attribute(NDA.lladdr, macBytes(op.lladdr));
+}
+
+/**
+ * The requests that carry out one operation; none for a sysctl, which is a file. `peer` resolves the namespace of a
+ * veth's other end. Interface numbers are taken from and added to `indexes`.
+ */
+export function requestsFor(op: NetOp, indexes: InterfaceIndexes, peer: (key: string) => PeerNamespace): NetlinkRequest[] {
+  const describe = (): string => JSON.stringify(op);
+  switch (op.op) {
+    case "link-up":
+      return [{ message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name), IFF_UP)), describe }];
+    case "link-set":
+      return linkSet(op, indexes);
+    case "link-delete": {
+      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name)));
+      indexes.delete(op.name);
+      return [{ message, describe, tolerate: [ENODEV] }];
+    }
+    case "veth-add":
+      return [{ message: vethAdd(op, indexes, peer(op.peer.namespace)), describe }];
+    case "bridge-add":
+      return [{ message: bridgeAdd(op, indexes), describe }];
+    case "vxlan-add":
+      return [{ message: vxlanAdd(op, indexes), describe }];
+    case "address-add":
+      return [{ message: addressAdd(op, indexes), describe }];
+    case "route-add":
+    case "route-replace":
+      return [{ message: route(op, indexes), describe }];
+    case "route-delete":
+      return [{ message: route(op, indexes), describe, tolerate: [ESRCH] }];
+    case "neigh-add":
+    case "fdb-add":
+      return [{ message: neighbour(op, indexes), describe }];
+    case "neigh-delete":
+    case "fdb-delete":
+      return [{ message: neighbour(op, indexes), describe, tolerate: [ENOENT, ESRCH] }];
+    case "sysctl":
+      return [];
+  }
+}

@@ -1,0 +1,82 @@
+import { LabError } from "../core/errors.ts";
+import { calls, check } from "./libc.ts";
+
+export const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const IPPROTO_IPV6 = 41;
+const IPV6_V6ONLY = 26;
+
+/** Node's default backlog (511) turns a thousand connects at once into SYN retransmits. */
+const BACKLOG = 4096;
+
+/** A sockaddr_in or sockaddr_in6 (ip(7), ipv6(7)) of an IP literal and port. */
+export function socketAddress(address: string, port: number): Uint8Array {
+  const family = address.includes(":") ? AF_INET6 : AF_INET;
+  const bytes = Buffer.alloc(family === AF_INET ? 16 : 28);
+  bytes.writeUInt16LE(family, 0);
+  bytes.writeUInt16BE(port, 2);
+  if (family === AF_INET) {
+    const parts = address.split(".").map(Number);
+    if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) {
+      throw new LabError("BAD_ADDRESS", `"${address}" is not an IP address`);
+    }
+    bytes.set(parts, 4);
+  } else {
+    ipv6Bytes(address).copy(bytes, 8);
+  }
+  return bytes;
+}
+
+function ipv6Bytes(address: string): Buffer {
+  const [head = "", tail] = address.split("::");
+  const groups = (text: string): number[] => (text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16)));
+  const left = groups(head);
+  const right = tail === undefined ? [] : groups(tail);
+  const bytes = Buffer.alloc(16);
+  left.forEach((group, index) => bytes.writeUInt16BE(group, index * 2));
+  right.forEach((group, index) => bytes.writeUInt16BE(group, (8 - right.length + index) * 2));
+  return bytes;
+}
+
+function open(type: number, address: string): number {
+  const family = address.includes(":") ? AF_INET6 : AF_INET;
+  const fd = check("socket", calls.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  const one = new Uint8Array([1, 0, 0, 0]);
+  calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one, 4);
+  if (family === AF_INET6) calls.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one, 4);
+  return fd;
+}
+
+function bound(type: number, address: string, port: number): number {
+  const fd = open(type, address);
+  try {
+    const name = socketAddress(address, port);
+    check("bind", calls.bind(fd, name, name.length), `${address}:${port}`);
+    if (type === SOCK_STREAM) check("listen", calls.listen(fd, BACKLOG), `${address}:${port}`);
+    return fd;
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
+}
+
+/** A listening TCP socket of the calling thread's namespace, non-blocking; give it to `server.listen({fd})`. */
+export function listenTcp(address: string, port: number): number {
+  return bound(SOCK_STREAM, address, port);
+}
+
+/** A bound UDP socket of the calling thread's namespace, non-blocking; give it to `dgram`'s `bind({fd})`. */
+export function bindUdp(address: string, port: number): number {
+  return bound(SOCK_DGRAM, address, port);
+}
+
+/** A fresh non-blocking socket of the calling thread's namespace. */
+export function openSocket(protocol: "tcp" | "udp", address: string): number {
+  return open(protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, address);
+}

@@ -1,0 +1,63 @@
+import type { z } from "zod";
+import type { CellKey, Evidence, Expectation, Observation, ProbeResult } from "../grade/types.ts";
+import type { KubeObject } from "../kube/types.ts";
+import type { EndpointRef, Plan } from "../plan/types.ts";
+import type { Cluster, Source } from "../providers/types.ts";
+
+/** What a probe kind is given to work with. */
+export interface ProbeContext {
+  plan: Plan;
+  cluster: Cluster;
+  /** Objects of the cluster when the probes began. */
+  objects: readonly KubeObject[];
+  signal: AbortSignal;
+  /** Deadline of one try of a flow that gets no answer; never under 1100 ms (one SYN retransmit). */
+  deadlineMs: number;
+}
+
+/** One cell before grading: what was tried and seen; expectation and control are added by the run. */
+export interface ProbedCell {
+  key: CellKey;
+  /** Overrides the probe's expectation for this cell. */
+  expected?: Expectation;
+  observation?: Observation;
+  /** What the oracle is asked for `expect: policy` and for the reason of a failure. */
+  flow?: ProbeFlow;
+  evidence?: Evidence[];
+}
+
+/** A flow in terms of the cluster's objects, for the oracle and for positive controls. */
+export interface ProbeFlow {
+  from: Source;
+  /** Pod behind the destination, when it is one; several for a Service. */
+  to: Source[];
+  address: string;
+  port?: number;
+  protocol: "tcp" | "udp" | "icmp";
+}
+
+/**
+ * A kind of probe. `options` parses what stands under the kind's key in the lab file; `expect` parses `expect:` beyond
+ * the connectivity words that every kind takes.
+ */
+export interface ProbeKind<Options = unknown> {
+  kind: string;
+  summary: string;
+  options: z.ZodType<Options>;
+  /** Undefined: only allowed | blocked | rejected | policy. */
+  expect?: z.ZodType<Record<string, unknown>>;
+  /** Host tools it runs, for doctor. */
+  tools: readonly string[];
+  /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
+  references(options: Options): EndpointRef[];
+  run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;
+  /** Compares `measured` with a figure expectation: undefined when met, else one line that says what differs. */
+  compare?(measured: Record<string, unknown>, expected: Record<string, unknown>, context: ProbeContext): string | undefined;
+}
+
+/** Keeps the options' type while the registry sees one shape. */
+export function defineProbe<Options>(kind: ProbeKind<Options>): ProbeKind<Options> {
+  return kind;
+}
+
+export type { ProbeResult };

@@ -1,0 +1,27 @@
+import type { z } from "zod";
+import type { EndpointRef, Plan, PlannedObject } from "../plan/types.ts";
+import type { Cluster } from "../providers/types.ts";
+
+export interface ScenarioContext {
+  plan: Plan;
+  cluster: Cluster;
+  signal: AbortSignal;
+  /** One line for the progress display. */
+  progress(message: string): void;
+}
+
+/** A kind of scenario step: `options` parses what stands under the kind's key. */
+export interface ScenarioKind<Options = unknown> {
+  kind: string;
+  summary: string;
+  options: z.ZodType<Options>;
+  /** Manifest files it names, relative to the lab file. */
+  manifests(options: Options): string[];
+  references(options: Options): EndpointRef[];
+  /** Resolves when the step's effect is there; readiness that times out is an error. */
+  run(options: Options, objects: PlannedObject[], context: ScenarioContext): Promise<void>;
+}
+
+export function defineScenario<Options>(kind: ScenarioKind<Options>): ScenarioKind<Options> {
+  return kind;
+}
