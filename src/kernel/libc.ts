@@ -28,13 +28,13 @@ export const calls = {
     length: number,
   ) => number,
   listen: libc.func("int listen(int fd, int backlog)") as (fd: number, backlog: number) => number,
-  send: libc.func("ssize_t send(int fd, const void *data, size_t length, int flags)") as (
+  send: libc.func("int64_t send(int fd, const void *data, uint64_t length, int flags)") as (
     fd: number,
     data: Uint8Array,
     length: number,
     flags: number,
   ) => number,
-  recv: libc.func("ssize_t recv(int fd, _Out_ void *data, size_t length, int flags)") as (
+  recv: libc.func("int64_t recv(int fd, _Out_ void *data, uint64_t length, int flags)") as (
     fd: number,
     data: Uint8Array,
     length: number,
@@ -62,7 +62,7 @@ export const calls = {
   poll: libc.func("int poll(_Inout_ void *fds, uint64_t count, int timeoutMs)") as (fds: Uint8Array, count: number, timeoutMs: number) => number,
   close: libc.func("int close(int fd)") as (fd: number) => number,
   flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,
-  sethostname: libc.func("int sethostname(const char *name, size_t length)") as (name: string, length: number) => number,
+  sethostname: libc.func("int sethostname(const char *name, uint64_t length)") as (name: string, length: number) => number,
   if_nametoindex: libc.func("unsigned int if_nametoindex(const char *name)") as (name: string) => number,
 } as const;
 

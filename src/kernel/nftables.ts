@@ -3,8 +3,8 @@ import { LabError } from "../core/errors.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
-const NFT_CTX_OUTPUT_NUMERIC_PROTO = 1 << 3;
-const NFT_CTX_OUTPUT_NUMERIC_ALL = (1 << 3) | (1 << 5) | (1 << 6) | (1 << 8) | (1 << 9);
+/** Protocols, priorities and symbols as numbers. */
+const NFT_CTX_OUTPUT_NUMERIC_ALL = (1 << 7) | (1 << 8) | (1 << 9);
 
 interface Library {
   create(flags: number): unknown;
@@ -79,10 +79,8 @@ export class Nftables {
 
   /** The parsed `nftables` array of a list command (libnftables-json(5)), all figures numeric. */
   list(command: string): Record<string, unknown>[] {
-    const parsed = JSON.parse(this.run(command, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_PROTO | NFT_CTX_OUTPUT_NUMERIC_ALL)) as {
-      nftables: Record<string, unknown>[];
-    };
-    return parsed.nftables;
+    const text = this.run(command, NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL);
+    return (JSON.parse(text) as { nftables: Record<string, unknown>[] }).nftables;
   }
 
   close(): void {
