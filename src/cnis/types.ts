@@ -39,6 +39,8 @@ export interface PodAttachment {
   nodeOps: NetOp[];
   /** Name of the node's end of the pod's link. */
   hostInterface: string;
+  /** Hardware address of the pod's end: what other pods of the node get as {@link CniPod.neighbours}. */
+  lladdr: string;
 }
 
 /**

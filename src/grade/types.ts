@@ -66,6 +66,8 @@ export interface PolicyReason {
   lines: string[];
   /** The policies and rules named, with their places where the manifest is known. */
   spans: Span[];
+  /** The API's text, or the CNIs, leave this flow open: `allowed` is a reading only, and the cell has no `expected`. */
+  notGradable?: string;
 }
 
 export interface CellKey {
@@ -96,8 +98,15 @@ export interface Cell {
   why?: PolicyReason;
   /** The command that reruns just this. */
   rerun: string;
-  /** Whether the untouched lab already gave what is expected; absent where there is no baseline. */
+  /** Whether the untouched lab already gave what is expected; absent where there is no baseline or it could not tell. */
   passedBefore?: boolean;
+  /**
+   * Identity of what should answer, for positive controls: two cells with equal destination, port and protocol are
+   * about the same server. Absent: `key.to`.
+   */
+  destination?: string;
+  /** Why this cell is shown but takes no part in the grade, such as loopback; it still serves as a control. */
+  ungraded?: string;
 }
 
 export type Verdict = "pass" | "fail" | "inconclusive";
@@ -122,12 +131,14 @@ export interface ProbeResult {
   cells: Cell[];
   /** Milliseconds from start to end. */
   durationMs: number;
-  /** True where the chosen CNI cannot enforce what the expectation needs; the cell is then not gradable. */
+  /** Why the chosen CNI cannot enforce what the expectation needs; no cell of the probe can then pass. */
   notEnforceable?: string;
 }
 
 export interface JudgedProbe extends Omit<ProbeResult, "cells"> {
   cells: JudgedCell[];
+  /** Cells that take no part in the grade; drawn as "-" in a matrix. */
+  ungraded?: Cell[];
   verdict: Verdict;
   /** A guard passed before the learner did anything: worth nothing, and its failure voids the task. */
   role: "guard" | "goal";
@@ -141,7 +152,7 @@ export interface JudgedTask {
   earned: number;
   possible: number;
   probes: string[];
-  /** The failed guards that void it. */
+  /** The probes with a guard that did not pass, failed or inconclusive: they void its points. */
   voidedBy: string[];
 }
 
@@ -151,5 +162,6 @@ export interface GradeReport {
   tasks: JudgedTask[];
   earned: number;
   possible: number;
+  /** Of probes. */
   counts: { pass: number; fail: number; inconclusive: number };
 }

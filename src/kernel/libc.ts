@@ -20,8 +20,16 @@ const libc = openLibc();
 export const calls = {
   unshare: libc.func("int unshare(int flags)") as (flags: number) => number,
   setns: libc.func("int setns(int fd, int nstype)") as (fd: number, nstype: number) => number,
-  socket: libc.func("int socket(int domain, int type, int protocol)") as (domain: number, type: number, protocol: number) => number,
-  bind: libc.func("int bind(int fd, const void *address, uint32_t length)") as (fd: number, address: Uint8Array, length: number) => number,
+  socket: libc.func("int socket(int domain, int type, int protocol)") as (
+    domain: number,
+    type: number,
+    protocol: number,
+  ) => number,
+  bind: libc.func("int bind(int fd, const void *address, uint32_t length)") as (
+    fd: number,
+    address: Uint8Array,
+    length: number,
+  ) => number,
   connect: libc.func("int connect(int fd, const void *address, uint32_t length)") as (
     fd: number,
     address: Uint8Array,
@@ -40,33 +48,40 @@ export const calls = {
     length: number,
     flags: number,
   ) => number,
-  setsockopt: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)") as (
+  setsockopt: libc.func(
+    "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
+  ) as (fd: number, level: number, name: number, value: Uint8Array, length: number) => number,
+  getsockopt: libc.func(
+    "int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)",
+  ) as (fd: number, level: number, name: number, value: Uint8Array, length: [number]) => number,
+  getsockname: libc.func(
+    "int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)",
+  ) as (fd: number, address: Uint8Array, length: [number]) => number,
+  epoll_create1: libc.func("int epoll_create1(int flags)") as (flags: number) => number,
+  epoll_ctl: libc.func("int epoll_ctl(int epfd, int op, int fd, const void *event)") as (
+    epfd: number,
+    op: number,
     fd: number,
-    level: number,
-    name: number,
-    value: Uint8Array,
-    length: number,
+    event: Uint8Array,
   ) => number,
-  getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)") as (
-    fd: number,
-    level: number,
-    name: number,
-    value: Uint8Array,
-    length: [number],
-  ) => number,
-  getsockname: libc.func("int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)") as (
-    fd: number,
-    address: Uint8Array,
-    length: [number],
-  ) => number,
-  poll: libc.func("int poll(_Inout_ void *fds, uint64_t count, int timeoutMs)") as (fds: Uint8Array, count: number, timeoutMs: number) => number,
+  epoll_wait: libc.func(
+    "int epoll_wait(int epfd, _Out_ void *events, int maxEvents, int timeoutMs)",
+  ) as (epfd: number, events: Uint8Array, maxEvents: number, timeoutMs: number) => number,
+  mount: libc.func(
+    "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
+  ) as (source: string, target: string, type: string, flags: number, data: string) => number,
   close: libc.func("int close(int fd)") as (fd: number) => number,
   flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,
-  sethostname: libc.func("int sethostname(const char *name, uint64_t length)") as (name: string, length: number) => number,
-  if_nametoindex: libc.func("unsigned int if_nametoindex(const char *name)") as (name: string) => number,
+  waitpid: libc.func("int waitpid(int pid, _Out_ int *status, int options)") as (
+    pid: number,
+    status: [number],
+    options: number,
+  ) => number,
 } as const;
 
-const errnoNames = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]));
+const errnoNames = new Map(
+  Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]),
+);
 
 /** The name ("ECONNREFUSED") of an errno number. */
 export function errnoName(errno: number): string {

@@ -4,7 +4,14 @@
  */
 export type NetOp =
   | { op: "link-up"; name: string }
-  | { op: "link-set"; name: string; mtu?: number; address?: string; master?: string; hairpin?: boolean }
+  | {
+      op: "link-set";
+      name: string;
+      mtu?: number;
+      address?: string;
+      master?: string;
+      hairpin?: boolean;
+    }
   | { op: "link-delete"; name: string }
   /** A pair whose other end appears in the namespace `peerNamespace` (a key the caller resolves). */
   | {
@@ -28,7 +35,14 @@ export type NetOp =
       address?: string;
       learning: boolean;
     }
-  | { op: "address-add"; dev: string; address: string; prefixLength: number; noPrefixRoute?: boolean; scope?: "global" | "link" | "host" }
+  | {
+      op: "address-add";
+      dev: string;
+      address: string;
+      prefixLength: number;
+      noPrefixRoute?: boolean;
+      scope?: "global" | "link" | "host";
+    }
   | {
       op: "route-add" | "route-replace" | "route-delete";
       /** CIDR, or "default". */

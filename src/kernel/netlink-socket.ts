@@ -26,7 +26,9 @@ export class NetlinkError extends Error {
   readonly request: string;
 
   constructor(request: string, errno: number, kernelMessage: string | undefined) {
-    super(`${request}: ${errnoName(errno)}${kernelMessage === undefined ? "" : `: ${kernelMessage}`}`);
+    super(
+      `${request}: ${errnoName(errno)}${kernelMessage === undefined ? "" : `: ${kernelMessage}`}`,
+    );
     this.name = "NetlinkError";
     this.request = request;
     this.errno = errno;
@@ -63,7 +65,8 @@ export class NetlinkSocket {
 
   /** Carries the requests out in order; throws the first that the kernel refused, after which later ones may have been done. */
   request(requests: readonly NetlinkRequest[]): void {
-    for (let start = 0; start < requests.length; start += BATCH) this.batch(requests.slice(start, start + BATCH));
+    for (let start = 0; start < requests.length; start += BATCH)
+      this.batch(requests.slice(start, start + BATCH));
   }
 
   private batch(requests: readonly NetlinkRequest[]): void {
@@ -78,8 +81,12 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     let failure: NetlinkError | undefined;
     for (;;) {
-      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
-      for (let offset = 0; offset + 16 <= length; ) {
+      const length = check(
+        "recv",
+        calls.recv(this.fd, this.reply, this.reply.length, 0),
+        "netlink",
+      );
+      for (let offset = 0; offset + 16 <= length;) {
         const size = this.reply.readUInt32LE(offset);
         const type = this.reply.readUInt16LE(offset + 4);
         const sequence = this.reply.readUInt32LE(offset + 8);
@@ -87,7 +94,11 @@ export class NetlinkSocket {
           const errno = -this.reply.readInt32LE(offset + 16);
           const request = requests[sequence - first];
           if (errno !== 0 && request !== undefined && !accepts(request, errno)) {
-            failure ??= new NetlinkError(request.describe(), errno, this.extendedMessage(offset, size));
+            failure ??= new NetlinkError(
+              request.describe(),
+              errno,
+              this.extendedMessage(offset, size),
+            );
           }
           if (sequence === this.sequence) {
             if (failure !== undefined) throw failure;
@@ -103,7 +114,7 @@ export class NetlinkSocket {
     const flags = this.reply.readUInt16LE(offset + 6);
     if ((flags & NLM_F_ACK_TLVS) === 0) return undefined;
     const echoed = (flags & NLM_F_CAPPED) === 0 ? this.reply.readUInt32LE(offset + 20) : 16;
-    for (let at = offset + 20 + echoed; at + 4 <= offset + size; ) {
+    for (let at = offset + 20 + echoed; at + 4 <= offset + size;) {
       const length = this.reply.readUInt16LE(at);
       if (length < 4) return undefined;
       if ((this.reply.readUInt16LE(at + 2) & 0x3fff) === NLMSGERR_ATTR_MSG) {
@@ -121,8 +132,12 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     const answers: { type: number; payload: Buffer }[] = [];
     for (;;) {
-      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
-      for (let offset = 0; offset + 16 <= length; ) {
+      const length = check(
+        "recv",
+        calls.recv(this.fd, this.reply, this.reply.length, 0),
+        "netlink",
+      );
+      for (let offset = 0; offset + 16 <= length;) {
         const size = this.reply.readUInt32LE(offset);
         const type = this.reply.readUInt16LE(offset + 4);
         if (this.reply.readUInt32LE(offset + 8) === this.sequence) {
@@ -132,7 +147,10 @@ export class NetlinkSocket {
             if (errno === 0) return answers;
             throw new NetlinkError("dump", errno, this.extendedMessage(offset, size));
           }
-          answers.push({ type, payload: Buffer.from(this.reply.subarray(offset + 16, offset + size)) });
+          answers.push({
+            type,
+            payload: Buffer.from(this.reply.subarray(offset + 16, offset + size)),
+          });
         }
         offset += (size + 3) & ~3;
       }
@@ -145,5 +163,7 @@ export class NetlinkSocket {
 }
 
 function accepts(request: NetlinkRequest, errno: number): boolean {
-  return (request.mayExist === true && errno === EXISTS) || (request.tolerate?.includes(errno) ?? false);
+  return (
+    (request.mayExist === true && errno === EXISTS) || (request.tolerate?.includes(errno) ?? false)
+  );
 }

@@ -1,7 +1,6 @@
 import { writeFileSync } from "node:fs";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
-import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
@@ -25,36 +24,29 @@ export class NetworkHost implements PeerNamespace {
   }
 
   /**
-   * Carries the operations out in order, neighbouring ones in one send. `resolve` finds the namespace that a veth's other
-   * end goes to. Throws NetlinkError or the file error of a sysctl; what came before it has been done.
+   * Carries the operations out in few system calls: sysctls that stand first are written first, then all messages go to
+   * the kernel in order, then the other sysctls are written (they may name interfaces made meanwhile). `resolve` finds the
+   * namespace that a veth's other end goes to. Throws NetlinkError or a sysctl's file error; what came before it is done.
    */
   configure(ops: readonly NetOp[], resolve: (key: string) => PeerNamespace): void {
-    let pending: NetlinkRequest[] = [];
-    const flush = (): void => {
-      if (pending.length === 0) return;
+    const firstMessage = ops.findIndex(({ op }) => op !== "sysctl");
+    const split = firstMessage === -1 ? ops.length : firstMessage;
+    this.writeSysctls(ops.slice(0, split));
+    const rest = ops.slice(split);
+    const requests = rest.flatMap((op) => requestsFor(op, this.indexes, resolve));
+    if (requests.length > 0) {
       this.socket ??= this.namespace.enter(() => new NetlinkSocket());
-      this.socket.request(pending);
-      pending = [];
-    };
-    const sysctls: Extract<NetOp, { op: "sysctl" }>[] = [];
-    const writeSysctls = (): void => {
-      if (sysctls.length === 0) return;
-      const batch = sysctls.splice(0);
-      this.namespace.enter(() => {
-        for (const { key, value } of batch) writeFileSync(`/proc/sys/net/${key}`, value);
-      });
-    };
-    for (const op of ops) {
-      if (op.op === "sysctl") {
-        flush();
-        sysctls.push(op);
-      } else {
-        writeSysctls();
-        pending.push(...requestsFor(op, this.indexes, resolve));
-      }
+      this.socket.request(requests);
     }
-    flush();
-    writeSysctls();
+    this.writeSysctls(rest);
+  }
+
+  private writeSysctls(ops: readonly NetOp[]): void {
+    const sysctls = ops.filter((op) => op.op === "sysctl");
+    if (sysctls.length === 0) return;
+    this.namespace.enter(() => {
+      for (const { key, value } of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
+    });
   }
 
   /** Closes the configuration socket, kept open otherwise; for namespaces that rarely change. */

@@ -36,9 +36,14 @@ function open(): Library {
     free: handle.func("nft_ctx_free", "void", [pointer]) as Library["free"],
     bufferOutput: handle.func("nft_ctx_buffer_output", "int", [pointer]) as Library["bufferOutput"],
     bufferError: handle.func("nft_ctx_buffer_error", "int", [pointer]) as Library["bufferError"],
-    output: handle.func("nft_ctx_get_output_buffer", "const char *", [pointer]) as Library["output"],
+    output: handle.func("nft_ctx_get_output_buffer", "const char *", [
+      pointer,
+    ]) as Library["output"],
     error: handle.func("nft_ctx_get_error_buffer", "const char *", [pointer]) as Library["error"],
-    setOutputFlags: handle.func("nft_ctx_output_set_flags", "void", [pointer, "unsigned int"]) as Library["setOutputFlags"],
+    setOutputFlags: handle.func("nft_ctx_output_set_flags", "void", [
+      pointer,
+      "unsigned int",
+    ]) as Library["setOutputFlags"],
     run: handle.func("nft_run_cmd_from_buffer", "int", [pointer, "const char *"]) as Library["run"],
   };
   return library;
@@ -67,7 +72,10 @@ export class Nftables {
     const output = this.nft.output(this.context);
     const error = this.nft.error(this.context);
     if (failed) {
-      throw new LabError("KERNEL_NFT_REFUSED", `the kernel of ${this.name} refused an nftables transaction: ${error.trim()}`);
+      throw new LabError(
+        "KERNEL_NFT_REFUSED",
+        `the kernel of ${this.name} refused an nftables transaction: ${error.trim()}`,
+      );
     }
     return output;
   }

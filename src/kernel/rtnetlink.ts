@@ -27,7 +27,15 @@ const AF_BRIDGE = 7;
 const IFF_UP = 1;
 const NLA_F_NESTED = 0x8000;
 
-const IFLA = { address: 1, ifname: 3, mtu: 4, master: 10, protinfo: 12, linkinfo: 18, netNsFd: 28 } as const;
+const IFLA = {
+  address: 1,
+  ifname: 3,
+  mtu: 4,
+  master: 10,
+  protinfo: 12,
+  linkinfo: 18,
+  netNsFd: 28,
+} as const;
 const INFO_KIND = 1;
 const INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -103,7 +111,10 @@ function macBytes(address: string): Buffer {
   return Buffer.from(address.replaceAll(":", ""), "hex");
 }
 
-function linkAttributes(message: NetlinkMessage, link: { name: string; mtu?: number; address?: string }): NetlinkMessage {
+function linkAttributes(
+  message: NetlinkMessage,
+  link: { name: string; mtu?: number; address?: string },
+): NetlinkMessage {
   message.text(IFLA.ifname, link.name);
   if (link.mtu !== undefined) message.u32(IFLA.mtu, link.mtu);
   if (link.address !== undefined) message.attribute(IFLA.address, macBytes(link.address));
@@ -112,8 +123,15 @@ function linkAttributes(message: NetlinkMessage, link: { name: string; mtu?: num
 
 type Of<Name extends NetOp["op"]> = Extract<NetOp, { op: Name }>;
 
-function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamespace): NetlinkMessage {
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+function vethAdd(
+  op: Of<"veth-add">,
+  indexes: InterfaceIndexes,
+  peer: PeerNamespace,
+): NetlinkMessage {
+  const message = linkAttributes(
+    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
+    op,
+  );
   const peerIndex = peer.indexes.add(op.peer.name);
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "veth").nested(INFO_DATA, () => {
@@ -124,13 +142,24 @@ function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamesp
   });
 }
 
-function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkMessage {
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
-  return message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
+function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequest[] {
+  const { mtu, ...link } = op;
+  const message = linkAttributes(
+    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
+    link,
+  );
+  message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
+  const requests: NetlinkRequest[] = [{ message, describe: () => JSON.stringify(op) }];
+  // An MTU given at creation follows the ports' from the first one on; one that is set afterwards stays.
+  if (mtu !== undefined) requests.push(...linkSet({ op: "link-set", name: op.name, mtu }, indexes));
+  return requests;
 }
 
 function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessage {
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  const message = linkAttributes(
+    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
+    op,
+  );
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "vxlan").nested(INFO_DATA, () => {
       message
@@ -155,8 +184,12 @@ function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[
     requests.push({ message, describe });
   }
   if (op.hairpin !== undefined) {
-    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(ifinfo(index, 0, AF_BRIDGE));
-    message.nested(IFLA.protinfo | NLA_F_NESTED, () => message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0));
+    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(
+      ifinfo(index, 0, AF_BRIDGE),
+    );
+    message.nested(IFLA.protinfo | NLA_F_NESTED, () =>
+      message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0),
+    );
     requests.push({ message, describe });
   }
   return requests;
@@ -169,7 +202,9 @@ function addressAdd(op: Of<"address-add">, indexes: InterfaceIndexes): NetlinkMe
   header.writeUInt8(SCOPES[op.scope ?? "global"], 3);
   header.writeUInt32LE(indexes.of(op.dev), 4);
   const message = new NetlinkMessage(RTM_NEWADDR, CREATE).bytes(header);
-  message.attribute(IFA.local, addressBytes(op.address)).attribute(IFA.address, addressBytes(op.address));
+  message
+    .attribute(IFA.local, addressBytes(op.address))
+    .attribute(IFA.address, addressBytes(op.address));
   if (op.noPrefixRoute === true) message.u32(IFA.flags, IFA_F_NOPREFIXROUTE);
   return message;
 }
@@ -185,7 +220,10 @@ function route(op: RouteOp, indexes: InterfaceIndexes): NetlinkMessage {
   const isDelete = op.op === "route-delete";
   const header = Buffer.alloc(12);
   header.writeUInt8(family, 0);
-  header.writeUInt8(op.to === "default" ? 0 : length === undefined ? hostLength : Number(length), 1);
+  header.writeUInt8(
+    op.to === "default" ? 0 : length === undefined ? hostLength : Number(length),
+    1,
+  );
   header.writeUInt8(RT_TABLE_MAIN, 4);
   header.writeUInt8(isDelete ? 0 : (op.protocol ?? 3), 5);
   header.writeUInt8(isDelete ? 255 : SCOPES[scope], 6);
@@ -201,7 +239,10 @@ function route(op: RouteOp, indexes: InterfaceIndexes): NetlinkMessage {
   return message;
 }
 
-function neighbour(op: Of<"neigh-add" | "neigh-delete" | "fdb-add" | "fdb-delete">, indexes: InterfaceIndexes): NetlinkMessage {
+function neighbour(
+  op: Of<"neigh-add" | "neigh-delete" | "fdb-add" | "fdb-delete">,
+  indexes: InterfaceIndexes,
+): NetlinkMessage {
   const isFdb = op.op === "fdb-add" || op.op === "fdb-delete";
   const isDelete = op.op === "neigh-delete" || op.op === "fdb-delete";
   const destination = "dst" in op ? op.dst : op.address;
@@ -210,7 +251,10 @@ function neighbour(op: Of<"neigh-add" | "neigh-delete" | "fdb-add" | "fdb-delete
   header.writeInt32LE(indexes.of(op.dev), 4);
   header.writeUInt16LE(isFdb ? NUD_PERMANENT | NUD_NOARP : NUD_PERMANENT, 8);
   header.writeUInt8(isFdb ? NTF_SELF : 0, 10);
-  return new NetlinkMessage(isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH, isDelete ? NLM_F_REQUEST : REPLACE)
+  return new NetlinkMessage(
+    isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH,
+    isDelete ? NLM_F_REQUEST : REPLACE,
+  )
     .bytes(header)
     .attribute(NDA.dst, addressBytes(destination))
     .attribute(NDA.lladdr, macBytes(op.lladdr));
@@ -220,22 +264,35 @@ function neighbour(op: Of<"neigh-add" | "neigh-delete" | "fdb-add" | "fdb-delete
  * The requests that carry out one operation; none for a sysctl, which is a file. `peer` resolves the namespace of a
  * veth's other end. Interface numbers are taken from and added to `indexes`.
  */
-export function requestsFor(op: NetOp, indexes: InterfaceIndexes, peer: (key: string) => PeerNamespace): NetlinkRequest[] {
+export function requestsFor(
+  op: NetOp,
+  indexes: InterfaceIndexes,
+  peer: (key: string) => PeerNamespace,
+): NetlinkRequest[] {
   const describe = (): string => JSON.stringify(op);
   switch (op.op) {
     case "link-up":
-      return [{ message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name), IFF_UP)), describe }];
+      return [
+        {
+          message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(
+            ifinfo(indexes.of(op.name), IFF_UP),
+          ),
+          describe,
+        },
+      ];
     case "link-set":
       return linkSet(op, indexes);
     case "link-delete": {
-      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name)));
+      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(
+        ifinfo(indexes.of(op.name)),
+      );
       indexes.delete(op.name);
       return [{ message, describe, tolerate: [ENODEV] }];
     }
     case "veth-add":
       return [{ message: vethAdd(op, indexes, peer(op.peer.namespace)), describe }];
     case "bridge-add":
-      return [{ message: bridgeAdd(op, indexes), describe }];
+      return bridgeAdd(op, indexes);
     case "vxlan-add":
       return [{ message: vxlanAdd(op, indexes), describe }];
     case "address-add":

@@ -1,7 +1,8 @@
 import { LabError } from "../core/errors.ts";
 import { calls, check } from "./libc.ts";
 
-export const AF_INET = 2;
+const AF_UNIX = 1;
+const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_DGRAM = 2;
@@ -23,7 +24,10 @@ export function socketAddress(address: string, port: number): Uint8Array {
   bytes.writeUInt16BE(port, 2);
   if (family === AF_INET) {
     const parts = address.split(".").map(Number);
-    if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) {
+    if (
+      parts.length !== 4 ||
+      parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)
+    ) {
       throw new LabError("BAD_ADDRESS", `"${address}" is not an IP address`);
     }
     bytes.set(parts, 4);
@@ -35,7 +39,8 @@ export function socketAddress(address: string, port: number): Uint8Array {
 
 function ipv6Bytes(address: string): Buffer {
   const [head = "", tail] = address.split("::");
-  const groups = (text: string): number[] => (text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16)));
+  const groups = (text: string): number[] =>
+    text === "" ? [] : text.split(":").map((group) => Number.parseInt(group, 16));
   const left = groups(head);
   const right = tail === undefined ? [] : groups(tail);
   const bytes = Buffer.alloc(16);
@@ -79,4 +84,23 @@ export function bindUdp(address: string, port: number): number {
 /** A fresh non-blocking socket of the calling thread's namespace. */
 export function openSocket(protocol: "tcp" | "udp", address: string): number {
   return open(protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, address);
+}
+
+/**
+ * A listening stream socket at a path (unix(7)); at most 107 bytes of path. Unlike a Node server's, it leaves the path in
+ * place when this process closes it, so that a child can be given it.
+ */
+export function listenUnix(path: string): number {
+  const name = Buffer.alloc(110);
+  name.writeUInt16LE(AF_UNIX, 0);
+  name.write(path, 2, 108, "utf8");
+  const fd = check("socket", calls.socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  try {
+    check("bind", calls.bind(fd, name, 2 + Buffer.byteLength(path) + 1), path);
+    check("listen", calls.listen(fd, 128), path);
+    return fd;
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
 }

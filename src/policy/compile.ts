@@ -1,4 +1,5 @@
 import { LabError } from "../core/errors.ts";
+import { type Cidr, parseCidr } from "../core/ip.ts";
 import type {
   IPBlock,
   LabelSelector,
@@ -8,13 +9,12 @@ import type {
   NetworkPolicyPort,
   Protocol,
 } from "../kube/types.ts";
-import { type CidrBlock, parseCidr } from "./cidr.ts";
 import type { Direction, PlacedPolicy, RuleRef } from "./types.ts";
 
 /** One item of a rule's `from` or `to`. */
 export type CompiledPeer =
   | { kind: "pods"; namespace: string | LabelSelector; pods: LabelSelector }
-  | { kind: "block"; block: CidrBlock; except: readonly CidrBlock[] };
+  | { kind: "block"; block: Cidr; except: readonly Cidr[] };
 
 /** One item of a rule's `ports`; undefined port means every port of the protocol. */
 export interface CompiledPort {
@@ -101,7 +101,7 @@ function compilePeer(ref: RuleRef, namespace: string, peer: NetworkPolicyPeer): 
 }
 
 function compileBlock(ref: RuleRef, { cidr, except }: IPBlock): CompiledPeer {
-  const parse = (text: string): CidrBlock => {
+  const parse = (text: string): Cidr => {
     const block = parseCidr(text);
     if (block === undefined) throw invalid(ref, `"${text}" is not a CIDR`);
     return block;

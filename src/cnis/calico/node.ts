@@ -1,0 +1,116 @@
+import { createHash } from "node:crypto";
+import { LabError } from "../../core/errors.ts";
+import type { NetOp } from "../../kernel/net-ops.ts";
+import { formatLladdr } from "../hardware-address.ts";
+import { addressAt } from "../ipv4.ts";
+import type { CniConfig, CniNode } from "../types.ts";
+
+/** Felix's VXLAN device for IPv4. */
+export const VXLAN_DEVICE = "vxlan.calico";
+
+const VXLAN_VNI = 4096;
+const VXLAN_PORT = 4789;
+
+/** Felix's mark on routes that other programs must leave alone; BIRD's number in rtnetlink(7). */
+const FELIX_PROTOCOL = 80;
+const BIRD_PROTOCOL = 12;
+
+/** Whether the mode has a VXLAN device, and so a tunnel address a node. */
+export function isEncapsulating(mode: string): boolean {
+  return mode !== "direct";
+}
+
+/** The node's tunnel address: the first of its first block. Throws CNI_NO_POD_CIDR. */
+function tunnelAddress(node: CniNode): string {
+  const [block] = node.podCidrs;
+  if (block === undefined)
+    throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no IPAM block`);
+  return addressAt(block, 0);
+}
+
+/** Felix's own rule: the byte "f" (0x66) and the first five of the SHA-1 of the node's name. */
+function vtepLladdr(node: CniNode): string {
+  const digest = createHash("sha1").update(node.name).digest();
+  return formatLladdr(new Uint8Array([0x66, ...digest.subarray(0, 5)]));
+}
+
+/** Packets to unused addresses of the node's blocks end here instead of following the default route and coming back. */
+function blackholeOps(node: CniNode, protocol: number): NetOp[] {
+  return node.podCidrs.map((block): NetOp => ({
+    op: "route-add",
+    to: block,
+    type: "blackhole",
+    protocol,
+  }));
+}
+
+function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
+  const device: NetOp[] = [
+    {
+      op: "vxlan-add",
+      name: VXLAN_DEVICE,
+      vni: VXLAN_VNI,
+      local: node.address,
+      dev: node.dev,
+      port: VXLAN_PORT,
+      mtu: config.mtu,
+      address: vtepLladdr(node),
+      learning: false,
+    },
+    { op: "address-add", dev: VXLAN_DEVICE, address: tunnelAddress(node), prefixLength: 32 },
+    { op: "link-up", name: VXLAN_DEVICE },
+  ];
+  const remotes = others.flatMap((other): NetOp[] => {
+    const isDirect = config.mode === "cross-subnet" && other.subnet === node.subnet;
+    const lladdr = vtepLladdr(other);
+    return [
+      { op: "neigh-add", dev: VXLAN_DEVICE, address: tunnelAddress(other), lladdr },
+      { op: "fdb-add", dev: VXLAN_DEVICE, lladdr, dst: other.address },
+      ...other.podCidrs.map((block): NetOp =>
+        isDirect
+          ? {
+              op: "route-add",
+              to: block,
+              via: other.address,
+              dev: node.dev,
+              protocol: FELIX_PROTOCOL,
+              onlink: true,
+            }
+          : {
+              op: "route-add",
+              to: block,
+              via: tunnelAddress(other),
+              dev: VXLAN_DEVICE,
+              onlink: true,
+            },
+      ),
+    ];
+  });
+  return [...device, ...remotes];
+}
+
+/** BIRD's iBGP mesh: a next hop in another subnet is resolved recursively, which gives the way to it: the router. */
+function bgpOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
+  return others.flatMap((other) => {
+    const via = other.subnet === node.subnet ? other.address : node.gateway;
+    return other.podCidrs.map((block): NetOp => ({
+      op: "route-add",
+      to: block,
+      via,
+      dev: node.dev,
+      protocol: BIRD_PROTOCOL,
+    }));
+  });
+}
+
+/** See {@link CniDataplane.nodeOps}; docs/cnis/calico.md shows the result as iproute2 prints it. */
+export function calicoNodeOps(
+  node: CniNode,
+  others: readonly CniNode[],
+  config: CniConfig,
+): NetOp[] {
+  const forwarding: NetOp = { op: "sysctl", key: "ipv4/ip_forward", value: "1" };
+  return isEncapsulating(config.mode)
+    ? [forwarding, ...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)]
+    : [forwarding, ...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
+}

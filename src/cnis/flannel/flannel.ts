@@ -1,0 +1,38 @@
+import { defineCni } from "../types.ts";
+import { FlannelIpam } from "./ipam.ts";
+import { flannelNodeNft } from "./masquerade.ts";
+import { flannelNodeOps } from "./node.ts";
+import { flannelAttachPod } from "./pod.ts";
+
+/** A bridge on each node and VXLAN or routes between them; enforces no policy (flannel-io/flannel#2183). */
+export const flannel = defineCni({
+  name: "flannel",
+  summary:
+    "a bridge on each node, a subnet a node, VXLAN or plain routes between nodes; no NetworkPolicy",
+  version: "0.27.4",
+  defaultPodCidr: "10.244.0.0/16",
+  enforcesPolicy: false,
+  defaultMode: "vxlan",
+  modes: [
+    {
+      name: "vxlan",
+      summary: "every packet between nodes is encapsulated (UDP 8472, VNI 1)",
+      overheadBytes: 50,
+    },
+    {
+      name: "host-gw",
+      summary: "routes through the nodes themselves, which must share one subnet",
+      overheadBytes: 0,
+    },
+  ],
+  dataplane: {
+    ipam: (nodes, config) =>
+      new FlannelIpam(
+        nodes.map(({ name }) => name),
+        config.podCidr,
+      ),
+    nodeOps: flannelNodeOps,
+    attachPod: flannelAttachPod,
+    nodeNft: flannelNodeNft,
+  },
+});

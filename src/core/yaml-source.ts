@@ -1,0 +1,218 @@
+import {
+  Composer,
+  isAlias,
+  isMap,
+  isNode,
+  Lexer,
+  Parser,
+  visit,
+  type Alias,
+  type Document,
+  type Node,
+  type YAMLError,
+  type YAMLMap,
+} from "yaml";
+import { LabError } from "./errors.ts";
+import { SourceText } from "./source-text.ts";
+import { keyText, YamlDocument } from "./yaml-document.ts";
+
+/** What a file may cost to read; files come from strangers. */
+export interface YamlLimits {
+  maxBytes: number;
+  /** Nesting of collections. */
+  maxDepth: number;
+  /** Times that aliases may expand. */
+  maxAliases: number;
+}
+
+/** A file of manifests is seldom over 100 kB; 1 MiB is also what the API server stores of one object (etcd's limit). */
+export const YAML_LIMITS: YamlLimits = { maxBytes: 1024 * 1024, maxDepth: 60, maxAliases: 100 };
+
+/** One wrong line pasted ten thousand times is one thing to mend. */
+const MAX_PROBLEMS = 50;
+
+/** YAML 1.2, 5.1: the printable characters are all but C0 (without tab and line breaks), DEL and surrogates. */
+// eslint-disable-next-line no-control-regex
+const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]/;
+
+/** Tags whose values JSON can hold; sets, ordered maps and binary are no part of a lab or a manifest. */
+const PLAIN_TAGS = new Set(["str", "int", "float", "bool", "null", "map", "seq"].map((name) => `tag:yaml.org,2002:${name}`));
+
+/** What {@link parseYaml} found: with problems there, `documents` may be incomplete and should not be judged further. */
+export interface ParsedYaml {
+  documents: YamlDocument[];
+  problems: LabError[];
+}
+
+/**
+ * Parses YAML 1.2 (core schema, merge keys) and keeps positions. Never throws: everything wrong with the text is in
+ * `problems`, in file order, with codes YAML_*. A byte-order mark is accepted.
+ */
+export function parseYaml(bytes: Uint8Array | string, file: string, limits: YamlLimits = YAML_LIMITS): ParsedYaml {
+  const size = typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.length;
+  if (size > limits.maxBytes) return { documents: [], problems: [tooLarge(file, size, limits)] };
+  let text: string;
+  try {
+    text = typeof bytes === "string" ? bytes : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch (cause) {
+    const problem = new LabError("YAML_ENCODING", `${file} is not UTF-8 text`, { cause, hint: "save the file as UTF-8" });
+    return { documents: [], problems: [problem] };
+  }
+  const source = new SourceText(file, text.startsWith("\ufeff") ? text.slice(1) : text);
+  const unprintable = UNPRINTABLE.exec(source.text);
+  if (unprintable !== null) {
+    const span = source.span(unprintable.index, unprintable.index + 1);
+    const code = (unprintable[0].codePointAt(0) ?? 0).toString(16).padStart(4, "0");
+    const problem = new LabError("YAML_CONTROL_CHARACTER", `control character U+${code.toUpperCase()} is not allowed`, { span });
+    return { documents: [], problems: [problem] };
+  }
+  const composer = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" });
+  const tokens = parseTokens(source, limits);
+  if (tokens instanceof LabError) return { documents: [], problems: [tokens] };
+  const documents: YamlDocument[] = [];
+  const problems: LabError[] = [];
+  for (const document of composer.compose(tokens, true, source.text.length)) {
+    const syntax = [...document.errors, ...document.warnings].map((error) => syntaxProblem(error, document, source));
+    const checked = syntax.length > 0 ? onePerLine(syntax) : readDocument(document, source, limits);
+    if (checked instanceof YamlDocument) documents.push(checked);
+    else problems.push(...checked);
+  }
+  return { documents, problems };
+}
+
+/** The error for a file over the limit, for callers that look at its size before reading. */
+export function tooLarge(file: string, size: number, limits: YamlLimits = YAML_LIMITS): LabError {
+  const limit = `${limits.maxBytes / 1024} KiB`;
+  return new LabError("YAML_TOO_LARGE", `${file} has ${Math.ceil(size / 1024)} KiB, over the limit of ${limit}`, {
+    hint: "split it into several manifest files",
+  });
+}
+
+/** Depth is watched while parsing, because the composer recurses and would exhaust the stack. */
+function parseTokens(source: SourceText, limits: YamlLimits): Iterable<Parameters<Composer["next"]>[0]> | LabError {
+  const parser = new Parser();
+  const tokens = [];
+  for (const lexeme of new Lexer().lex(source.text)) {
+    const { offset } = parser;
+    tokens.push(...parser.next(lexeme));
+    // The document itself is one entry of the stack, a scalar being read another.
+    if (parser.stack.length > limits.maxDepth + 2) {
+      return new LabError("YAML_TOO_DEEP", `nested deeper than ${limits.maxDepth} levels`, {
+        span: source.span(offset, offset + 1),
+      });
+    }
+  }
+  tokens.push(...parser.end());
+  return tokens;
+}
+
+type Report = (code: string, node: unknown, message: string, hint?: string) => void;
+
+function readDocument(document: Document, source: SourceText, limits: YamlLimits): YamlDocument | LabError[] {
+  const problems: LabError[] = [];
+  const anchors = new Map<string, Node>();
+  const targets = new Map<Alias, Node>();
+  const report: Report = (code, node, message, hint) => {
+    if (problems.length >= MAX_PROBLEMS) return;
+    const [start, end] = (isNode(node) ? node.range : undefined) ?? [0, 1];
+    problems.push(new LabError(code, message, { hint, span: source.span(start, end) }));
+  };
+  visit(document, {
+    Node(_key, node, ancestors) {
+      if (problems.length >= MAX_PROBLEMS) return visit.BREAK;
+      if (isAlias(node)) {
+        const target = anchors.get(node.source);
+        if (target === undefined) {
+          report("YAML_ALIAS", node, `alias *${node.source} names no anchor`, `put &${node.source} before the value it repeats`);
+        } else if (ancestors.includes(target)) {
+          report("YAML_ALIAS", node, `alias *${node.source} is part of the value that it names`);
+        } else targets.set(node, target);
+      } else {
+        if (node.anchor !== undefined) anchors.set(node.anchor, node);
+        if (node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) report("YAML_TAG", node, `tag ${node.tag} is not used in labs`, "remove the tag");
+        if (isMap(node)) checkKeys(node, source, report);
+      }
+      return undefined;
+    },
+  });
+  if (problems.length > 0) return problems;
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: limits.maxAliases });
+    return new YamlDocument(document, value, source, targets);
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    const alias = [...targets.keys()].at(-1);
+    report("YAML_TOO_MANY_ALIASES", alias, `aliases expand to more than ${limits.maxAliases} values`, "write the values out");
+    return problems;
+  }
+}
+
+function checkKeys(map: YAMLMap, source: SourceText, report: Report): void {
+  const firstLines = new Map<string, number>();
+  for (const { key } of map.items) {
+    const text = keyText(key);
+    if (text === undefined) {
+      report("YAML_KEY", key, "a key must be a plain text");
+      continue;
+    }
+    const firstLine = firstLines.get(text);
+    const range = isNode(key) ? key.range : undefined;
+    if (firstLine === undefined) firstLines.set(text, range ? source.span(range[0], range[1]).line : 1);
+    else report("YAML_DUPLICATE_KEY", key, `key ${JSON.stringify(text)} is already given on line ${firstLine}`, "keep one of them");
+  }
+}
+
+/** Why the parser's commonest complaints arise, in words for people who write YAML by hand. */
+const SYNTAX_HINTS: Readonly<Record<string, string>> = {
+  BAD_INDENT: "line it up with its neighbours; every item of a list or map starts in the same column",
+  MULTILINE_IMPLICIT_KEY: "a ':' may be missing after the key, or the text needs quotes",
+  BLOCK_AS_IMPLICIT_KEY: "a value with ': ' in it needs quotes; a map needs a line of its own",
+  MISSING_CHAR: "a closing quote, bracket or comma may be missing",
+  BAD_SCALAR_START: "put the text in quotes",
+  BAD_DQ_ESCAPE: "use single quotes, or write the backslash twice",
+  UNEXPECTED_TOKEN: "a quote, bracket or comma may be missing or too many",
+};
+
+function syntaxProblem(error: YAMLError, document: Document, source: SourceText): LabError {
+  const end = source.text.trimEnd().length;
+  const atEnd = error.pos[0] >= end;
+  const span = atEnd ? source.span(end - 1, end) : source.span(error.pos[0], error.pos[1]);
+  if (error.code === "TAG_RESOLVE_FAILED") {
+    return new LabError("YAML_TAG", `tag ${tagAt(source, error.pos[0])} is not known`, { span, hint: "remove the tag" });
+  }
+  if (error.code === "MISSING_CHAR" && error.message.includes("quote")) {
+    const open = openQuote(document) ?? error.pos[0];
+    return new LabError("YAML_SYNTAX", "this quote is never closed", { span: source.span(open, open + 1) });
+  }
+  if (error.code === "TAB_AS_INDENT") {
+    return new LabError("YAML_TAB", "a tab is used as indentation", { span, hint: "indent with spaces" });
+  }
+  return new LabError("YAML_SYNTAX", error.message, { span, hint: SYNTAX_HINTS[error.code] });
+}
+
+/** Where the last quoted text begins; the parser itself tells only where the file ended. */
+function openQuote(document: Document): number | undefined {
+  let start: number | undefined;
+  visit(document, {
+    Scalar(_key, { type, range }) {
+      if (type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE") start = range?.[0] ?? start;
+    },
+  });
+  return start;
+}
+
+/** What the parser says about the rest of a wrong line is a consequence of its first complaint. */
+function onePerLine(problems: readonly LabError[]): LabError[] {
+  const lines = new Set<number | undefined>();
+  const kept = problems.filter(({ span }) => !lines.has(span?.line) && lines.add(span?.line));
+  return kept.slice(0, MAX_PROBLEMS);
+}
+
+function tagAt(source: SourceText, offset: number): string {
+  return /^\S{1,60}/.exec(source.text.slice(offset, offset + 60))?.[0] ?? "here";
+}
+
+/** Whether a document holds a mapping, as every lab and every Kubernetes object does. */
+export function isMapping(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,62 @@
+import { LabError } from "../../core/errors.ts";
+import type { KubeObject, Pod, PodSpec, Service } from "../../kube/types.ts";
+import { equalJson, isRecord } from "../store/json.ts";
+import { describe, type AdmissionRule } from "../store/store.ts";
+
+/** Refuses changes of fields that the API fixes at creation (FIELD_IMMUTABLE), and deletion of namespaces it needs. */
+export const refuseForbiddenChanges: AdmissionRule = (draft, { operation, key, old }) => {
+  if (operation === "delete" && key === "Namespace" && immortal.has(draft.metadata.name)) {
+    throw new LabError("NAMESPACE_PROTECTED", `namespace "${draft.metadata.name}" cannot be deleted`, {
+      hint: "delete the objects in it instead",
+    });
+  }
+  if (operation === "update" && old !== undefined) checks[key]?.(draft, old);
+};
+
+/** Of the NamespaceLifecycle admission plugin. */
+const immortal = new Set(["default", "kube-system", "kube-public"]);
+
+const checks: Readonly<Record<string, (draft: KubeObject, old: KubeObject) => void>> = {
+  Deployment: checkSelector,
+  ReplicaSet: checkSelector,
+  StatefulSet: checkSelector,
+  DaemonSet: checkSelector,
+  Service: (draft, old) => checkService(draft as Service, old as Service),
+  Pod: (draft, old) => checkPod(draft as Pod, old as Pod),
+  EndpointSlice(draft, old) {
+    if (draft["addressType"] !== old["addressType"]) throw immutable(draft, "addressType");
+  },
+};
+
+function checkSelector(draft: KubeObject, old: KubeObject): void {
+  const selector = (object: KubeObject): unknown => (isRecord(object["spec"]) ? object["spec"]["selector"] : undefined);
+  if (!equalJson(selector(draft), selector(old))) throw immutable(draft, "spec.selector");
+}
+
+function checkService(draft: Service, old: Service): void {
+  const hasAddress = (service: Service): boolean => service.spec.type !== "ExternalName";
+  if (!hasAddress(draft) || !hasAddress(old)) return;
+  for (const field of ["clusterIP", "clusterIPs"] as const) {
+    if (!equalJson(draft.spec[field], old.spec[field])) throw immutable(draft, `spec.${field}`);
+  }
+}
+
+/** Only images, tolerations, the deadline and the binding to a node may change in a pod's spec (ValidatePodUpdate). */
+function checkPod(draft: Pod, old: Pod): void {
+  const fixed = ({ containers, initContainers, tolerations: _, nodeName, ...rest }: PodSpec): unknown => {
+    const deadlines = { activeDeadlineSeconds: undefined, terminationGracePeriodSeconds: undefined };
+    const bare = (list: PodSpec["containers"] | undefined): unknown => list?.map(({ image: _image, ...container }) => container);
+    return { ...rest, ...deadlines, containers: bare(containers), initContainers: bare(initContainers), nodeName: old.spec.nodeName === undefined ? "" : nodeName };
+  };
+  if (!equalJson(fixed(draft.spec), fixed(old.spec))) {
+    throw new LabError("FIELD_IMMUTABLE", `${describe(draft)}: only images and tolerations of a pod's spec can change`, {
+      hint: "delete the pod and create it again, or change the Deployment that makes it",
+    });
+  }
+}
+
+function immutable(object: KubeObject, field: string): LabError {
+  return new LabError("FIELD_IMMUTABLE", `${describe(object)}: ${field} cannot change once the object exists`, {
+    hint: "delete the object and create it again",
+  });
+}

@@ -1,0 +1,119 @@
+import type { EndpointSlice, Protocol, Service } from "../../kube/types.ts";
+import { canonicalAddress, familyOf } from "./address-ranges.ts";
+import type { Family } from "./address-ranges.ts";
+
+export interface Backend {
+  address: string;
+  port: number;
+}
+
+/** One port of one Service in one address family, with what answers for it. */
+export interface ServicePortBackends {
+  namespace: string;
+  service: string;
+  portName: string;
+  protocol: Lowercase<Protocol>;
+  clusterIp: string;
+  port: number;
+  /** Sorted, without duplicates. */
+  backends: Backend[];
+  /** What becomes of packets when there is no backend: a local-only Service that has some elsewhere stays silent. */
+  withoutBackends: "reject" | "drop";
+}
+
+const PROTOCOL_WORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
+
+const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
+
+function clusterIpOf({ spec }: Service, family: Family): string | undefined {
+  if (spec.type === "ExternalName") return undefined;
+  const addresses = spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]);
+  return addresses.find(
+    (address) => address !== "" && address !== "None" && familyOf(address) === family,
+  );
+}
+
+interface Candidate extends Backend {
+  isReady: boolean;
+  isServingTerminating: boolean;
+  isLocal: boolean;
+}
+
+function candidates(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  protocol: Protocol,
+  node: string,
+): Candidate[] {
+  return slices.flatMap((slice) => {
+    const found = (slice.ports ?? []).find(
+      (port) => (port.name ?? "") === portName && (port.protocol ?? "TCP") === protocol,
+    );
+    const port = found?.port;
+    if (port === undefined) return [];
+    return slice.endpoints.flatMap(({ addresses, conditions, nodeName }) =>
+      addresses.slice(0, 1).map((address) => ({
+        address: canonicalAddress(address),
+        port,
+        isReady: conditions?.ready !== false,
+        isServingTerminating: conditions?.serving === true && conditions.terminating === true,
+        isLocal: nodeName === node,
+      })),
+    );
+  });
+}
+
+/** Ready endpoints; while there is none, those that still serve though they are terminating (KEP-1669). */
+function usable(all: readonly Candidate[]): Backend[] {
+  const ready = all.filter(({ isReady }) => isReady);
+  const chosen =
+    ready.length > 0 ? ready : all.filter(({ isServingTerminating }) => isServingTerminating);
+  const byKey = new Map(
+    chosen.map(({ address, port }) => [`${address}/${port}`, { address, port }]),
+  );
+  return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, backend]) => backend);
+}
+
+/**
+ * Every ClusterIP port of the family, in the order of namespace, Service and port. Headless and ExternalName Services
+ * have none. `node` decides for Services whose internalTrafficPolicy is Local.
+ */
+export function servicePorts(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  family: Family,
+  node: string,
+): ServicePortBackends[] {
+  const slicesOf = new Map<string, EndpointSlice[]>();
+  for (const slice of slices) {
+    if (slice.addressType !== (family === "ip" ? "IPv4" : "IPv6")) continue;
+    const key = `${slice.metadata.namespace ?? "default"}/${slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? ""}`;
+    slicesOf.set(key, [...(slicesOf.get(key) ?? []), slice]);
+  }
+  const ports = services.flatMap((service) => {
+    const clusterIp = clusterIpOf(service, family);
+    if (clusterIp === undefined) return [];
+    const namespace = service.metadata.namespace ?? "default";
+    const own = slicesOf.get(`${namespace}/${service.metadata.name}`) ?? [];
+    const isLocalOnly = service.spec["internalTrafficPolicy"] === "Local";
+    return (service.spec.ports ?? []).map(
+      ({ name = "", protocol = "TCP", port }): ServicePortBackends => {
+        const all = candidates(own, name, protocol, node);
+        const eligible = isLocalOnly ? all.filter(({ isLocal }) => isLocal) : all;
+        return {
+          namespace,
+          service: service.metadata.name,
+          portName: name,
+          protocol: PROTOCOL_WORDS[protocol],
+          clusterIp,
+          port,
+          backends: usable(eligible),
+          withoutBackends: isLocalOnly && usable(all).length > 0 ? "drop" : "reject",
+        };
+      },
+    );
+  });
+  const key = ({ namespace, service, portName, protocol }: ServicePortBackends): string =>
+    [namespace, service, portName, protocol].join("/");
+  return ports.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
+}

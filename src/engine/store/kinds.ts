@@ -1,0 +1,114 @@
+import type {
+  Deployment,
+  Endpoints,
+  EndpointSlice,
+  KubeObject,
+  Namespace,
+  NetworkPolicy,
+  NodeObject,
+  Pod,
+  ReplicaSet,
+  Service,
+} from "../../kube/types.ts";
+
+/** The kinds that the engine reads and writes, by their name in the API. */
+export interface InterpretedKinds {
+  Namespace: Namespace;
+  Node: NodeObject;
+  Pod: Pod;
+  Service: Service;
+  Endpoints: Endpoints;
+  EndpointSlice: EndpointSlice;
+  ReplicaSet: ReplicaSet;
+  Deployment: Deployment;
+  NetworkPolicy: NetworkPolicy;
+}
+
+interface KindFacts {
+  group: string;
+  namespaced: boolean;
+  /** Has a status subresource: writes of the object leave status alone, and writes of the status the rest. */
+  hasStatus: boolean;
+}
+
+const spaced = (group: string, hasStatus = false): KindFacts => ({ group, namespaced: true, hasStatus });
+const clusterWide = (group: string, hasStatus = false): KindFacts => ({ group, namespaced: false, hasStatus });
+
+/** Built-in kinds (`kubectl api-resources` of 1.31) that labs are likely to hold, interpreted or not. */
+const builtIn: Readonly<Record<string, KindFacts>> = {
+  Namespace: clusterWide("", true),
+  Node: clusterWide("", true),
+  Pod: spaced("", true),
+  Service: spaced("", true),
+  Endpoints: spaced(""),
+  ConfigMap: spaced(""),
+  Secret: spaced(""),
+  Event: spaced(""),
+  ServiceAccount: spaced(""),
+  LimitRange: spaced(""),
+  ResourceQuota: spaced("", true),
+  PersistentVolume: clusterWide("", true),
+  PersistentVolumeClaim: spaced("", true),
+  ReplicationController: spaced("", true),
+  Deployment: spaced("apps", true),
+  ReplicaSet: spaced("apps", true),
+  StatefulSet: spaced("apps", true),
+  DaemonSet: spaced("apps", true),
+  Job: spaced("batch", true),
+  CronJob: spaced("batch", true),
+  EndpointSlice: spaced("discovery.k8s.io"),
+  NetworkPolicy: spaced("networking.k8s.io"),
+  Ingress: spaced("networking.k8s.io", true),
+  IngressClass: clusterWide("networking.k8s.io"),
+  PodDisruptionBudget: spaced("policy", true),
+  HorizontalPodAutoscaler: spaced("autoscaling", true),
+  Lease: spaced("coordination.k8s.io"),
+  Role: spaced("rbac.authorization.k8s.io"),
+  RoleBinding: spaced("rbac.authorization.k8s.io"),
+  ClusterRole: clusterWide("rbac.authorization.k8s.io"),
+  ClusterRoleBinding: clusterWide("rbac.authorization.k8s.io"),
+  StorageClass: clusterWide("storage.k8s.io"),
+  PriorityClass: clusterWide("scheduling.k8s.io"),
+  RuntimeClass: clusterWide("node.k8s.io"),
+  CustomResourceDefinition: clusterWide("apiextensions.k8s.io", true),
+};
+
+function groupOf(apiVersion: string): string {
+  const slash = apiVersion.indexOf("/");
+  return slash < 0 ? "" : apiVersion.slice(0, slash);
+}
+
+/**
+ * What the store files objects under: the kind for built-in ones ("Service"), `Kind.group` for all others, as kubectl
+ * writes them ("Service.serving.knative.dev"), so that a stranger's kind of the same name is never taken for ours.
+ */
+export function kindKey(apiVersion: string, kind: string): string {
+  const group = groupOf(apiVersion);
+  return group === "" || builtIn[kind]?.group === group ? kind : `${kind}.${group}`;
+}
+
+/** Whether `key` (see {@link kindKey}) is one that a reference by `kind` alone means. */
+export function isKindMeant(key: string, kind: string): boolean {
+  return key === kind || (builtIn[kind] === undefined && key.startsWith(`${kind}.`));
+}
+
+/**
+ * Whether objects of the kind live in a namespace. A kind that is not built in is what its CustomResourceDefinition
+ * says (`crdScope`); without one, an object that names a namespace lives there and one that does not is cluster-wide.
+ */
+export function isNamespaced(object: KubeObject, crdScope: (group: string, kind: string) => string | undefined): boolean {
+  const facts = builtIn[kindKey(object.apiVersion, object.kind)];
+  if (facts !== undefined) return facts.namespaced;
+  const scope = crdScope(groupOf(object.apiVersion), object.kind);
+  return scope === undefined ? object.metadata.namespace !== undefined : scope === "Namespaced";
+}
+
+/** Whether writes of the kind's objects and of their status are apart; kinds that are not built in are kept whole. */
+export function hasStatus(key: string): boolean {
+  return builtIn[key]?.hasStatus ?? false;
+}
+
+/** Whether a reference of this kind names a namespace, as far as the kind's name tells. */
+export function isKindNamespaced(key: string): boolean {
+  return builtIn[key]?.namespaced ?? true;
+}

@@ -1,0 +1,78 @@
+import type { KubeObject } from "../../kube/types.ts";
+import { isKindMeant } from "./kinds.ts";
+
+/** A stored object and where it is filed; `object` is frozen. */
+export interface Entry {
+  key: string;
+  namespace: string;
+  name: string;
+  object: KubeObject;
+  /** Order of creation, over all kinds. */
+  sequence: number;
+}
+
+/** Objects by kind, namespace and name, and by the uid of their owners. Holds no rules. */
+export class ObjectTable {
+  private readonly kinds = new Map<string, Map<string, Map<string, Entry>>>();
+  private readonly owned = new Map<string, Set<Entry>>();
+
+  get(key: string, namespace: string, name: string): Entry | undefined {
+    return this.kinds.get(key)?.get(namespace)?.get(name);
+  }
+
+  put(entry: Entry): void {
+    const previous = this.get(entry.key, entry.namespace, entry.name);
+    if (previous !== undefined) this.forgetOwners(previous);
+    const byNamespace = ensure(this.kinds, entry.key, () => new Map<string, Map<string, Entry>>());
+    ensure(byNamespace, entry.namespace, () => new Map<string, Entry>()).set(entry.name, entry);
+    for (const { uid } of entry.object.metadata.ownerReferences ?? []) ensure(this.owned, uid, () => new Set<Entry>()).add(entry);
+  }
+
+  remove(entry: Entry): void {
+    this.forgetOwners(entry);
+    const byNamespace = this.kinds.get(entry.key);
+    const byName = byNamespace?.get(entry.namespace);
+    byName?.delete(entry.name);
+    if (byName?.size === 0) byNamespace?.delete(entry.namespace);
+  }
+
+  private forgetOwners(entry: Entry): void {
+    for (const { uid } of entry.object.metadata.ownerReferences ?? []) {
+      const entries = this.owned.get(uid);
+      entries?.delete(entry);
+      if (entries?.size === 0) this.owned.delete(uid);
+    }
+  }
+
+  /** Keys that a reference by kind means; see {@link isKindMeant}. */
+  keysOf(kind: string): string[] {
+    return this.kinds.has(kind) ? [kind] : [...this.kinds.keys()].filter((key) => isKindMeant(key, kind));
+  }
+
+  *entries(key: string, namespace?: string): Generator<Entry> {
+    const byNamespace = this.kinds.get(key);
+    if (byNamespace === undefined) return;
+    if (namespace !== undefined) {
+      yield* byNamespace.get(namespace)?.values() ?? [];
+      return;
+    }
+    for (const byName of byNamespace.values()) yield* byName.values();
+  }
+
+  *all(): Generator<Entry> {
+    for (const key of this.kinds.keys()) yield* this.entries(key);
+  }
+
+  ownedBy(uid: string): Entry[] {
+    return [...(this.owned.get(uid) ?? [])];
+  }
+}
+
+function ensure<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}

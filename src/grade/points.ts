@@ -1,0 +1,62 @@
+import type { JudgedCell, JudgedProbe, JudgedTask } from "./types.ts";
+import { combineVerdicts } from "./verdict.ts";
+
+/** A task as the grade needs it; `probes` are names. */
+export interface TaskToJudge {
+  text: string;
+  probes: readonly string[];
+}
+
+/** Points of a probe that a task names and the lab gives none. */
+const DEFAULT_TASK_POINTS = 1;
+
+/**
+ * Fills in what the probe is worth and what it earned. Its points are spread evenly over its goal cells, those that the
+ * untouched lab failed; guards are worth nothing. Where the lab has tasks, a cell without a baseline can earn nothing:
+ * nobody can tell whether anything was done for it. Where it has none, nothing was to be done and every cell is a goal.
+ */
+export function scoreProbe(
+  probe: JudgedProbe,
+  all: readonly JudgedProbe[],
+  tasks: readonly TaskToJudge[],
+): JudgedProbe {
+  const own = tasks.filter((task) => task.probes.includes(probe.name));
+  const points = probe.points ?? (own.length > 0 ? DEFAULT_TASK_POINTS : 0);
+  const goals = probe.cells.filter((cell) => cell.passedBefore !== true);
+  const possible = goals.length === 0 ? 0 : points;
+  const isVoid =
+    hasBrokenGuard(probe) || (own.length > 0 && own.every((task) => brokenGuards(task, all).length > 0));
+  const passed = goals.filter((cell) => cell.verdict === "pass" && (tasks.length === 0 || cell.passedBefore === false));
+  return { ...probe, possible, earned: isVoid || possible === 0 ? 0 : share(possible, passed.length, goals.length) };
+}
+
+/** Judges a task from its scored probes; one that names a probe without a result is inconclusive at best. */
+export function judgeTask(task: TaskToJudge, scored: readonly JudgedProbe[]): JudgedTask {
+  const probes = scored.filter(({ name }) => task.probes.includes(name));
+  const isComplete = task.probes.every((name) => probes.some((probe) => probe.name === name));
+  const voidedBy = brokenGuards(task, scored);
+  const points = (pick: (probe: JudgedProbe) => number): number =>
+    Math.round(probes.reduce((total, probe) => total + pick(probe), 0) * 100) / 100;
+  return {
+    text: task.text,
+    verdict: combineVerdicts([...probes.map(({ verdict }) => verdict), ...(isComplete ? [] : ["inconclusive" as const])]),
+    earned: voidedBy.length > 0 ? 0 : points(({ earned }) => earned),
+    possible: points(({ possible }) => possible),
+    probes: [...task.probes],
+    voidedBy,
+  };
+}
+
+function brokenGuards(task: TaskToJudge, all: readonly JudgedProbe[]): string[] {
+  return all.filter((probe) => task.probes.includes(probe.name) && hasBrokenGuard(probe)).map(({ name }) => name);
+}
+
+/** An inconclusive guard voids as a failed one does: else breaking the probe's source would hide what was broken. */
+function hasBrokenGuard({ cells }: { cells: readonly JudgedCell[] }): boolean {
+  return cells.some((cell) => cell.passedBefore === true && cell.verdict !== "pass");
+}
+
+/** Rounded down to hundredths, so that only all cells give all points. */
+function share(points: number, passed: number, goals: number): number {
+  return passed === goals ? points : Math.floor((points * passed * 100) / goals + 1e-9) / 100;
+}

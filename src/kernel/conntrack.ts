@@ -1,0 +1,82 @@
+import { NetlinkMessage } from "./netlink-message.ts";
+import type { NetlinkSocket } from "./netlink-socket.ts";
+import { attributeValue } from "./netlink-attributes.ts";
+
+/* linux/netfilter/nfnetlink_conntrack.h */
+const NFNL_SUBSYS_CTNETLINK = 1;
+const IPCTNL_MSG_CT_GET = 1;
+const IPCTNL_MSG_CT_DELETE = 2;
+const NLM_F_REQUEST = 1;
+const NLM_F_DUMP = 0x300;
+const CTA_TUPLE_ORIG = 1;
+const CTA_TUPLE_REPLY = 2;
+const CTA_TUPLE_IP = 1;
+const CTA_TUPLE_PROTO = 2;
+const CTA_IP_V4_SRC = 1;
+const CTA_IP_V4_DST = 2;
+const CTA_PROTO_NUM = 1;
+const CTA_PROTO_DST_PORT = 3;
+const NLA_F_NESTED = 0x8000;
+const AF_INET = 2;
+const IPPROTO_UDP = 17;
+const ENOENT = 2;
+
+/** A UDP flow that the kernel translates: to whom it was sent, and who answers it. */
+export interface UdpConnection {
+  destination: string;
+  destinationPort: number;
+  /** Source of the replies: the endpoint behind a Service. */
+  answeredBy: string;
+}
+
+function dotted(bytes: Buffer | undefined): string {
+  return bytes === undefined ? "" : [...bytes].join(".");
+}
+
+function header(type: number, flags: number): NetlinkMessage {
+  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(
+    Uint8Array.of(AF_INET, 0, 0, 0),
+  );
+}
+
+/**
+ * Deletes the IPv4 UDP entries for which `isStale` says so; returns how many. kube-proxy does this when an endpoint of a
+ * UDP Service goes: the translation of a flow is kept for as long as packets come, even towards nobody.
+ */
+export function deleteUdpConnections(
+  socket: NetlinkSocket,
+  isStale: (connection: UdpConnection) => boolean,
+): number {
+  let deleted = 0;
+  for (const { payload } of socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP))) {
+    const attributes = payload.subarray(4);
+    const original = attributeValue(attributes, CTA_TUPLE_ORIG);
+    const reply = attributeValue(attributes, CTA_TUPLE_REPLY);
+    if (original === undefined || reply === undefined) continue;
+    const protocol = attributeValue(original, CTA_TUPLE_PROTO);
+    const addresses = attributeValue(original, CTA_TUPLE_IP);
+    const replyAddresses = attributeValue(reply, CTA_TUPLE_IP);
+    if (protocol === undefined || addresses === undefined || replyAddresses === undefined) continue;
+    if (attributeValue(protocol, CTA_PROTO_NUM)?.[0] !== IPPROTO_UDP) continue;
+    const connection: UdpConnection = {
+      destination: dotted(attributeValue(addresses, CTA_IP_V4_DST)),
+      destinationPort: attributeValue(protocol, CTA_PROTO_DST_PORT)?.readUInt16BE(0) ?? 0,
+      answeredBy: dotted(attributeValue(replyAddresses, CTA_IP_V4_SRC)),
+    };
+    if (!isStale(connection)) continue;
+    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(
+      CTA_TUPLE_ORIG | NLA_F_NESTED,
+      original,
+    );
+    // It may have expired since the dump.
+    socket.request([
+      {
+        message,
+        describe: () => `conntrack delete udp ${connection.destination}`,
+        tolerate: [ENOENT],
+      },
+    ]);
+    deleted += 1;
+  }
+  return deleted;
+}

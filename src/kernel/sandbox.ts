@@ -1,0 +1,98 @@
+import { existsSync, lstatSync, readlinkSync } from "node:fs";
+
+export interface SandboxOptions {
+  /** UTS name inside. */
+  hostname: string;
+  /** Files that appear in /etc: name → path to bind read-only. */
+  etc: Record<string, string>;
+  env: Record<string, string>;
+  /** Adds CAP_NET_ADMIN: for nodes, whose network is the learner's to change. */
+  networkAdmin: boolean;
+}
+
+/** Below / on the host: bound as it is when a folder, made again when a link (merged /usr). */
+const SYSTEM = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+
+/** In /etc on the host, without secrets, and needed for tools to work. */
+const SHARED_ETC = [
+  "alternatives",
+  "ld.so.cache",
+  "ld.so.conf",
+  "ld.so.conf.d",
+  "ssl",
+  "ca-certificates",
+  "pki",
+  "protocols",
+  "services",
+  "iproute2",
+  "localtime",
+];
+
+function systemMounts(): string[] {
+  const args = ["--ro-bind", "/usr", "/usr"];
+  for (const path of SYSTEM) {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    if (stat.isSymbolicLink()) args.push("--symlink", readlinkSync(path), path);
+    else args.push("--ro-bind", path, path);
+  }
+  for (const name of SHARED_ETC)
+    if (existsSync(`/etc/${name}`)) args.push("--ro-bind", `/etc/${name}`, `/etc/${name}`);
+  return args;
+}
+
+let mounts: string[] | undefined;
+
+/**
+ * The bwrap(1) command that runs `argv` where it can see the system's programs read-only and nothing else of the host:
+ * own pid, ipc, uts and mount namespaces, tmpfs for /tmp, no home, no host sockets, no new privileges, capabilities down
+ * to what a container has on its network. The network namespace is the caller's. It dies with its parent.
+ * Start it in a session of its own (setsid(2)) unless a person types into it: with the caller's terminal it could type.
+ */
+export function sandboxCommand(argv: readonly string[], options: SandboxOptions): string[] {
+  mounts ??= systemMounts();
+  const args = [
+    "bwrap",
+    "--unshare-pid",
+    "--unshare-ipc",
+    "--unshare-uts",
+    "--unshare-cgroup-try",
+    "--die-with-parent",
+  ];
+  args.push(
+    "--hostname",
+    options.hostname,
+    "--cap-drop",
+    "ALL",
+    "--cap-add",
+    "CAP_NET_RAW",
+    "--cap-add",
+    "CAP_NET_BIND_SERVICE",
+  );
+  if (options.networkAdmin) args.push("--cap-add", "CAP_NET_ADMIN");
+  args.push(
+    ...mounts,
+    "--proc",
+    "/proc",
+    "--remount-ro",
+    "/proc",
+    "--dev",
+    "/dev",
+    "--size",
+    String(64 << 20),
+    "--tmpfs",
+    "/tmp",
+  );
+  args.push("--dir", "/run", "--dir", "/root", "--dir", "/var/tmp");
+  for (const [name, path] of Object.entries(options.etc))
+    args.push("--ro-bind", path, `/etc/${name}`);
+  args.push("--remount-ro", "/", "--chdir", "/tmp", "--clearenv");
+  const env = {
+    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    HOME: "/root",
+    LANG: "C.UTF-8",
+    ...options.env,
+  };
+  for (const [name, value] of Object.entries(env)) args.push("--setenv", name, value);
+  return [...args, "--", ...argv];
+}

@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { describeBounds, parseBound, type Dimension, type ParsedBound } from "../core/bound.ts";
+import { parseDurationMs } from "../core/duration.ts";
+import { LabError } from "../core/errors.ts";
+import { parseIp } from "../core/ip.ts";
+import type { EndpointRef } from "../plan/types.ts";
+import { parseEndpointRef, parsePodPattern, type PodPattern } from "./refs.ts";
+
+/**
+ * Schema pieces for the options of probe and scenario kinds. A custom issue may carry `params: {code, hint}`, which
+ * become the LabError's.
+ */
+
+/** Runs a parser that throws LabError and hands its code and hint on as a zod issue. */
+export function parsedBy<Output>(parse: (text: string) => Output): z.ZodType<Output, string> {
+  return z.string().transform((text, context) => {
+    try {
+      return parse(text);
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error;
+      context.addIssue({ code: "custom", message: error.message, params: { code: error.code, hint: error.hint } });
+      return z.NEVER;
+    }
+  });
+}
+
+/** `30s`, `1m30s`, `500ms` → milliseconds, at most an hour. */
+export function durationField(): z.ZodType<number, string> {
+  return parsedBy((text) => {
+    const durationMs = parseDurationMs(text);
+    if (durationMs === undefined) {
+      throw new LabError("LAB_BAD_DURATION", `${JSON.stringify(text)} is no duration`, {
+        hint: "write it like 500ms, 30s or 1m30s",
+      });
+    }
+    if (durationMs > 3_600_000) {
+      throw new LabError("LAB_BAD_DURATION", `${JSON.stringify(text)} is longer than an hour`, { hint: "the longest is 60m" });
+    }
+    return durationMs;
+  });
+}
+
+/** A reference such as `shop/deployment/web`; see {@link parseEndpointRef}. */
+export function endpointField(): z.ZodType<EndpointRef, string> {
+  return parsedBy(parseEndpointRef);
+}
+
+/** A pod pattern such as `shop/*`; see {@link parsePodPattern}. */
+export function podPatternField(): z.ZodType<PodPattern, string> {
+  return parsedBy(parsePodPattern);
+}
+
+/** A comparison such as ">= 500 Mbit/s", its value in the dimension's base unit. */
+export function boundField(dimension: Dimension): z.ZodType<ParsedBound, string | number> {
+  return z.union([z.string(), z.number()]).transform((written, context) => {
+    const bound = parseBound(written, dimension);
+    if (bound !== undefined) return bound;
+    context.addIssue({
+      code: "custom",
+      message: `${JSON.stringify(written)} is no bound on a ${dimension}`,
+      params: { code: "LAB_BAD_BOUND", hint: describeBounds(dimension) },
+    });
+    return z.NEVER;
+  });
+}
+
+/** A port number, 1 to 65535. */
+export function portField(): z.ZodType<number, number> {
+  return z.int().min(1).max(65_535);
+}
+
+/** `5432/tcp`, `53/udp`, or a number, which means TCP. */
+export function protocolPortField(): z.ZodType<{ port: number; protocol: "tcp" | "udp" }, string | number> {
+  return z.union([z.string(), z.number()]).transform((written, context) => {
+    const match = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(String(written));
+    const port = Number(match?.[1]);
+    if (match !== null && port >= 1 && port <= 65_535) {
+      return { port, protocol: match[2]?.toLowerCase() === "udp" ? "udp" : "tcp" };
+    }
+    context.addIssue({
+      code: "custom",
+      message: `${JSON.stringify(written)} is no port`,
+      params: { code: "LAB_BAD_PORT", hint: "write PORT/tcp or PORT/udp, for example 5432/tcp; ports are 1 to 65535" },
+    });
+    return z.NEVER;
+  });
+}
+
+/** An IP literal of either family. */
+export function addressField(): z.ZodType<string, string> {
+  return parsedBy((text) => {
+    if (parseIp(text) === undefined) {
+      throw new LabError("LAB_BAD_ADDRESS", `${JSON.stringify(text)} is no IP address`);
+    }
+    return text;
+  });
+}

@@ -1,0 +1,131 @@
+import { cidrContains, type IpAddress } from "../core/ip.ts";
+import { matchesSelector, namespaceLabels, type Labels } from "../kube/selectors.ts";
+import type { CompiledPeer, CompiledPort, CompiledRule } from "./compile.ts";
+import type { Party } from "./parties.ts";
+import type { OracleFlow, OraclePod, OracleWorld } from "./types.ts";
+
+/** Whether a rule's condition holds; `unknown` where it hangs on an address that the API leaves to the CNI. */
+export type Truth = "yes" | "no" | "unknown";
+
+/** Evaluates selectors once a class of pods: pods of one namespace with equal labels are alike to every policy. */
+export interface PodClasses {
+  /** Whether the peer's selectors pick the pod. */
+  picks(peer: CompiledPeer & { kind: "pods" }, pod: OraclePod): boolean;
+}
+
+/** Groups the world's pods by namespace and labels. */
+export function classifyPods(world: OracleWorld): PodClasses {
+  const namespaces = new Map(world.namespaces.map(({ name, labels }) => [name, namespaceLabels(name, labels)]));
+  const classOf = new Map<OraclePod, PodClass>();
+  const classes = new Map<string, PodClass>();
+  for (const pod of world.pods) {
+    const key = JSON.stringify([pod.namespace, Object.entries(pod.labels).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+    const known = classes.get(key) ?? {
+      namespace: pod.namespace,
+      namespaceLabels: namespaces.get(pod.namespace) ?? namespaceLabels(pod.namespace, undefined),
+      labels: pod.labels,
+    };
+    classes.set(key, known);
+    classOf.set(pod, known);
+  }
+  const picked = new Map<CompiledPeer, Set<PodClass>>();
+  return {
+    picks(peer, pod) {
+      let set = picked.get(peer);
+      if (set === undefined) {
+        set = new Set([...classes.values()].filter((podClass) => peerPicks(peer, podClass)));
+        picked.set(peer, set);
+      }
+      const podClass = classOf.get(pod);
+      return podClass !== undefined && set.has(podClass);
+    },
+  };
+}
+
+/** {@link matchesPeers} that remembers its answers: a matrix asks about each party once a port and row. */
+export function rememberPeers(classes: PodClasses): (rule: CompiledRule, party: Party) => Truth {
+  const answers = new Map<CompiledRule, WeakMap<Party, Truth>>();
+  return (rule, party) => {
+    let ofRule = answers.get(rule);
+    if (ofRule === undefined) answers.set(rule, (ofRule = new WeakMap()));
+    let truth = ofRule.get(party);
+    if (truth === undefined) ofRule.set(party, (truth = matchesPeers(rule, party, classes)));
+    return truth;
+  };
+}
+
+/** Whether one of the rule's peers is the party; a rule without peers is for everyone. */
+function matchesPeers(rule: CompiledRule, party: Party, classes: PodClasses): Truth {
+  if (rule.peers === undefined) return "yes";
+  let result: Truth = "no";
+  for (const peer of rule.peers) {
+    const truth = matchesPeer(peer, party, classes);
+    if (truth === "yes") return "yes";
+    if (truth === "unknown") result = "unknown";
+  }
+  return result;
+}
+
+/**
+ * Whether one of the rule's ports is the flow's; a rule without ports is for all, ICMP included.
+ * A named port means the ports that the destination pod declares under that name and protocol. A destination that is no
+ * pod has none, and neither has one that an egress rule reaches by ipBlock alone: "named port on a pod" (API reference).
+ */
+export function matchesPorts(rule: CompiledRule, flow: OracleFlow, to: Party, classes: PodClasses): boolean {
+  if (rule.ports === undefined) return true;
+  return rule.ports.some((item) => {
+    if (item.protocol !== flow.protocol) return false;
+    if (item.port === undefined) return true;
+    if (flow.port === undefined) return false;
+    if ("from" in item.port) return item.port.from <= flow.port && flow.port <= item.port.to;
+    return hasNamedPort(item, item.port.name, flow.port, rule, to, classes);
+  });
+}
+
+interface PodClass {
+  namespace: string;
+  namespaceLabels: Labels;
+  labels: Labels;
+}
+
+function peerPicks(peer: CompiledPeer, podClass: PodClass): boolean {
+  if (peer.kind !== "pods") return false;
+  const isNamespacePicked =
+    typeof peer.namespace === "string"
+      ? podClass.namespace === peer.namespace
+      : matchesSelector(peer.namespace, podClass.namespaceLabels);
+  return isNamespacePicked && matchesSelector(peer.pods, podClass.labels);
+}
+
+function matchesPeer(peer: CompiledPeer, party: Party, classes: PodClasses): Truth {
+  if (peer.kind === "pods") return party.pod !== undefined && classes.picks(peer, party.pod) ? "yes" : "no";
+  if (peer.block.family !== party.family) return "no";
+  if (!party.isAddressCertain) return peer.block.prefixLength === 0 && peer.except.length === 0 ? "yes" : "unknown";
+  const held = party.addresses.filter((address) => blockPeerHolds(peer, address)).length;
+  if (held === 0) return "no";
+  return held === party.addresses.length ? "yes" : "unknown";
+}
+
+function blockPeerHolds(peer: CompiledPeer & { kind: "block" }, address: IpAddress): boolean {
+  return cidrContains(peer.block, address) && !peer.except.some((except) => cidrContains(except, address));
+}
+
+function hasNamedPort(
+  item: CompiledPort,
+  name: string,
+  port: number,
+  rule: CompiledRule,
+  to: Party,
+  classes: PodClasses,
+): boolean {
+  const { pod } = to;
+  if (pod === undefined) return false;
+  const declared = pod.ports.some(
+    (candidate) => candidate.name === name && candidate.protocol === item.protocol && candidate.containerPort === port,
+  );
+  return declared && (rule.ref.direction === "ingress" || isReachedByPod(rule, pod, classes));
+}
+
+function isReachedByPod(rule: CompiledRule, pod: OraclePod, classes: PodClasses): boolean {
+  return rule.peers === undefined || rule.peers.some((peer) => peer.kind === "pods" && classes.picks(peer, pod));
+}

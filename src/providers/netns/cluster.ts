@@ -1,0 +1,106 @@
+import { spawn } from "node:child_process";
+import type { KubeObject } from "../../kube/types.ts";
+import type {
+  ApplyResult,
+  Cluster,
+  ExecOptions,
+  ExecResult,
+  ObjectRef,
+  SettleResult,
+  Source,
+  SweepCell,
+  SweepResult,
+  WaitFor,
+} from "../types.ts";
+import type { LabConnection } from "./client.ts";
+
+/** A Cluster whose every method is a call to the lab process. */
+export class NetnsCluster implements Cluster {
+  private readonly connection: LabConnection;
+
+  constructor(connection: LabConnection) {
+    this.connection = connection;
+  }
+
+  apply(objects: KubeObject[]): Promise<ApplyResult[]> {
+    return this.connection.call("apply", { objects });
+  }
+
+  async delete(refs: ObjectRef[]): Promise<void> {
+    await this.connection.call("delete", { refs });
+  }
+
+  list(filter: { kind?: string; namespace?: string } = {}): Promise<KubeObject[]> {
+    return this.connection.call("list", filter);
+  }
+
+  async scale(ref: ObjectRef, replicas: number): Promise<void> {
+    await this.connection.call("scale", { ref, replicas });
+  }
+
+  async wait(
+    condition: WaitFor,
+    options: { timeoutMs: number; signal?: AbortSignal },
+  ): Promise<void> {
+    await this.connection.call("wait", { condition, timeoutMs: options.timeoutMs }, options.signal);
+  }
+
+  settle(options: { timeoutMs: number }): Promise<SettleResult> {
+    return this.connection.call("settle", options);
+  }
+
+  exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
+    const { signal, ...rest } = options;
+    return this.connection.call("exec", { source, argv, options: rest }, signal);
+  }
+
+  async serve(
+    source: Source,
+    argv: string[],
+    options: { readyPort: number; timeoutMs: number },
+  ): Promise<{ stop(): Promise<void> }> {
+    const { id } = await this.connection.call("serve", { source, argv, ...options });
+    return {
+      stop: async () => {
+        await this.connection.call("stopServing", { id });
+      },
+    };
+  }
+
+  sweep(cells: SweepCell[], options: { deadlineMs: number }): Promise<SweepResult> {
+    return this.connection.call("sweep", { cells, deadlineMs: options.deadlineMs });
+  }
+
+  logs(source: Source & { kind: "pod" }): Promise<string> {
+    return this.connection.call("logs", { source });
+  }
+
+  addresses(source: Source): Promise<string[]> {
+    return this.connection.call("addresses", { source });
+  }
+
+  /** Enters the lab's namespaces from here, so that the user's own terminal is the command's. */
+  async interactive(source: Source, argv: string[]): Promise<{ exitCode: number }> {
+    const entry = await this.connection.call("entry", { source, argv, tty: true });
+    const args = [
+      "--target",
+      String(entry.pid),
+      "--user",
+      "--preserve-credentials",
+      "--mount",
+      "--pid",
+    ];
+    args.push(`--net=/proc/${entry.pid}/fd/${entry.netnsFd}`, "--", ...entry.argv);
+    const child = spawn("nsenter", args, { stdio: "inherit" });
+    return new Promise((resolve, reject) => {
+      child.once("error", reject);
+      child.once("exit", (code, signal) =>
+        resolve({ exitCode: code ?? (signal === "SIGINT" ? 130 : 1) }),
+      );
+    });
+  }
+
+  close(): Promise<void> {
+    return this.connection.close();
+  }
+}

@@ -1,0 +1,67 @@
+import { createServer } from "node:net";
+import type { Socket } from "node:net";
+import { LabError } from "../../../core/errors.ts";
+import { lineSplitter } from "../protocol.ts";
+import type { Answer, Call, Cancel, MethodName, Methods, WireError } from "../protocol.ts";
+
+/** One function a method; `signal` aborts when the client cancels the call or goes away. */
+export type Handlers = {
+  [Name in MethodName]: (
+    params: Methods[Name]["params"],
+    signal: AbortSignal,
+  ) => Promise<Methods[Name]["result"]> | Methods[Name]["result"];
+};
+
+function wireError(error: unknown): WireError {
+  if (error instanceof LabError) {
+    return {
+      code: error.code,
+      message: error.message,
+      ...(error.hint !== undefined && { hint: error.hint }),
+    };
+  }
+  // Not foreseen: its stack is what a bug report needs, and the log keeps it.
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return {
+    code: "LAB_PROCESS_FAULT",
+    message: error instanceof Error ? error.message : String(error),
+  };
+}
+
+function serveConnection(socket: Socket, handlers: Handlers): void {
+  const running = new Map<number, AbortController>();
+  const answer = (message: Answer): void => {
+    if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
+  };
+  const dispatch = async (call: Call): Promise<void> => {
+    const abort = new AbortController();
+    running.set(call.id, abort);
+    try {
+      const handler = handlers[call.method] as (params: unknown, signal: AbortSignal) => unknown;
+      answer({ id: call.id, result: (await handler(call.params, abort.signal)) ?? null });
+    } catch (error) {
+      answer({ id: call.id, error: wireError(error) });
+    } finally {
+      running.delete(call.id);
+    }
+  };
+  socket.on(
+    "data",
+    lineSplitter((line) => {
+      const message = JSON.parse(line) as Call | Cancel;
+      if ("cancel" in message) running.get(message.cancel)?.abort();
+      else void dispatch(message);
+    }),
+  );
+  // "close" follows an error.
+  socket.on("error", () => undefined);
+  socket.on("close", () => {
+    for (const abort of running.values()) abort.abort();
+  });
+}
+
+/** Serves the control socket whose listening descriptor the launcher handed over. */
+export function serveControl(listenerFd: number, handlers: Handlers): void {
+  const server = createServer((socket) => serveConnection(socket, handlers));
+  server.listen({ fd: listenerFd });
+}

@@ -1,0 +1,148 @@
+import type { CniConfig, CniDataplane, CniIpam, CniNode } from "../../../cnis/types.ts";
+import type { NetOp } from "../../../kernel/net-ops.ts";
+import { NetworkHost } from "../../../kernel/network-host.ts";
+import type { Pod } from "../../../kube/types.ts";
+import { baseOps } from "./underlay.ts";
+import type { Underlay } from "./underlay.ts";
+
+export function podKey(pod: { metadata: { namespace?: string; name: string } }): string {
+  return `${pod.metadata.namespace ?? "default"}/${pod.metadata.name}`;
+}
+
+/** A pod's place on the network. */
+export interface AttachedPod {
+  key: string;
+  uid: string;
+  node: string;
+  addresses: string[];
+  hostInterface: string;
+  host: NetworkHost;
+}
+
+/** The CNI at work: tunnels and routes between the nodes, a link and addresses for each pod. */
+export class PodNetwork {
+  readonly pods = new Map<string, AttachedPod>();
+  readonly config: CniConfig;
+  private readonly underlay: Underlay;
+  private readonly dataplane: CniDataplane;
+  private readonly ipam: CniIpam;
+  /** The operations each node has had, as text: on a change only new ones are carried out. */
+  private readonly applied = new Map<string, Set<string>>();
+
+  constructor(
+    underlay: Underlay,
+    dataplane: CniDataplane,
+    config: CniConfig,
+    subnets: (network: string) => { subnet: string; gateway: string },
+  ) {
+    this.underlay = underlay;
+    this.dataplane = dataplane;
+    this.config = config;
+    this.subnets = subnets;
+    this.ipam = dataplane.ipam(
+      [...underlay.nodes.values()].map(({ plan }) => plan),
+      config,
+    );
+    this.configureNodes();
+  }
+
+  private readonly subnets: (network: string) => { subnet: string; gateway: string };
+
+  nodes(): CniNode[] {
+    return [...this.underlay.nodes.values()].map(({ plan, primary }) => ({
+      name: plan.name,
+      address: primary.addresses[0] ?? "",
+      dev: primary.name,
+      ...this.subnets(primary.network),
+      podCidrs: this.ipam.cidrs(plan.name),
+    }));
+  }
+
+  private configureNodes(): void {
+    const nodes = this.nodes();
+    for (const node of nodes) {
+      const others = nodes.filter(({ name }) => name !== node.name);
+      const done = this.applied.get(node.name) ?? new Set<string>();
+      const fresh = this.dataplane
+        .nodeOps(node, others, this.config)
+        .filter((op) => !done.has(JSON.stringify(op)));
+      this.underlay.node(node.name).host.configure(fresh, (key) => this.resolve(key));
+      for (const op of fresh) done.add(JSON.stringify(op));
+      this.applied.set(node.name, done);
+    }
+  }
+
+  private resolve(key: string): NetworkHost {
+    const host = this.pods.get(key)?.host;
+    if (host === undefined) throw new Error(`no pod namespace ${key}`);
+    return host;
+  }
+
+  /** Gives each pod its namespace, addresses and links; one batch of messages a node. */
+  attach(pods: readonly Pod[]): AttachedPod[] {
+    const added: { pod: Pod; attached: AttachedPod }[] = [];
+    let grew = false;
+    for (const pod of pods) {
+      const node = pod.spec.nodeName ?? "";
+      const { address, addedCidr } = this.ipam.assign(node);
+      grew ||= addedCidr !== undefined;
+      const key = podKey(pod);
+      const attached = {
+        key,
+        uid: pod.metadata.uid ?? "",
+        node,
+        addresses: [address],
+        hostInterface: "",
+        host: NetworkHost.create(key),
+      };
+      this.pods.set(key, attached);
+      added.push({ pod, attached });
+    }
+    if (grew) this.configureNodes();
+    const nodes = new Map(this.nodes().map((node) => [node.name, node]));
+    const nodeOps = new Map<string, NetOp[]>();
+    const podOps: { host: NetworkHost; ops: NetOp[] }[] = [];
+    for (const { pod, attached } of added) {
+      const node = nodes.get(attached.node);
+      if (node === undefined)
+        throw new Error(`pod ${attached.key} is on the unknown node ${attached.node}`);
+      const attachment = this.dataplane.attachPod(
+        {
+          namespace: pod.metadata.namespace ?? "default",
+          name: pod.metadata.name,
+          uid: attached.uid,
+          addresses: attached.addresses,
+          netns: attached.key,
+        },
+        node,
+        this.config,
+      );
+      attached.hostInterface = attachment.hostInterface;
+      const ops = nodeOps.get(attached.node) ?? [];
+      ops.push(...attachment.nodeOps);
+      nodeOps.set(attached.node, ops);
+      podOps.push({ host: attached.host, ops: [...baseOps(), ...attachment.podOps] });
+    }
+    for (const [node, ops] of nodeOps)
+      this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
+    for (const { host, ops } of podOps) {
+      host.configure(ops, (key) => this.resolve(key));
+      host.release();
+    }
+    return added.map(({ attached }) => attached);
+  }
+
+  /** Removes a pod's link and address; its namespace goes with its last descriptor. */
+  detach(key: string): void {
+    const pod = this.pods.get(key);
+    if (pod === undefined) return;
+    this.pods.delete(key);
+    this.underlay
+      .node(pod.node)
+      .host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) =>
+        this.resolve(name),
+      );
+    for (const address of pod.addresses) this.ipam.release(pod.node, address);
+    pod.host.close();
+  }
+}

@@ -1,0 +1,131 @@
+import { parentPort } from "node:worker_threads";
+import type { DropProof } from "../../../grade/types.ts";
+import { NetworkNamespace } from "../../../kernel/namespace.ts";
+import { probeAll } from "../../../kernel/prober.ts";
+import type { PendingFlow, ProbeTarget } from "../../../kernel/prober.ts";
+import type { SweepCellResult, SweepResult } from "../../types.ts";
+import { EvidenceReader, flowKey } from "./evidence.ts";
+import type { EvidenceNode, EvidenceSet } from "./evidence.ts";
+
+export interface SweepRequest {
+  id: number;
+  targets: ProbeTarget[];
+  deadlineMs: number;
+  nodes: EvidenceNode[];
+  sets: EvidenceSet[];
+}
+
+export type SweepReply = { id: number; result: SweepResult } | { id: number; error: string };
+
+/** A ClusterIP is translated before policy sees the packet, so the record may name another destination: one of the flow's own. */
+function proves(proof: DropProof, flow: PendingFlow): boolean {
+  return (
+    proof.protocol === flow.protocol &&
+    proof.source === flow.source.address &&
+    proof.sourcePort === flow.source.port
+  );
+}
+
+function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult {
+  const startedAt = performance.now();
+  const reader = new EvidenceReader(
+    nodes.map(({ node, netnsFd }) => ({ node, namespace: NetworkNamespace.adopt(node, netnsFd) })),
+    sets,
+  );
+  const proofs = new Map<number, DropProof>();
+  const destinations = new Map(targets.map((target) => [target.id, target]));
+  try {
+    const lookup = (pending: readonly PendingFlow[]): ReadonlySet<number> => {
+      const byFlow = new Map<string, DropProof[]>();
+      for (const proof of reader.read()) {
+        const key = flowKey(proof.protocol, proof.source, proof.sourcePort);
+        const list = byFlow.get(key);
+        if (list === undefined) byFlow.set(key, [proof]);
+        else list.push(proof);
+      }
+      const dropped = new Set<number>();
+      for (const flow of pending) {
+        const candidates = (
+          byFlow.get(flowKey(flow.protocol, flow.source.address, flow.source.port)) ?? []
+        ).filter((proof) => proves(proof, flow));
+        // Two sockets of one address may share a port towards different destinations: prefer the record that names ours.
+        const exact = candidates.find(
+          (proof) =>
+            proof.destination === flow.destination.address &&
+            proof.destinationPort === flow.destination.port,
+        );
+        const proof =
+          exact ??
+          (candidates.length > 0 && !isOthers(candidates, flow, pending)
+            ? candidates[0]
+            : undefined);
+        if (proof === undefined) continue;
+        dropped.add(flow.id);
+        proofs.set(flow.id, proof);
+      }
+      return dropped;
+    };
+    const outcomes = probeAll(targets, deadlineMs, lookup);
+    const refused = outcomes.filter(
+      ({ outcome }) => outcome === "refused" || outcome === "unreachable",
+    );
+    lookup(
+      refused.flatMap(({ id, source }) => {
+        const target = destinations.get(id);
+        if (source === undefined || target === undefined) return [];
+        return [
+          {
+            id,
+            protocol: target.protocol,
+            source,
+            destination: { address: target.address, port: target.port },
+          },
+        ];
+      }),
+    );
+    const cells = outcomes.map(({ id, outcome, detail, latencyMs }): SweepCellResult => {
+      const proof = proofs.get(id);
+      return {
+        id,
+        outcome,
+        detail,
+        latencyMs,
+        ...(proof !== undefined && outcome !== "answered" && { proof }),
+      };
+    });
+    const retransmits = outcomes.reduce((sum, outcome) => sum + outcome.retransmits, 0);
+    return { cells, durationMs: performance.now() - startedAt, retransmits };
+  } finally {
+    reader.close();
+  }
+}
+
+/** Whether every record is the exact one of another pending flow. */
+function isOthers(
+  candidates: readonly DropProof[],
+  flow: PendingFlow,
+  pending: readonly PendingFlow[],
+): boolean {
+  return candidates.every((proof) =>
+    pending.some(
+      (other) =>
+        other.id !== flow.id &&
+        proves(proof, other) &&
+        other.destination.address === proof.destination &&
+        other.destination.port === proof.destinationPort,
+    ),
+  );
+}
+
+parentPort?.on("message", (request: SweepRequest) => {
+  let reply: SweepReply;
+  try {
+    reply = { id: request.id, result: sweep(request) };
+  } catch (error) {
+    reply = {
+      id: request.id,
+      error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    };
+  }
+  parentPort?.postMessage(reply);
+});

@@ -1,0 +1,83 @@
+import type { KubeObject } from "../../kube/types.ts";
+import type { CniNode } from "../../cnis/types.ts";
+import type { Plan } from "../../plan/types.ts";
+import type {
+  ApplyResult,
+  ExecOptions,
+  ExecResult,
+  ObjectRef,
+  SettleResult,
+  Source,
+  SweepCell,
+  SweepResult,
+  WaitFor,
+} from "../types.ts";
+
+/**
+ * The control socket's language: one JSON value a line. The client sends calls, the lab process answers each by its id,
+ * in any order; a client that goes away aborts its calls.
+ */
+export interface Methods {
+  up: { params: { plan: Plan; stateDirectory: string }; result: { nodes: CniNode[] } };
+  /** The lab no longer dies with the process that started it. */
+  detach: { params: null; result: null };
+  apply: { params: { objects: KubeObject[] }; result: ApplyResult[] };
+  delete: { params: { refs: ObjectRef[] }; result: null };
+  list: { params: { kind?: string; namespace?: string }; result: KubeObject[] };
+  scale: { params: { ref: ObjectRef; replicas: number }; result: null };
+  wait: { params: { condition: WaitFor; timeoutMs: number }; result: null };
+  settle: { params: { timeoutMs: number }; result: SettleResult };
+  exec: {
+    params: { source: Source; argv: string[]; options: Omit<ExecOptions, "signal"> };
+    result: ExecResult;
+  };
+  serve: {
+    params: { source: Source; argv: string[]; readyPort: number; timeoutMs: number };
+    result: { id: number };
+  };
+  stopServing: { params: { id: number }; result: null };
+  sweep: { params: { cells: SweepCell[]; deadlineMs: number }; result: SweepResult };
+  logs: { params: { source: Source & { kind: "pod" } }; result: string };
+  addresses: { params: { source: Source }; result: string[] };
+  /** What the caller needs to enter the source by itself: this process as the host numbers it, a descriptor of it. */
+  entry: {
+    params: { source: Source; argv: string[]; tty: boolean };
+    result: { pid: number; netnsFd: number; argv: string[] };
+  };
+  /** Ends the lab process once answered. */
+  down: { params: null; result: null };
+}
+
+export type MethodName = keyof Methods;
+
+export type Call = {
+  [Name in MethodName]: { id: number; method: Name; params: Methods[Name]["params"] };
+}[MethodName];
+
+export interface WireError {
+  code: string;
+  message: string;
+  hint?: string;
+}
+
+export type Answer = { id: number; result: unknown } | { id: number; error: WireError };
+
+/** Tells the lab process to stop working on a call. */
+export interface Cancel {
+  cancel: number;
+}
+
+/** Splits a byte stream into lines; `onLine` gets each without its line break. */
+export function lineSplitter(onLine: (line: string) => void): (chunk: Buffer) => void {
+  let parts: Buffer[] = [];
+  return (chunk) => {
+    let start = 0;
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      parts.push(chunk.subarray(start, end));
+      onLine(Buffer.concat(parts).toString("utf8"));
+      parts = [];
+      start = end + 1;
+    }
+    if (start < chunk.length) parts.push(chunk.subarray(start));
+  };
+}

@@ -1,0 +1,99 @@
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { LabError } from "../../core/errors.ts";
+import type { Plan } from "../../plan/types.ts";
+import type { Capabilities, Cluster, Provider, UpContext, UpResult } from "../types.ts";
+import { LabConnection } from "./client.ts";
+import { NetnsCluster } from "./cluster.ts";
+import { isLabAlive, LAB_FILES, LOG_FILE, launchLab, withSocketPath } from "./launch.ts";
+import { killLab } from "./kill.ts";
+import { netnsPreflight } from "./preflight.ts";
+
+const capabilities: Capabilities = {
+  cnis: { flannel: ["vxlan", "host-gw"], calico: ["vxlan", "cross-subnet", "direct"] },
+  probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix"],
+  scenarios: ["apply", "delete", "wait", "scale", "exec"],
+  features: ["external-host", "several-node-networks", "link-mtu", "drop-proof", "node-exec"],
+};
+
+const LOG_LINES = 20;
+
+function lastLogLines(stateDirectory: string): string {
+  return readFileSync(join(stateDirectory, LOG_FILE), "utf8")
+    .trim()
+    .split("\n")
+    .slice(-LOG_LINES)
+    .join("\n");
+}
+
+function connect(stateDirectory: string): Promise<LabConnection> {
+  return withSocketPath(stateDirectory, (path) => LabConnection.open(path));
+}
+
+function removeFiles(stateDirectory: string): void {
+  for (const file of LAB_FILES)
+    rmSync(join(stateDirectory, file), { recursive: true, force: true });
+}
+
+async function up(plan: Plan, context: UpContext): Promise<UpResult> {
+  const { stateDirectory, signal } = context;
+  const launched = await launchLab(stateDirectory);
+  const undo = async (): Promise<void> => {
+    launched.endLease();
+    await down({}, stateDirectory);
+  };
+  try {
+    const died = launched.ended.then((how) => {
+      const log = lastLogLines(stateDirectory);
+      throw new LabError(
+        "LAB_PROCESS_ENDED",
+        `the lab process ended while it started (${how})${log === "" ? "" : `:\n${log}`}`,
+        {
+          hint: "cnilab doctor shows what this host lacks",
+        },
+      );
+    });
+    const connection = await Promise.race([connect(stateDirectory), died]);
+    await Promise.race([connection.call("up", { plan, stateDirectory }, signal), died]);
+    // From here on an end of the process is told by the connection.
+    died.catch(() => undefined);
+    return {
+      cluster: new NetnsCluster(connection),
+      handle: {},
+      detach: async () => {
+        await connection.call("detach", null);
+        launched.forget();
+      },
+    };
+  } catch (error) {
+    await undo();
+    throw error;
+  }
+}
+
+async function down(_handle: unknown, stateDirectory: string): Promise<void> {
+  const release = await killLab(stateDirectory);
+  removeFiles(stateDirectory);
+  release();
+}
+
+async function attach(_handle: unknown, stateDirectory: string): Promise<Cluster> {
+  if (!isLabAlive(stateDirectory)) {
+    throw new LabError("LAB_NOT_RUNNING", "the lab is not running", {
+      hint: "cnilab up LAB starts it",
+    });
+  }
+  return new NetnsCluster(await connect(stateDirectory));
+}
+
+/** Clusters of network namespaces on this host: no Docker, no root, seconds. */
+export const netns: Provider = {
+  kind: "netns",
+  summary: "network namespaces on this host; Kubernetes is cnilab's own embedded engine",
+  capabilities: () => capabilities,
+  preflight: netnsPreflight,
+  up,
+  attach,
+  isUp: (_handle, stateDirectory) => Promise.resolve(isLabAlive(stateDirectory)),
+  down,
+};

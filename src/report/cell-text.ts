@@ -1,0 +1,46 @@
+import { makeVisibleLine } from "../core/visible-text.ts";
+import type { CellKey, Expectation, JudgedCell, Observation } from "../grade/types.ts";
+
+/** `shop/web → shop/db:5432/TCP`, or without a port `shop/web → shop/db`. */
+export function describeKey(key: CellKey): string {
+  const port = key.port === undefined ? "" : `:${describePort(key)}`;
+  const destination = key.to === "" ? "" : ` → ${makeVisibleLine(key.to)}${port}`;
+  return `${makeVisibleLine(key.from)}${destination}`;
+}
+
+/** `5432/TCP`. */
+export function describePort(key: Pick<CellKey, "port" | "protocol">): string {
+  return `${key.port ?? ""}/${(key.protocol ?? "tcp").toUpperCase()}`;
+}
+
+/** An expectation as a lab file would write it, on one line. */
+export function describeExpectation(expected: Expectation | undefined): string {
+  if (expected === undefined) return "unknown";
+  if (typeof expected === "string") return expected;
+  return Object.entries(expected)
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(makeVisibleLine)
+    .join(", ");
+}
+
+/** `dropped: no answer within 1.1 s (2 tries)`. */
+export function describeObservation(observation: Observation | undefined): string {
+  if (observation === undefined) return "nothing: this cell was not probed";
+  const tries = observation.tries > 1 ? ` (${observation.tries} tries)` : "";
+  const reason = observation.reason === "" ? "" : `: ${makeVisibleLine(observation.reason)}`;
+  return `${observation.outcome}${reason}${tries}`;
+}
+
+/** What was seen, in one word, for a line that has no room for the reason. */
+export function observedWord(cell: JudgedCell): string {
+  return cell.observation?.outcome ?? "not probed";
+}
+
+/** Milliseconds for a person: `0.4 ms`, `12 ms`, `1.3 s`. */
+export function describeDuration(durationMs: number): string {
+  if (durationMs < 10) return `${durationMs.toFixed(1)} ms`;
+  if (durationMs < 1000) return `${Math.round(durationMs)} ms`;
+  if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(durationMs < 10_000 ? 2 : 1)} s`;
+  const seconds = Math.round(durationMs / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}

@@ -1,0 +1,68 @@
+import type { Span } from "../core/errors.ts";
+import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
+import type { Evidence, JudgedCell, JudgedProbe } from "../grade/types.ts";
+import { describeExpectation, describeKey, describeObservation } from "./cell-text.ts";
+import type { Paint } from "./colour.ts";
+
+const mostEvidenceLines = 20;
+const longestEvidenceLine = 200;
+const indent = "    ";
+const fieldWidth = 10;
+
+/**
+ * Everything that helps to understand one cell that did not pass: expected, observed with tries, the verdict's reason,
+ * the oracle's reason with the policies' places, the evidence (at most 20 lines each) and the command that reruns it.
+ */
+export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint): string[] {
+  const mark = cell.verdict === "fail" ? paint.red("✗") : paint.yellow("?");
+  const place = probe.span === undefined ? "" : paint.dim(`  ${describePlace(probe.span)}`);
+  return [
+    `${mark} ${paint.bold(makeVisibleLine(probe.name))}${place}`,
+    indent + describeKey(cell.key),
+    ...field("expected", [describeExpectation(cell.expected)], paint),
+    ...field("observed", [describeObservation(cell.observation)], paint),
+    ...field("verdict", [`${cell.verdict}: ${makeVisibleLine(cell.reason)}`], paint),
+    ...field("policy", policyLines(cell), paint),
+    ...field("control", controlLines(cell), paint),
+    ...(cell.observation?.evidence ?? []).flatMap((evidence) => evidenceLines(evidence, paint)),
+    ...(probe.hint === undefined ? [] : field("hint", makeVisible(probe.hint).trimEnd().split("\n"), paint)),
+    ...field("rerun", [makeVisibleLine(cell.rerun)], paint),
+  ];
+}
+
+/** `labs/deny/lab.yaml:14`. */
+export function describePlace(span: Span): string {
+  return `${makeVisibleLine(span.file)}:${span.line}`;
+}
+
+function policyLines(cell: JudgedCell): string[] {
+  if (cell.why === undefined) return [];
+  const places = [...new Set(cell.why.spans.map(describePlace))];
+  return [...cell.why.lines.map(makeVisibleLine), ...(places.length === 0 ? [] : [`see ${places.join(", ")}`])];
+}
+
+function controlLines(cell: JudgedCell): string[] {
+  if (cell.control === undefined || cell.observation?.outcome === "allowed") return [];
+  const who = { "another-source": "answered", itself: "answered itself", before: "answered this source before:" };
+  return [`the destination ${who[cell.control.by]} ${makeVisibleLine(cell.control.from)} at ${cell.control.at}`];
+}
+
+function evidenceLines(evidence: Evidence, paint: Paint): string[] {
+  const all = makeVisible(evidence.text).trimEnd().split("\n");
+  const shown = all.slice(0, mostEvidenceLines).map((line) => clip(line));
+  if (all.length > shown.length) shown.push(paint.dim(`… ${all.length - shown.length} more lines; -o json has them`));
+  const command = evidence.command === undefined ? [] : [paint.dim(`$ ${makeVisibleLine(evidence.command)}`)];
+  const isOutput = evidence.kind === "tool-output" || evidence.kind === "capture";
+  return field("evidence", [...command, ...shown.map((line) => (isOutput ? `${paint.dim("│")} ${line}` : line))], paint);
+}
+
+function clip(line: string): string {
+  return line.length > longestEvidenceLine ? `${line.slice(0, longestEvidenceLine)}…` : line;
+}
+
+function field(name: string, lines: string[], paint: Paint): string[] {
+  return lines.map((line, index) => {
+    const head = index === 0 ? paint.dim(name.padEnd(fieldWidth)) : " ".repeat(fieldWidth);
+    return `${indent}${head}${line}`.trimEnd();
+  });
+}

@@ -1,0 +1,48 @@
+import junit, { type Builder, type TestCase } from "junit-report-builder";
+import { makeVisible } from "../core/visible-text.ts";
+import type { JudgedCell, JudgedProbe } from "../grade/types.ts";
+import { describeKey } from "./cell-text.ts";
+import { paintFor } from "./colour.ts";
+import { renderFailure } from "./failure.ts";
+import type { Report } from "./types.ts";
+
+// The package's types describe an ES module with a default export; Node loads its CommonJS, which is the builder itself.
+const builder = junit as unknown as Builder;
+
+/**
+ * JUnit XML as CI systems read it: a suite a probe, a case a cell. A failed cell is a `failure`, an inconclusive one an
+ * `error`: nothing was shown, so it must not count as passed. Characters that XML 1.0 forbids become visible escapes.
+ */
+export function renderJunit(report: Report): string {
+  const root = builder.newBuilder().name(xmlText(`cnilab ${report.lab.name}`));
+  for (const probe of report.grade.probes) {
+    const suite = root.testSuite().name(xmlText(probe.name)).time(probe.durationMs / 1000).timestamp(report.startedAt);
+    suite.property("provider", report.provider).property("cni", `${report.cni.name}:${report.cni.mode}`);
+    for (const cell of probe.cells) addCase(suite.testCase(), report, probe, cell);
+  }
+  return `${root.build().trimEnd()}\n`;
+}
+
+function addCase(
+  testCase: TestCase,
+  report: Report,
+  probe: JudgedProbe,
+  cell: JudgedCell,
+): void {
+  const name = probe.cells.length === 1 ? probe.name : `${probe.name}: ${describeKey(cell.key)}`;
+  testCase.className(xmlText(`${report.lab.name}.${probe.kind}`)).name(xmlText(name));
+  testCase.time((cell.observation?.latencyMs ?? 0) / 1000);
+  if (probe.span !== undefined) testCase.file(xmlText(probe.span.file));
+  if (cell.verdict === "pass") return;
+  const message = xmlText(cell.reason);
+  const details = xmlText(renderFailure(probe, cell, paintFor(false)).join("\n"));
+  if (cell.verdict === "fail") testCase.failure(message, "fail").stacktrace(details);
+  else testCase.error(message, "inconclusive", details);
+}
+
+/** XML 1.0 section 2.2: no control characters but tab and line breaks, no lone surrogates, no U+FFFE and U+FFFF. */
+function xmlText(text: string): string {
+  return Buffer.from(makeVisible(text), "utf8")
+    .toString("utf8")
+    .replaceAll(/[\ufffe\uffff]/g, "\ufffd");
+}

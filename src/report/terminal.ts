@@ -1,0 +1,108 @@
+import { makeVisibleLine } from "../core/visible-text.ts";
+import type { JudgedProbe, JudgedTask, Verdict } from "../grade/types.ts";
+import { describeDuration, describeExpectation, describeObservation } from "./cell-text.ts";
+import { paintFor, type Paint } from "./colour.ts";
+import { renderFailure } from "./failure.ts";
+import { isMatrix, renderMatrix } from "./matrix.ts";
+import { verdictWords, type Report, type ReportOptions } from "./types.ts";
+
+/** Failures beyond this many are counted, not shown: the first ones nearly always say what is wrong. */
+const mostFailuresShown = 8;
+
+/** The report for people: results, matrices, tasks, failures with their evidence, a summary line. */
+export function renderTerminal(report: Report, { colour, width }: ReportOptions): string {
+  const paint = paintFor(colour);
+  const blocks = [
+    headLines(report, paint),
+    report.grade.probes.filter((probe) => !isMatrix(probe)).map((probe) => probeLine(report, probe, paint)),
+    ...report.grade.probes.filter(isMatrix).map((probe) => [
+      probeLine(report, probe, paint),
+      ...renderMatrix(probe, paint, width - 2).map((line) => `  ${line}`.trimEnd()),
+    ]),
+    taskLines(report, paint),
+    ...failureBlocks(report, paint),
+    summaryLines(report, paint),
+  ];
+  return `${blocks
+    .filter((block) => block.length > 0)
+    .map((block) => block.join("\n"))
+    .join("\n\n")}\n`;
+}
+
+function headLines(report: Report, paint: Paint): string[] {
+  const { lab, cni } = report;
+  const nodes = `${report.nodes} ${report.nodes === 1 ? "node" : "nodes"}`;
+  return [
+    `${paint.bold(makeVisibleLine(lab.title))}  ${paint.dim(`${lab.name} · ${nodes} · ${report.provider} · ${cni.name} ${cni.mode}`)}`,
+    ...report.notes.map((note) => paint.dim(`note: ${makeVisibleLine(note)}`)),
+  ];
+}
+
+function verdictMark(verdict: Verdict, paint: Paint): string {
+  return { pass: paint.green("✓"), fail: paint.red("✗"), inconclusive: paint.yellow("?") }[verdict];
+}
+
+function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
+  const passed = probe.cells.filter((cell) => cell.verdict === "pass").length;
+  const total = probe.cells.length;
+  const cells = total === 1 ? oneCellText(probe) : `${passed} of ${total} as expected`;
+  const points = report.mode === "grade" && probe.possible > 0 ? `  ${probe.earned}/${probe.possible} points` : "";
+  const guard = report.mode === "grade" && report.grade.tasks.length > 0 && probe.role === "guard" ? "  guard" : "";
+  const expectation = `expect ${makeVisibleLine(probe.expectText)}`;
+  return `${verdictMark(probe.verdict, paint)} ${makeVisibleLine(probe.name)}  ${paint.dim(expectation)}  ${cells}${paint.dim(guard)}${points}`;
+}
+
+function oneCellText(probe: JudgedProbe): string {
+  const [cell] = probe.cells;
+  if (cell === undefined) return "no cells";
+  if (cell.verdict !== "pass") {
+    return `${describeExpectation(cell.expected)} expected, ${cell.observation?.outcome ?? "nothing"} observed`;
+  }
+  return describeObservation(cell.observation);
+}
+
+function taskLines(report: Report, paint: Paint): string[] {
+  if (report.mode !== "grade" || report.grade.tasks.length === 0) return [];
+  return [paint.bold("Tasks"), ...report.grade.tasks.flatMap((task) => taskText(task, paint))];
+}
+
+function taskText(task: JudgedTask, paint: Paint): string[] {
+  const voided =
+    task.voidedBy.length === 0
+      ? []
+      : [`    voided: what worked before no longer does: ${task.voidedBy.map(makeVisibleLine).join(", ")}`];
+  return [
+    `${verdictMark(task.verdict, paint)} ${makeVisibleLine(task.text.trim())}  ${task.earned}/${task.possible} points`,
+    ...voided,
+  ];
+}
+
+function failureBlocks(report: Report, paint: Paint): string[][] {
+  const all = report.grade.probes.flatMap((probe) =>
+    probe.cells.filter((cell) => cell.verdict !== "pass").map((cell) => ({ probe, cell })),
+  );
+  // What failed comes before what could not be told, so that the bound never hides a failure behind the latter.
+  const ordered = [...all.filter(({ cell }) => cell.verdict === "fail"), ...all.filter(({ cell }) => cell.verdict !== "fail")];
+  const shown = ordered.slice(0, mostFailuresShown).map(({ probe, cell }) => renderFailure(probe, cell, paint));
+  const left = ordered.length - shown.length;
+  return left > 0 ? [...shown, [paint.dim(`… and ${left} more cells that did not pass; -o json has them all`)]] : shown;
+}
+
+function summaryLines(report: Report, paint: Paint): string[] {
+  const { grade } = report;
+  const colour = { pass: paint.green, fail: paint.red, inconclusive: paint.yellow }[grade.verdict];
+  const passed = grade.probes.filter((probe) => probe.verdict === "pass").length;
+  const { pass, fail, inconclusive } = grade.counts;
+  const parts = [
+    `${passed} of ${grade.probes.length} probes passed`,
+    `${pass} of ${pass + fail + inconclusive} cells as expected`,
+    ...(inconclusive > 0 ? [`${inconclusive} inconclusive`] : []),
+    ...(report.mode === "grade" && grade.possible > 0 ? [`${grade.earned}/${grade.possible} points`] : []),
+  ];
+  const times = report.phases.map((phase) => `${phase.phase} ${describeDuration(phase.durationMs)}`);
+  const word = paint.bold(colour(verdictWords[grade.verdict]));
+  return [
+    `${word}: ${parts.join(", ")} in ${describeDuration(report.durationMs)}`,
+    ...(times.length === 0 ? [] : [paint.dim(times.join(" · "))]),
+  ];
+}

@@ -1,0 +1,70 @@
+import { closeSync, fstatSync, ftruncateSync, mkdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { LabError } from "../core/errors.ts";
+import { tryLockFile } from "../kernel/file-lock.ts";
+import { labDirectory, stateUnwritable } from "./state-directory.ts";
+
+/**
+ * Keeps others from changing a lab while we do; `release` gives it up, and so does the end of this process, however it
+ * comes. Throws LAB_BUSY while another process holds it.
+ */
+export function lockLab(root: string, name: string): { release(): void } {
+  // Checks the name, too.
+  const path = join(dirname(dirname(labDirectory(root, name))), "locks", `${name}.lock`);
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw stateUnwritable(path, cause);
+  }
+  for (;;) {
+    const descriptor = openLocked(path);
+    if (descriptor === undefined) throw busy(path, name);
+    // A holder that released removed the file we opened: what we hold then is the lock of nothing.
+    if (!isSameFile(descriptor, path)) {
+      closeSync(descriptor);
+      continue;
+    }
+    ftruncateSync(descriptor);
+    writeSync(descriptor, `${process.pid}\n`);
+    return {
+      release: () => {
+        rmSync(path, { force: true });
+        closeSync(descriptor);
+      },
+    };
+  }
+}
+
+function openLocked(path: string): number | undefined {
+  try {
+    return tryLockFile(path);
+  } catch (cause) {
+    throw stateUnwritable(path, cause);
+  }
+}
+
+function isSameFile(descriptor: number, path: string): boolean {
+  try {
+    return fstatSync(descriptor).ino === statSync(path).ino;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
+}
+
+function busy(path: string, name: string): LabError {
+  const holder = readHolder(path);
+  return new LabError("LAB_BUSY", `another cnilab${holder} is working on lab ${name}`, {
+    hint: "wait until it is done, or interrupt it",
+  });
+}
+
+function readHolder(path: string): string {
+  try {
+    const pid = readFileSync(path, "utf8").trim();
+    return /^\d+$/.test(pid) ? ` (process ${pid})` : "";
+  } catch {
+    // It was released meanwhile; who held it is only a help to the reader.
+    return "";
+  }
+}
