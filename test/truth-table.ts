@@ -102,7 +102,7 @@ function makePod(name: string, labels: Record<string, string>, ports: string[]):
 
 function readGrid(where: string, grid: string, pods: string[]): Pick<TruthCell, "from" | "to" | "expected">[] {
   const [head, ...rows] = grid.trim().split("\n").map((line) => line.trim().split(/\s+/));
-  const columns = head ?? [];
+  const [, ...columns] = head ?? [];
   requireAll(where, "columns", columns, pods);
   requireAll(where, "rows", rows.map(([from]) => from ?? ""), pods);
   return rows.flatMap(([from = "", ...marks]) => {

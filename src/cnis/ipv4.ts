@@ -13,11 +13,7 @@ export interface Ipv4Network {
 export function parseAddress(address: string): number {
   const octets = address.split(".");
   const values = octets.map(Number);
-  if (
-    octets.length !== 4 ||
-    !octets.every((octet) => /^\d{1,3}$/.test(octet)) ||
-    values.some((value) => value > 255)
-  ) {
+  if (octets.length !== 4 || !octets.every((octet) => /^\d{1,3}$/.test(octet)) || values.some((value) => value > 255)) {
     throw new LabError("BAD_ADDRESS", `"${address}" is not an IPv4 address`);
   }
   return values.reduce((sum, value) => sum * 256 + value, 0);

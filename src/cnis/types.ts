@@ -48,6 +48,8 @@ export interface PodAttachment {
  * configuration. Facts and their sources are on the CNI's page in docs/cnis/.
  */
 export interface CniDataplane {
+  /** Pods of a node reach each other by ARP: their entries are pinned, see {@link CniPod.neighbours}. */
+  bridgesPods: boolean;
   /** Splits the pod network among the nodes, in their order; addresses come in the order the real IPAM gives them. */
   ipam(nodes: readonly PlannedNode[], config: CniConfig): CniIpam;
   /**

@@ -104,6 +104,8 @@ export interface ContainerStatus {
   restartCount: number;
   image: string;
   state: Record<string, unknown>;
+  lastState?: Record<string, unknown>;
+  started?: boolean;
 }
 
 export interface PodStatus {

@@ -13,6 +13,8 @@ export interface ProbeContext {
   signal: AbortSignal;
   /** Deadline of one try of a flow that gets no answer; never under 1100 ms (one SYN retransmit). */
   deadlineMs: number;
+  /** Only the cells between these two, as reports name them (`cnilab probe --cell FROM,TO`). */
+  cell?: { from: string; to: string };
 }
 
 /** One cell before grading: what was tried and seen; expectation and control are added by the run. */
@@ -24,6 +26,10 @@ export interface ProbedCell {
   /** What the oracle is asked for `expect: policy` and for the reason of a failure. */
   flow?: ProbeFlow;
   evidence?: Evidence[];
+  /** As in Cell of src/grade/types.ts: whose answer this cell is about, where that is not `key.to`. */
+  destination?: string;
+  /** As in Cell: why it is shown but not graded. A destination's probe of itself is a control of this sort. */
+  ungraded?: string;
 }
 
 /** A flow in terms of the cluster's objects, for the oracle and for positive controls. */
@@ -34,6 +40,8 @@ export interface ProbeFlow {
   address: string;
   port?: number;
   protocol: "tcp" | "udp" | "icmp";
+  /** Ports of the pods in `to`, one each, where a Service translates `port`: policies see these. */
+  targetPorts?: number[];
 }
 
 /**
@@ -46,8 +54,12 @@ export interface ProbeKind<Options = unknown> {
   options: z.ZodType<Options>;
   /** Undefined: only allowed | blocked | rejected | policy. */
   expect?: z.ZodType<Record<string, unknown>>;
+  /** Whether the lab must say `from`; default "required". With "none" it is refused. */
+  source?: "required" | "optional" | "none";
   /** Host tools it runs, for doctor. */
   tools: readonly string[];
+  /** Runs with no other probe beside it, since it measures or fills the links. */
+  exclusive?: boolean;
   /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
   references(options: Options): EndpointRef[];
   run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;

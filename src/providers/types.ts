@@ -30,9 +30,16 @@ export interface ExecOptions {
   /**
    * Stop the command as soon as the data plane shows that the flow it opens was dropped or rejected by a rule: the
    * result then carries `proof`. Ignored where the provider cannot see its rules. Every destination address listed
-   * must have been dropped before the command is stopped.
+   * must have been dropped before the command is stopped; with `match: "any"` one is enough, for a tool that opens one
+   * connection to a Service, which goes to any one of its backends.
    */
-  untilDropped?: { destinations: string[]; protocol: "tcp" | "udp" | "icmp"; port?: number };
+  untilDropped?: {
+    destinations: string[];
+    protocol: "tcp" | "udp" | "icmp";
+    port?: number;
+    /** Default "every". */
+    match?: "every" | "any";
+  };
 }
 
 /** How a command ended; a command that could not be started is an error that the call throws (EXEC_NOT_STARTED). */

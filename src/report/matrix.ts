@@ -9,9 +9,8 @@ const mostNamesListed = 5;
 
 /** A probe whose cells make a table: several sources and several destinations. */
 export function isMatrix(probe: JudgedProbe): boolean {
-  const cells: Cell[] = [...probe.cells, ...(probe.ungraded ?? [])];
-  const sources = new Set(cells.map((cell) => cell.key.from));
-  const destinations = new Set(cells.map((cell) => cell.key.to));
+  const sources = new Set(probe.cells.map((cell) => cell.key.from));
+  const destinations = new Set(probe.cells.map((cell) => cell.key.to));
   return sources.size > 1 && destinations.size > 1;
 }
 

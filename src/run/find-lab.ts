@@ -1,22 +1,11 @@
-import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { bundledLabFile, listBundledLabs } from "./bundled-labs.ts";
 import { readRecord } from "./record.ts";
 import { isLabName, labDirectory, listLabNames } from "./state-directory.ts";
-
-/** Labs that come with cnilab; the same place in a clone and in the installed package. */
-const bundledLabs = fileURLToPath(new URL("../../labs/", import.meta.url));
-
-/** Names of the labs that come with cnilab, sorted. */
-export function listBundledLabs(): string[] {
-  if (!existsSync(bundledLabs)) return [];
-  return readdirSync(bundledLabs)
-    .filter((name) => existsSync(join(bundledLabs, name, "lab.yaml")))
-    .toSorted();
-}
 
 /**
  * The lab file that an argument means: a file, a folder with a lab.yaml, or the name of a bundled lab, in this order.
@@ -29,8 +18,8 @@ export function findLabFile(argument: string): string {
     const file = join(path, "lab.yaml");
     if (existsSync(file)) return file;
   }
-  const bundled = isLabName(argument) ? join(bundledLabs, argument, "lab.yaml") : undefined;
-  if (bundled !== undefined && existsSync(bundled)) return bundled;
+  const bundled = bundledLabFile(argument);
+  if (bundled !== undefined) return bundled;
   const message = existsSync(path) ? `${argument} has no lab.yaml` : `there is no lab ${JSON.stringify(argument)}`;
   throw new LabError("LAB_NOT_FOUND", message, {
     hint: `a lab file, its folder, or the name of a bundled lab; ${didYouMean(argument, listBundledLabs())}`,
@@ -51,6 +40,23 @@ export function findKnownLab(root: string, argument: string): string {
   throw new LabError("LAB_NOT_RUNNING", `lab ${JSON.stringify(name ?? argument)} is not running`, {
     hint: `cnilab up ${argument} starts it; running: ${running}`,
   });
+}
+
+/**
+ * The name of the lab to remove: as {@link findKnownLab}, but a name that nothing is known of is taken as it is, because
+ * removing what is not there is no error. Throws LAB_NAME_INVALID for what cannot be a name.
+ */
+export function labToRemove(root: string, argument: string): string {
+  try {
+    return findKnownLab(root, argument);
+  } catch (error) {
+    if (!(error instanceof LabError) || error.code !== "LAB_NOT_RUNNING") throw error;
+    const file = fileOrUndefined(argument);
+    const name = (file === undefined ? undefined : nameInFile(file)) ?? argument;
+    // Checks the name.
+    labDirectory(root, name);
+    return name;
+  }
 }
 
 function fileOrUndefined(argument: string): string | undefined {

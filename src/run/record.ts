@@ -41,6 +41,12 @@ export type RecordFinding =
   | { kind: "missing" }
   | { kind: "unreadable"; reason: string };
 
+const gradeSchema = z.looseObject({
+  verdict: z.enum(["pass", "fail", "inconclusive"]),
+  earned: z.number(),
+  possible: z.number(),
+});
+
 /** Only what is relied on without a further check; what a provider or reporter reads is theirs to doubt. */
 const recordSchema = z.object({
   schemaVersion: z.literal(recordVersion),
@@ -62,7 +68,7 @@ const recordSchema = z.object({
   updatedAt: z.string(),
   controls: z.array(z.object({ destination: z.string(), from: z.string(), isLoopback: z.boolean(), at: z.string() })),
   baseline: z.array(z.object({ probe: z.string(), cell: z.string(), passed: z.boolean().optional() })).optional(),
-  lastGrade: z.looseObject({ at: z.string(), grade: z.looseObject({}) }).optional(),
+  lastGrade: z.looseObject({ at: z.string(), grade: gradeSchema }).optional(),
 });
 
 /** The lab's run record as `kind` says; truncated, foreign and older files are findings, not errors. */

@@ -30,6 +30,7 @@ export const calico = defineCni({
     },
   ],
   dataplane: {
+    bridgesPods: false,
     ipam: (nodes, config) =>
       new CalicoIpam(
         nodes.map(({ name }) => name),

@@ -66,23 +66,17 @@ export class CalicoIpam implements CniIpam {
     const owned = (this.blocks.get(node) ?? []).find(({ free }) => free.length > 0);
     const block = owned ?? this.claim(node);
     const address = formatAddress(block.base + (block.free.shift() ?? 0));
-    return owned === undefined
-      ? { address, addedCidr: formatNetwork(block.base, BLOCK_PREFIX_LENGTH) }
-      : { address };
+    return owned === undefined ? { address, addedCidr: formatNetwork(block.base, BLOCK_PREFIX_LENGTH) } : { address };
   }
 
   release(node: string, address: string): void {
     const value = parseAddress(address);
-    const block = this.blocks
-      .get(node)
-      ?.find(({ base }) => value >= base && value < base + BLOCK_SIZE);
+    const block = this.blocks.get(node)?.find(({ base }) => value >= base && value < base + BLOCK_SIZE);
     if (block === undefined || block.free.includes(value - block.base)) return;
     block.free.push(value - block.base);
   }
 
   cidrs(node: string): string[] {
-    return (this.blocks.get(node) ?? []).map(({ base }) =>
-      formatNetwork(base, BLOCK_PREFIX_LENGTH),
-    );
+    return (this.blocks.get(node) ?? []).map(({ base }) => formatNetwork(base, BLOCK_PREFIX_LENGTH));
   }
 }

@@ -23,8 +23,7 @@ export function isEncapsulating(mode: string): boolean {
 /** The node's tunnel address: the first of its first block. Throws CNI_NO_POD_CIDR. */
 function tunnelAddress(node: CniNode): string {
   const [block] = node.podCidrs;
-  if (block === undefined)
-    throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no IPAM block`);
+  if (block === undefined) throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no IPAM block`);
   return addressAt(block, 0);
 }
 
@@ -104,11 +103,7 @@ function bgpOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
 }
 
 /** See {@link CniDataplane.nodeOps}; docs/cnis/calico.md shows the result as iproute2 prints it. */
-export function calicoNodeOps(
-  node: CniNode,
-  others: readonly CniNode[],
-  config: CniConfig,
-): NetOp[] {
+export function calicoNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
   const forwarding: NetOp = { op: "sysctl", key: "ipv4/ip_forward", value: "1" };
   return isEncapsulating(config.mode)
     ? [forwarding, ...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)]

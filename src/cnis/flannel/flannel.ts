@@ -7,8 +7,7 @@ import { flannelAttachPod } from "./pod.ts";
 /** A bridge on each node and VXLAN or routes between them; enforces no policy (flannel-io/flannel#2183). */
 export const flannel = defineCni({
   name: "flannel",
-  summary:
-    "a bridge on each node, a subnet a node, VXLAN or plain routes between nodes; no NetworkPolicy",
+  summary: "a bridge on each node, a subnet a node, VXLAN or plain routes between nodes; no NetworkPolicy",
   version: "0.27.4",
   defaultPodCidr: "10.244.0.0/16",
   enforcesPolicy: false,
@@ -26,6 +25,7 @@ export const flannel = defineCni({
     },
   ],
   dataplane: {
+    bridgesPods: true,
     ipam: (nodes, config) =>
       new FlannelIpam(
         nodes.map(({ name }) => name),

@@ -62,9 +62,7 @@ export class FlannelIpam implements CniIpam {
       subnet.used.add(offset);
       subnet.last = offset;
       const address = formatAddress(subnet.base + offset);
-      return known === undefined
-        ? { address, addedCidr: formatNetwork(subnet.base, NODE_PREFIX_LENGTH) }
-        : { address };
+      return known === undefined ? { address, addedCidr: formatNetwork(subnet.base, NODE_PREFIX_LENGTH) } : { address };
     }
     throw new LabError(
       "IPAM_EXHAUSTED",

@@ -15,8 +15,7 @@ const VXLAN_PORT = 8472;
 /** The node's one /24; throws CNI_NO_POD_CIDR. */
 export function nodeSubnet(node: CniNode): string {
   const [cidr] = node.podCidrs;
-  if (cidr === undefined)
-    throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no pod CIDR`);
+  if (cidr === undefined) throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no pod CIDR`);
   return cidr;
 }
 
@@ -93,12 +92,7 @@ function hostGatewayOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
 }
 
 /** See {@link CniDataplane.nodeOps}; docs/cnis/flannel.md shows the result as iproute2 prints it. */
-export function flannelNodeOps(
-  node: CniNode,
-  others: readonly CniNode[],
-  config: CniConfig,
-): NetOp[] {
-  const overlay =
-    config.mode === "host-gw" ? hostGatewayOps(node, others) : vxlanOps(node, others, config);
+export function flannelNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
+  const overlay = config.mode === "host-gw" ? hostGatewayOps(node, others) : vxlanOps(node, others, config);
   return [...bridgeOps(node, config), ...overlay];
 }

@@ -27,10 +27,7 @@ function attachAddress(
   if (pod.neighbours === undefined) return { pod: podOps, node: [] };
   const pinned = [{ address: gateway, lladdr: bridgedLladdr(gateway) }, ...pod.neighbours];
   return {
-    pod: [
-      ...podOps,
-      ...pinned.map((neighbour): NetOp => ({ op: "neigh-add", dev: "eth0", ...neighbour })),
-    ],
+    pod: [...podOps, ...pinned.map((neighbour): NetOp => ({ op: "neigh-add", dev: "eth0", ...neighbour }))],
     node: [{ op: "neigh-add", dev: BRIDGE, address, lladdr: bridgedLladdr(address) }],
   };
 }

@@ -69,25 +69,18 @@ function policyChain(policy: NetworkPolicy, direction: Direction, sets: PolicySe
         : sets
             .peers(peers, namespaceOf(policy))
             .map(({ family, name }) => ({ family, text: `${family} ${peerField} @${name} ` }));
-    const portTexts: { family?: Family; text: string }[] = (ports ?? [{ text: "" }]).flatMap(
-      (match) =>
-        "text" in match
-          ? [{ text: match.text === "" ? "" : `${match.text} ` }]
-          : sets.namedPort(match.named).map(({ family, name }) => ({
-              family,
-              text: `${family} daddr . meta l4proto . th dport @${name} `,
-            })),
+    const portTexts: { family?: Family; text: string }[] = (ports ?? [{ text: "" }]).flatMap((match) =>
+      "text" in match
+        ? [{ text: match.text === "" ? "" : `${match.text} ` }]
+        : sets.namedPort(match.named).map(({ family, name }) => ({
+            family,
+            text: `${family} daddr . meta l4proto . th dport @${name} `,
+          })),
     );
     return peerMatches.flatMap((peer) =>
       portTexts
-        .filter(
-          ({ family }) =>
-            family === undefined || peer.family === undefined || family === peer.family,
-        )
-        .map(
-          (port) =>
-            `${peer.text}${port.text}counter accept ${comment(`${direction} rule ${index + 1}`)}`,
-        ),
+        .filter(({ family }) => family === undefined || peer.family === undefined || family === peer.family)
+        .map((port) => `${peer.text}${port.text}counter accept ${comment(`${direction} rule ${index + 1}`)}`),
     );
   });
   return chain(identifier(policyPrefix, nameOf(policy)), lines);
@@ -119,9 +112,7 @@ export function baseChain(
   before: readonly string[] = [],
 ): string[] {
   const { endpointPrefix } = SIDES[direction];
-  const elements = isolated.map(
-    (hostInterface) => `"${hostInterface}" : goto ${endpointPrefix}-${hostInterface}`,
-  );
+  const elements = isolated.map((hostInterface) => `"${hostInterface}" : goto ${endpointPrefix}-${hostInterface}`);
   return chain(name, [
     `type filter hook ${hook}; policy accept;`,
     "ct state established,related accept",
@@ -153,8 +144,7 @@ export function directionRules(
   for (const { endpoint, pod } of local) {
     const own = isolating.filter(
       (policy) =>
-        namespaceOf(policy) === endpoint.namespace &&
-        matchesSelector(policy.spec.podSelector, pod.pod.metadata.labels),
+        namespaceOf(policy) === endpoint.namespace && matchesSelector(policy.spec.podSelector, pod.pod.metadata.labels),
     );
     if (own.length === 0) continue;
     for (const policy of own) used.add(policy);

@@ -25,10 +25,7 @@ export interface PolicyWorld {
  */
 export function policyWorld(pods: readonly Pod[], namespaces: readonly Namespace[]): PolicyWorld {
   const labels = new Map(
-    namespaces.map(({ metadata }) => [
-      metadata.name,
-      namespaceLabels(metadata.name, metadata.labels),
-    ]),
+    namespaces.map(({ metadata }) => [metadata.name, namespaceLabels(metadata.name, metadata.labels)]),
   );
   const named: PolicyPod[] = [];
   for (const pod of pods) {
@@ -62,8 +59,7 @@ function selectsPod(
       : matchesSelector(peer.namespaceSelector, world.namespaces.get(candidate.namespace));
   return (
     isInNamespace &&
-    (peer.podSelector === undefined ||
-      matchesSelector(peer.podSelector, candidate.pod.metadata.labels))
+    (peer.podSelector === undefined || matchesSelector(peer.podSelector, candidate.pod.metadata.labels))
   );
 }
 
@@ -85,29 +81,19 @@ export function peerElements(
       for (const { family, range } of candidate.addresses) ranges[family].push(range);
     }
   }
-  const format = (family: Family): string[] =>
-    unionRanges(ranges[family]).map((range) => formatRange(family, range));
+  const format = (family: Family): string[] => unionRanges(ranges[family]).map((range) => formatRange(family, range));
   return { ip: format("ip"), ip6: format("ip6") };
 }
 
 /** One line for the set's comment. */
-export function describePeers(
-  peers: readonly NetworkPolicyPeer[],
-  policyNamespace: string,
-): string {
+export function describePeers(peers: readonly NetworkPolicyPeer[], policyNamespace: string): string {
   return peers.map((peer) => describePeer(peer, policyNamespace)).join(" or ");
 }
 
-function describePeer(
-  { ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer,
-  policyNamespace: string,
-): string {
+function describePeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicyPeer, policyNamespace: string): string {
   if (ipBlock !== undefined) {
-    return ipBlock.except === undefined
-      ? ipBlock.cidr
-      : `${ipBlock.cidr} but ${ipBlock.except.join(",")}`;
+    return ipBlock.except === undefined ? ipBlock.cidr : `${ipBlock.cidr} but ${ipBlock.except.join(",")}`;
   }
-  const where =
-    namespaceSelector === undefined ? policyNamespace : formatSelector(namespaceSelector);
+  const where = namespaceSelector === undefined ? policyNamespace : formatSelector(namespaceSelector);
   return `${where}/${podSelector === undefined ? "<all>" : formatSelector(podSelector)}`;
 }

@@ -20,13 +20,9 @@ function portRange({ port, endPort }: NetworkPolicyPort): { first: bigint; last:
   const first = BigInt(port ?? 0);
   const last = BigInt(endPort ?? port ?? 65535);
   if (last < first || last > 65535n) {
-    throw new LabError(
-      "POLICY_BAD_PORT_RANGE",
-      `a NetworkPolicy's port range ${first}-${last} is not one`,
-      {
-        hint: "endPort must not be less than port",
-      },
-    );
+    throw new LabError("POLICY_BAD_PORT_RANGE", `a NetworkPolicy's port range ${first}-${last} is not one`, {
+      hint: "endPort must not be less than port",
+    });
   }
   return { first, last };
 }
@@ -44,9 +40,7 @@ function numericMatch(protocol: Protocol, ports: readonly NetworkPolicyPort[]): 
  * The alternatives that a rule's `ports` stand for; undefined where every port of every protocol is meant (an absent or
  * empty list). The protocol's default is TCP; a protocol without a port means all its ports.
  */
-export function portMatches(
-  ports: readonly NetworkPolicyPort[] | undefined,
-): PortMatch[] | undefined {
+export function portMatches(ports: readonly NetworkPolicyPort[] | undefined): PortMatch[] | undefined {
   if (ports === undefined || ports.length === 0) return undefined;
   return PROTOCOLS.flatMap((protocol) => {
     const own = ports.filter((port) => (port.protocol ?? "TCP") === protocol);
@@ -65,15 +59,11 @@ export function portMatches(
  * Elements (address, protocol, port) of a named port's set. The name is the destination pod's: each pod says itself
  * which number it stands for, on ingress and on egress.
  */
-export function namedPortElements(
-  { name, protocol }: NamedPort,
-  world: PolicyWorld,
-): Record<Family, string[]> {
+export function namedPortElements({ name, protocol }: NamedPort, world: PolicyWorld): Record<Family, string[]> {
   const elements: Record<Family, string[]> = { ip: [], ip6: [] };
   for (const { pod, addresses } of world.pods) {
     for (const port of new Set(resolveNamedPort(pod.spec, name, protocol))) {
-      for (const { text, family } of addresses)
-        elements[family].push(`${text} . ${protocol.toLowerCase()} . ${port}`);
+      for (const { text, family } of addresses) elements[family].push(`${text} . ${protocol.toLowerCase()} . ${port}`);
     }
   }
   return { ip: elements.ip.toSorted(), ip6: elements.ip6.toSorted() };

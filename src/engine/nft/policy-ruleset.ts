@@ -9,6 +9,9 @@ import type { PolicyEndpoint } from "./policy-chains.ts";
 import { policyWorld } from "./policy-peers.ts";
 import { PolicySets } from "./policy-sets.ts";
 
+export { DROP_SETS } from "./policy-chains.ts";
+export type { PolicyEndpoint } from "./policy-chains.ts";
+
 export interface PolicyRulesetInput {
   /** The node's own pods. One without an object in `pods` is not isolated: it is being removed. */
   endpoints: readonly PolicyEndpoint[];
@@ -37,18 +40,13 @@ export function policyRuleset(input: PolicyRulesetInput): string {
     .toSorted((a, b) => (a.hostInterface < b.hostInterface ? -1 : 1))
     .flatMap((endpoint) => {
       if (!INTERFACE_NAME.test(endpoint.hostInterface)) {
-        throw new LabError(
-          "POLICY_BAD_INTERFACE",
-          `"${endpoint.hostInterface}" is not an interface name`,
-        );
+        throw new LabError("POLICY_BAD_INTERFACE", `"${endpoint.hostInterface}" is not an interface name`);
       }
       const pod = byName.get(`${endpoint.namespace}/${endpoint.name}`);
       return pod === undefined ? [] : [{ endpoint, pod }];
     });
   const policies = input.policies.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
-  const hasIpv6 = world.pods.some(({ addresses }) =>
-    addresses.some(({ family }) => family === "ip6"),
-  );
+  const hasIpv6 = world.pods.some(({ addresses }) => addresses.some(({ family }) => family === "ip6"));
   const families: Family[] = hasIpv6 ? ["ip", "ip6"] : ["ip"];
   const sets = new PolicySets(world, families);
   const egress = directionRules(local, policies, "egress", sets, families);
@@ -65,20 +63,8 @@ export function policyRuleset(input: PolicyRulesetInput): string {
     ...egress.chains,
     ...ingress.chains,
     // Before kube-proxy's filter chains (priority filter), whichever table is replaced last: Felix goes first too.
-    ...baseChain(
-      "filter-FORWARD-egress",
-      "forward priority filter - 1",
-      "iifname",
-      "egress",
-      egress.isolated,
-    ),
-    ...baseChain(
-      "filter-FORWARD-ingress",
-      "forward priority filter + 1",
-      "oifname",
-      "ingress",
-      ingress.isolated,
-    ),
+    ...baseChain("filter-FORWARD-egress", "forward priority filter - 1", "iifname", "egress", egress.isolated),
+    ...baseChain("filter-FORWARD-ingress", "forward priority filter + 1", "oifname", "ingress", ingress.isolated),
     ...baseChain(
       "filter-INPUT-egress",
       "input priority filter - 1",

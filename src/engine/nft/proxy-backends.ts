@@ -28,9 +28,7 @@ const SERVICE_NAME_LABEL = "kubernetes.io/service-name";
 function clusterIpOf({ spec }: Service, family: Family): string | undefined {
   if (spec.type === "ExternalName") return undefined;
   const addresses = spec.clusterIPs ?? (spec.clusterIP === undefined ? [] : [spec.clusterIP]);
-  return addresses.find(
-    (address) => address !== "" && address !== "None" && familyOf(address) === family,
-  );
+  return addresses.find((address) => address !== "" && address !== "None" && familyOf(address) === family);
 }
 
 interface Candidate extends Backend {
@@ -39,12 +37,7 @@ interface Candidate extends Backend {
   isLocal: boolean;
 }
 
-function candidates(
-  slices: readonly EndpointSlice[],
-  portName: string,
-  protocol: Protocol,
-  node: string,
-): Candidate[] {
+function candidates(slices: readonly EndpointSlice[], portName: string, protocol: Protocol, node: string): Candidate[] {
   return slices.flatMap((slice) => {
     const found = (slice.ports ?? []).find(
       (port) => (port.name ?? "") === portName && (port.protocol ?? "TCP") === protocol,
@@ -66,17 +59,14 @@ function candidates(
 /** Ready endpoints; while there is none, those that still serve though they are terminating (KEP-1669). */
 function usable(all: readonly Candidate[]): Backend[] {
   const ready = all.filter(({ isReady }) => isReady);
-  const chosen =
-    ready.length > 0 ? ready : all.filter(({ isServingTerminating }) => isServingTerminating);
-  const byKey = new Map(
-    chosen.map(({ address, port }) => [`${address}/${port}`, { address, port }]),
-  );
+  const chosen = ready.length > 0 ? ready : all.filter(({ isServingTerminating }) => isServingTerminating);
+  const byKey = new Map(chosen.map(({ address, port }) => [`${address}/${port}`, { address, port }]));
   return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, backend]) => backend);
 }
 
 /**
  * Every ClusterIP port of the family, in the order of namespace, Service and port. Headless and ExternalName Services
- * have none. `node` decides for Services whose internalTrafficPolicy is Local.
+ * have none. Throws BAD_ADDRESS. `node` decides for Services whose internalTrafficPolicy is Local.
  */
 export function servicePorts(
   services: readonly Service[],
@@ -91,27 +81,26 @@ export function servicePorts(
     slicesOf.set(key, [...(slicesOf.get(key) ?? []), slice]);
   }
   const ports = services.flatMap((service) => {
-    const clusterIp = clusterIpOf(service, family);
-    if (clusterIp === undefined) return [];
+    const found = clusterIpOf(service, family);
+    if (found === undefined) return [];
+    const clusterIp = canonicalAddress(found);
     const namespace = service.metadata.namespace ?? "default";
     const own = slicesOf.get(`${namespace}/${service.metadata.name}`) ?? [];
     const isLocalOnly = service.spec["internalTrafficPolicy"] === "Local";
-    return (service.spec.ports ?? []).map(
-      ({ name = "", protocol = "TCP", port }): ServicePortBackends => {
-        const all = candidates(own, name, protocol, node);
-        const eligible = isLocalOnly ? all.filter(({ isLocal }) => isLocal) : all;
-        return {
-          namespace,
-          service: service.metadata.name,
-          portName: name,
-          protocol: PROTOCOL_WORDS[protocol],
-          clusterIp,
-          port,
-          backends: usable(eligible),
-          withoutBackends: isLocalOnly && usable(all).length > 0 ? "drop" : "reject",
-        };
-      },
-    );
+    return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port }): ServicePortBackends => {
+      const all = candidates(own, name, protocol, node);
+      const eligible = isLocalOnly ? all.filter(({ isLocal }) => isLocal) : all;
+      return {
+        namespace,
+        service: service.metadata.name,
+        portName: name,
+        protocol: PROTOCOL_WORDS[protocol],
+        clusterIp,
+        port,
+        backends: usable(eligible),
+        withoutBackends: isLocalOnly && usable(all).length > 0 ? "drop" : "reject",
+      };
+    });
   });
   const key = ({ namespace, service, portName, protocol }: ServicePortBackends): string =>
     [namespace, service, portName, protocol].join("/");

@@ -15,9 +15,7 @@ function chainName(prefix: string, name: string): string {
 function base32Prefix(bytes: Uint8Array): string {
   const bits = [...bytes.subarray(0, 5)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
   return [0, 5, 10, 15, 20, 25, 30, 35]
-    .map((start) =>
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(bits.slice(start, start + 5), 2)),
-    )
+    .map((start) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(bits.slice(start, start + 5), 2)))
     .join("");
 }
 
@@ -35,14 +33,8 @@ function endpointChainName(port: ServicePortBackends, { address, port: number }:
 }
 
 /** The chain of a Service port, then those of its endpoints. Session affinity would choose before numgen does. */
-export function serviceChains(
-  port: ServicePortBackends,
-  family: Family,
-  clusterCidrs: readonly string[],
-): string[] {
-  const choices = port.backends.map(
-    (backend, index) => `${index} : goto ${endpointChainName(port, backend)}`,
-  );
+export function serviceChains(port: ServicePortBackends, family: Family, clusterCidrs: readonly string[]): string[] {
+  const choices = port.backends.map((backend, index) => `${index} : goto ${endpointChainName(port, backend)}`);
   const offCluster =
     clusterCidrs.length === 0
       ? []

@@ -27,17 +27,13 @@ const MASQUERADE_MARK = "0x4000";
 const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 
 function lookups(ports: readonly ServicePortBackends[], family: Family): string[] {
-  const key = ({ clusterIp, protocol, port }: ServicePortBackends): string =>
-    `${clusterIp} . ${protocol} . ${port}`;
+  const key = ({ clusterIp, protocol, port }: ServicePortBackends): string => `${clusterIp} . ${protocol} . ${port}`;
   const served = ports.filter(({ backends }) => backends.length > 0);
   const unserved = ports.filter(({ backends }) => backends.length === 0);
   const clusterIps = [...new Set(ports.map(({ clusterIp }) => clusterIp))];
   const mapType = `type ${ADDRESS_TYPE[family]} . inet_proto . inet_service : verdict;`;
   return [
-    ...block("set cluster-ips", [
-      `type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`,
-      ...elements(clusterIps),
-    ]),
+    ...block("set cluster-ips", [`type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`, ...elements(clusterIps)]),
     ...block("map service-ips", [
       `${mapType} comment "ClusterIP traffic"`,
       ...elements(served.map((port) => `${key(port)} : goto ${serviceChainName(port)}`)),
@@ -81,10 +77,7 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
     ],
     ["nat-prerouting", ["type nat hook prerouting priority -100; policy accept;", "jump services"]],
     ["nat-output", ["type nat hook output priority -100; policy accept;", "jump services"]],
-    [
-      "nat-postrouting",
-      ["type nat hook postrouting priority 100; policy accept;", "jump masquerading"],
-    ],
+    ["nat-postrouting", ["type nat hook postrouting priority 100; policy accept;", "jump masquerading"]],
     ...(["forward", "output"] as const).map((hook): [string, string[]] => [
       `filter-${hook}`,
       [
@@ -95,18 +88,14 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
     ]),
     [
       "filter-input",
-      [
-        "type filter hook input priority 0; policy accept;",
-        "ct state new jump service-endpoints-check",
-      ],
+      ["type filter hook input priority 0; policy accept;", "ct state new jump service-endpoints-check"],
     ],
   ];
   return chains.flatMap(([name, rules]) => block(`chain ${name}`, rules));
 }
 
 function familyTable(input: ProxyRulesetInput, family: Family): string[] {
-  const own = (cidrs: readonly string[]): string[] =>
-    cidrs.filter((cidr) => familyOf(cidr) === family);
+  const own = (cidrs: readonly string[]): string[] => cidrs.filter((cidr) => familyOf(cidr) === family);
   const ports = servicePorts(input.services, input.endpointSlices, family, input.node);
   const served = ports.filter(({ backends }) => backends.length > 0);
   return replaceTable(`${family} ${PROXY_TABLE}`, [
@@ -127,8 +116,6 @@ function familyTable(input: ProxyRulesetInput, family: Family): string[] {
  */
 export function proxyRuleset(input: ProxyRulesetInput): string {
   const cidrs = [...input.clusterCidrs, ...input.serviceCidrs];
-  const families: Family[] = cidrs.some((cidr) => familyOf(cidr) === "ip6")
-    ? ["ip", "ip6"]
-    : ["ip"];
+  const families: Family[] = cidrs.some((cidr) => familyOf(cidr) === "ip6") ? ["ip", "ip6"] : ["ip"];
   return `${families.flatMap((family) => familyTable(input, family)).join("\n")}\n`;
 }

@@ -44,8 +44,6 @@ export interface Methods {
     params: { source: Source; argv: string[]; tty: boolean };
     result: { pid: number; netnsFd: number; argv: string[] };
   };
-  /** Ends the lab process once answered. */
-  down: { params: null; result: null };
 }
 
 export type MethodName = keyof Methods;

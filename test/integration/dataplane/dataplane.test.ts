@@ -2,15 +2,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
-const UNSHARE = [
-  "--user",
-  "--map-root-user",
-  "--net",
-  "--mount",
-  "--pid",
-  "--fork",
-  "--kill-child",
-];
+const UNSHARE = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
 const canUnshare = spawnSync("unshare", [...UNSHARE, "nft", "list", "ruleset"]).status === 0;
 if (!canUnshare) console.warn("skipped: needs unprivileged user namespaces and the nft command");
 
@@ -30,9 +22,7 @@ function run<T>(name: string): T {
 
 function fullMesh(outcome: (from: string, to: string) => string): Record<string, string> {
   const pods = ["on-n1", "on-n2", "on-n3", "second"];
-  return Object.fromEntries(
-    pods.flatMap((from) => pods.map((to) => [`${from} → ${to}`, outcome(from, to)])),
-  );
+  return Object.fromEntries(pods.flatMap((from) => pods.map((to) => [`${from} → ${to}`, outcome(from, to)])));
 }
 
 const REST = {
@@ -53,17 +43,13 @@ describe.skipIf(!canUnshare)(
       },
     );
 
-    it.each(["mesh flannel host-gw", "mesh calico direct"])(
-      "%s connects pods inside a node subnet only",
-      (name) => {
-        const isSplit = (from: string, to: string): boolean =>
-          (from === "on-n3") !== (to === "on-n3");
-        expect(run(name)).toEqual({
-          ...fullMesh((from, to) => (isSplit(from, to) ? "silence" : "open")),
-          ...REST,
-        });
-      },
-    );
+    it.each(["mesh flannel host-gw", "mesh calico direct"])("%s connects pods inside a node subnet only", (name) => {
+      const isSplit = (from: string, to: string): boolean => (from === "on-n3") !== (to === "on-n3");
+      expect(run(name)).toEqual({
+        ...fullMesh((from, to) => (isSplit(from, to) ? "silence" : "open")),
+        ...REST,
+      });
+    });
   },
 );
 
@@ -82,19 +68,11 @@ describe.skipIf(!canUnshare)("the policy ruleset in the kernel", { timeout: 60_0
     const works = (name: string): string => (name.includes("ping") ? "answer" : "open");
     const fails = (name: string): string => (name.includes("ping") ? "no answer" : "silence");
     const expected = (isAllowed: (name: string) => boolean): Record<string, string> =>
-      Object.fromEntries(
-        Object.keys(open).map((name) => [name, isAllowed(name) ? works(name) : fails(name)]),
-      );
+      Object.fromEntries(Object.keys(open).map((name) => [name, isAllowed(name) ? works(name) : fails(name)]));
 
     expect(open).toEqual(expected(() => true));
     expect(denied).toEqual(expected((name) => name === "node ping web"));
-    const permitted = [
-      "node ping web",
-      "web → db:5432",
-      "web → db:53/udp",
-      "web → far:80",
-      "web → far:8085",
-    ];
+    const permitted = ["node ping web", "web → db:5432", "web → db:53/udp", "web → far:80", "web → far:8085"];
     expect(allowed).toEqual(expected((name) => permitted.includes(name)));
     expect(evidence["egress"]?.toSorted()).toEqual(
       [
@@ -105,9 +83,7 @@ describe.skipIf(!canUnshare)("the policy ruleset in the kernel", { timeout: 60_0
         `${web} ${far} 6 * 8085`,
       ].toSorted(),
     );
-    expect(evidence["egressIcmp"]?.toSorted()).toEqual(
-      [`${web} ${db}`, `${web} ${far}`, `${web} ${n1}`].toSorted(),
-    );
+    expect(evidence["egressIcmp"]?.toSorted()).toEqual([`${web} ${db}`, `${web} ${far}`, `${web} ${n1}`].toSorted());
     // "other node → web": what the node sends through the tunnel bears the tunnel's address.
     expect(evidence["ingress"]).toEqual([
       expect.stringMatching(new RegExp(`^192\\.168\\.\\d+\\.\\d+ ${web} 6 \\* 80$`)),
@@ -116,21 +92,18 @@ describe.skipIf(!canUnshare)("the policy ruleset in the kernel", { timeout: 60_0
 });
 
 describe.skipIf(!canUnshare)("the Service ruleset in the kernel", { timeout: 60_000 }, () => {
-  it.each(["services calico", "services flannel"])(
-    "%s reach their endpoints, and reject or drop the rest",
-    (name) => {
-      expect(run(name)).toEqual({
-        answered: 64,
-        endpointRules: 3,
-        "from a node": "open",
-        "to itself": "open",
-        "no endpoints": "ECONNREFUSED",
-        "wrong port": "ECONNREFUSED",
-        "nobody's address": "silence",
-        ping: "no answer",
-        rejects: 2,
-        drops: 1,
-      });
-    },
-  );
+  it.each(["services calico", "services flannel"])("%s reach their endpoints, and reject or drop the rest", (name) => {
+    expect(run(name)).toEqual({
+      answered: 64,
+      endpointRules: 3,
+      "from a node": "open",
+      "to itself": "open",
+      "no endpoints": "ECONNREFUSED",
+      "wrong port": "ECONNREFUSED",
+      "nobody's address": "silence",
+      ping: "no answer",
+      rejects: 2,
+      drops: 1,
+    });
+  });
 });

@@ -97,9 +97,7 @@ function policies(): Record<string, unknown> {
     policy("web", {
       podSelector: { matchLabels: { app: "web" } },
       policyTypes: ["Egress"],
-      egress: [
-        { ports: [{ port: "pg" }, { port: 53, protocol: "UDP" }, { port: 8080, endPort: 8090 }] },
-      ],
+      egress: [{ ports: [{ port: "pg" }, { port: 53, protocol: "UDP" }, { port: 8080, endPort: 8090 }] }],
     }),
     policy("far", {
       podSelector: { matchLabels: { app: "far" } },

@@ -48,12 +48,7 @@ export class World {
   private readonly dataplane: CniDataplane;
   private readonly config: CniConfig;
 
-  constructor(
-    cniName: keyof typeof cnis,
-    mode: string,
-    nodes: readonly NodeSpec[],
-    pods: readonly PodSpec[],
-  ) {
+  constructor(cniName: keyof typeof cnis, mode: string, nodes: readonly NodeSpec[], pods: readonly PodSpec[]) {
     const cni = cnis[cniName];
     if (cni.dataplane === undefined) throw new Error(`${cniName} has no model`);
     this.dataplane = cni.dataplane;
@@ -223,8 +218,7 @@ export class World {
 
   address(name: string): string {
     const pod = this.pods.find(({ metadata }) => metadata.name === name);
-    const address =
-      pod?.status?.podIPs?.[0]?.ip ?? this.nodes.find((node) => node.name === name)?.address;
+    const address = pod?.status?.podIPs?.[0]?.ip ?? this.nodes.find((node) => node.name === name)?.address;
     if (address === undefined) throw new Error(`no pod or node ${name}`);
     return address;
   }
@@ -237,11 +231,7 @@ export class World {
       const failed = calls.connect(fd, name, name.length) < 0 ? lastErrno() : 0;
       const isReady = failed === EINPROGRESS && waitFor(fd, EPOLLOUT);
       const outcome =
-        failed !== 0 && failed !== EINPROGRESS
-          ? errnoName(failed)
-          : isReady
-            ? socketError(fd)
-            : "silence";
+        failed !== 0 && failed !== EINPROGRESS ? errnoName(failed) : isReady ? socketError(fd) : "silence";
       calls.close(fd);
       return outcome;
     });

@@ -1,4 +1,5 @@
 import type { CniConfig, CniDataplane, CniIpam, CniNode } from "../../../cnis/types.ts";
+import { LabError } from "../../../core/errors.ts";
 import type { NetOp } from "../../../kernel/net-ops.ts";
 import { NetworkHost } from "../../../kernel/network-host.ts";
 import type { Pod } from "../../../kube/types.ts";
@@ -16,6 +17,7 @@ export interface AttachedPod {
   node: string;
   addresses: string[];
   hostInterface: string;
+  lladdr: string;
   host: NetworkHost;
 }
 
@@ -26,6 +28,7 @@ export class PodNetwork {
   private readonly underlay: Underlay;
   private readonly dataplane: CniDataplane;
   private readonly ipam: CniIpam;
+  private readonly subnets: (network: string) => { subnet: string; gateway: string };
   /** The operations each node has had, as text: on a change only new ones are carried out. */
   private readonly applied = new Map<string, Set<string>>();
 
@@ -45,8 +48,6 @@ export class PodNetwork {
     );
     this.configureNodes();
   }
-
-  private readonly subnets: (network: string) => { subnet: string; gateway: string };
 
   nodes(): CniNode[] {
     return [...this.underlay.nodes.values()].map(({ plan, primary }) => ({
@@ -78,34 +79,56 @@ export class PodNetwork {
     return host;
   }
 
-  /** Gives each pod its namespace, addresses and links; one batch of messages a node. */
-  attach(pods: readonly Pod[]): AttachedPod[] {
-    const added: { pod: Pod; attached: AttachedPod }[] = [];
-    let grew = false;
-    for (const pod of pods) {
-      const node = pod.spec.nodeName ?? "";
-      const { address, addedCidr } = this.ipam.assign(node);
-      grew ||= addedCidr !== undefined;
-      const key = podKey(pod);
-      const attached = {
-        key,
-        uid: pod.metadata.uid ?? "",
-        node,
-        addresses: [address],
-        hostInterface: "",
-        host: NetworkHost.create(key),
-      };
-      this.pods.set(key, attached);
-      added.push({ pod, attached });
+  /**
+   * Gives each pod its namespace, addresses and links, one batch of messages a node; one result a pod, in their order. A
+   * pod without an address (IPAM_EXHAUSTED) fails alone; a refusal by the kernel throws after all of the batch is undone.
+   */
+  attach(pods: readonly Pod[]): (AttachedPod | Error)[] {
+    const results = pods.map((pod) => this.allocate(pod));
+    const added = pods.flatMap((pod, index) => {
+      const attached = results[index];
+      return attached === undefined || attached instanceof Error ? [] : [{ pod, attached }];
+    });
+    try {
+      this.configureNodes();
+      this.connect(added);
+    } catch (error) {
+      for (const { attached } of added) this.detach(attached.key);
+      throw error;
     }
-    if (grew) this.configureNodes();
+    return results;
+  }
+
+  private allocate(pod: Pod): AttachedPod | Error {
+    const node = pod.spec.nodeName ?? "";
+    const key = podKey(pod);
+    let address: string;
+    try {
+      ({ address } = this.ipam.assign(node));
+    } catch (error) {
+      if (error instanceof LabError) return error;
+      throw error;
+    }
+    const attached: AttachedPod = {
+      key,
+      uid: pod.metadata.uid ?? "",
+      node,
+      addresses: [address],
+      hostInterface: "",
+      lladdr: "",
+      host: NetworkHost.create(key),
+    };
+    this.pods.set(key, attached);
+    return attached;
+  }
+
+  private connect(added: readonly { pod: Pod; attached: AttachedPod }[]): void {
     const nodes = new Map(this.nodes().map((node) => [node.name, node]));
     const nodeOps = new Map<string, NetOp[]>();
     const podOps: { host: NetworkHost; ops: NetOp[] }[] = [];
     for (const { pod, attached } of added) {
       const node = nodes.get(attached.node);
-      if (node === undefined)
-        throw new Error(`pod ${attached.key} is on the unknown node ${attached.node}`);
+      if (node === undefined) throw new Error(`pod ${attached.key} is on the unknown node ${attached.node}`);
       const attachment = this.dataplane.attachPod(
         {
           namespace: pod.metadata.namespace ?? "default",
@@ -113,23 +136,41 @@ export class PodNetwork {
           uid: attached.uid,
           addresses: attached.addresses,
           netns: attached.key,
+          ...(this.dataplane.bridgesPods && { neighbours: [] }),
         },
         node,
         this.config,
       );
       attached.hostInterface = attachment.hostInterface;
+      attached.lladdr = attachment.lladdr;
       const ops = nodeOps.get(attached.node) ?? [];
       ops.push(...attachment.nodeOps);
       nodeOps.set(attached.node, ops);
-      podOps.push({ host: attached.host, ops: [...baseOps(), ...attachment.podOps] });
+      attached.host.configure(baseOps(), (name) => this.resolve(name));
+      podOps.push({ host: attached.host, ops: attachment.podOps });
     }
-    for (const [node, ops] of nodeOps)
-      this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
-    for (const { host, ops } of podOps) {
-      host.configure(ops, (key) => this.resolve(key));
-      host.release();
+    for (const [node, ops] of nodeOps) this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
+    for (const { host, ops } of podOps) host.configure(ops, (key) => this.resolve(key));
+    if (this.dataplane.bridgesPods) this.pinNeighbours(new Set(added.map(({ attached }) => attached.key)));
+    for (const { host } of podOps) host.release();
+  }
+
+  /**
+   * Tells the new pods of all pods on their node, and those of them. Learnt entries would overflow the ARP table that all
+   * namespaces of the host share (gc_thresh3, 1024) from 30 to 40 pods on; permanent ones do not count.
+   */
+  private pinNeighbours(fresh: ReadonlySet<string>): void {
+    for (const pod of this.pods.values()) {
+      const unknown = [...this.pods.values()].filter(
+        (other) => other !== pod && other.node === pod.node && (fresh.has(pod.key) || fresh.has(other.key)),
+      );
+      const ops = unknown.flatMap(({ addresses, lladdr }) =>
+        addresses.map((address): NetOp => ({ op: "neigh-add", dev: "eth0", address, lladdr })),
+      );
+      if (ops.length === 0) continue;
+      pod.host.configure(ops, (key) => this.resolve(key));
+      pod.host.release();
     }
-    return added.map(({ attached }) => attached);
   }
 
   /** Removes a pod's link and address; its namespace goes with its last descriptor. */

@@ -1,0 +1,37 @@
+import tab from "@bomb.sh/tab/commander";
+import type { Command } from "commander";
+import { stateRoot } from "../run/state-directory.ts";
+import { listLabNames } from "../run/state-directory.ts";
+import { listBundledLabs } from "../run/bundled-labs.ts";
+import { cnis } from "../cnis/registry.ts";
+import type { CliIo } from "./io.ts";
+
+/** Verbs whose first argument is a lab that may not run yet. */
+const planned = ["run", "up", "validate", "plan"];
+const running = ["apply", "probe", "grade", "down", "status", "exec", "shell", "logs"];
+
+/** Adds `completion SHELL` and the hidden `complete` that its scripts call. */
+export function addCompletion(program: Command, io: CliIo): void {
+  const root = tab(program, { completionCommandName: "completion" });
+  for (const verb of planned) completeFirst(verb, () => listBundledLabs());
+  for (const verb of running) completeFirst(verb, () => listLabNames(stateRoot(io.env)));
+  for (const verb of planned) {
+    root.commands.get(verb)?.option("cni", "", (complete) => {
+      for (const name of Object.keys(cnis)) complete(name, "");
+    });
+  }
+
+  function completeFirst(verb: string, values: () => string[]): void {
+    const command = root.commands.get(verb);
+    const [first] = command?.arguments.keys() ?? [];
+    if (command === undefined || first === undefined) return;
+    const isVariadic = command.arguments.get(first)?.variadic ?? false;
+    command.argument(
+      first,
+      (complete) => {
+        for (const value of values()) complete(value, "");
+      },
+      isVariadic,
+    );
+  }
+}

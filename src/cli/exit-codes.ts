@@ -1,0 +1,65 @@
+import { LabError, LabProblems } from "../core/errors.ts";
+import type { Verdict } from "../grade/types.ts";
+
+/** What the process exits with; scripts rely on it (docs/cli.md). */
+export const exitCodes = {
+  pass: 0,
+  expectationFailed: 1,
+  usage: 2,
+  inconclusive: 3,
+  provisioning: 4,
+  hostLacks: 5,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+const { usage, inconclusive, provisioning, hostLacks, interrupted } = exitCodes;
+
+/** Codes that their prefix would put into another class. */
+const exact: Readonly<Record<string, ExitCode>> = {
+  INTERRUPTED: interrupted,
+  ABORTED: interrupted,
+  // The host's or the lab process's doing, not the lab file's.
+  LAB_PROCESS_ENDED: provisioning,
+  LAB_PROCESS_GONE: provisioning,
+  LAB_STUCK: provisioning,
+  STATE_UNWRITABLE: hostLacks,
+};
+
+/** By the first word of the code; the first that fits counts. */
+const byPrefix: readonly (readonly [prefix: string, exitCode: ExitCode])[] = [
+  ["HOST_", hostLacks],
+  ["USAGE_", usage],
+  ["LAB_", usage],
+  ["YAML_", usage],
+  ["MANIFEST_", usage],
+  ["TOPOLOGY_", usage],
+  ["PLAN_", usage],
+  ["PROVIDER_", usage],
+  ["RECORD_", usage],
+  ["SOURCE_", usage],
+  ["CNI_", usage],
+  ["PROBE_", inconclusive],
+];
+
+/** The exit code of one error code; what no rule names came from a lab that could not be made or changed. */
+export function exitCodeOf(code: string): ExitCode {
+  const known = exact[code];
+  if (known !== undefined && Object.hasOwn(exact, code)) return known;
+  return byPrefix.find(([prefix]) => code.startsWith(prefix))?.[1] ?? provisioning;
+}
+
+/** The exit code of whatever was thrown; of several problems, the one a person has to mend first. */
+export function exitCodeOfError(error: unknown): ExitCode {
+  if (error instanceof LabProblems) {
+    const codes = error.problems.map((problem) => exitCodeOf(problem.code));
+    return ([interrupted, usage, hostLacks, inconclusive] as const).find((code) => codes.includes(code)) ?? provisioning;
+  }
+  return error instanceof LabError ? exitCodeOf(error.code) : provisioning;
+}
+
+/** The exit code of a grade. */
+export function exitCodeOfVerdict(verdict: Verdict): ExitCode {
+  return { pass: exitCodes.pass, fail: exitCodes.expectationFailed, inconclusive: exitCodes.inconclusive }[verdict];
+}

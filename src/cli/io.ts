@@ -1,0 +1,90 @@
+import { LabError } from "../core/errors.ts";
+import { createProgress, progressStyle, type Progress } from "../report/progress.ts";
+import { paintFor, wantsColour, type Paint } from "../report/colour.ts";
+import type { RunContext } from "../run/context.ts";
+import { stateRoot } from "../run/state-directory.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { formatWarning } from "./print-error.ts";
+
+/** Columns for output that goes to a file or a pipe, or to a terminal that does not tell. */
+const defaultWidth = 100;
+
+/** What a verb may touch of the process: data goes to `out`, everything for the eye to `err`. */
+export interface CliIo {
+  env: Record<string, string | undefined>;
+  out(text: string): void;
+  err(text: string): void;
+  outPaint: Paint;
+  errPaint: Paint;
+  hasColour: boolean;
+  width: number;
+  signal: AbortSignal;
+  /** What the process will exit with; pass until a verb says otherwise. */
+  exitCode: ExitCode | number;
+  /** A context for src/run whose events are drawn on standard error. */
+  runContext(options?: { isQuiet?: boolean | undefined }): RunContext;
+  /** Takes the progress line away; call before writing anything else. */
+  closeProgress(): void;
+}
+
+/** The process as verbs see it. */
+export function processIo(): CliIo {
+  const { env, stdout, stderr } = process;
+  // A reader that leaves early (`cnilab list | head -1`) must not end us: a lab may still have to be taken down.
+  for (const stream of [stdout, stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+    });
+  }
+  const hasColour = wantsColour(env, stdout.isTTY === true);
+  const errPaint = paintFor(wantsColour(env, stderr.isTTY === true));
+  let progress: Progress | undefined;
+  return {
+    env,
+    out: (text) => void stdout.write(text),
+    err: (text) => void stderr.write(text),
+    outPaint: paintFor(hasColour),
+    errPaint,
+    hasColour,
+    width: stdout.isTTY === true ? stdout.columns : defaultWidth,
+    signal: interruptSignal(),
+    exitCode: 0,
+    runContext: ({ isQuiet } = {}) => {
+      progress ??= createProgress({
+        style: progressStyle(env, stderr.isTTY === true, isQuiet === true),
+        paint: errPaint,
+        width: stderr.isTTY === true ? stderr.columns : defaultWidth,
+        write: (text) => void stderr.write(text),
+        formatWarning: (warning) => formatWarning(warning, errPaint),
+      });
+      return {
+        env,
+        stateRoot: stateRoot(env),
+        signal: interruptSignal(),
+        emit: progress.sink,
+        now: () => new Date(),
+        monotonicMs: () => performance.now(),
+      };
+    },
+    closeProgress: () => progress?.close(),
+  };
+}
+
+let interrupt: AbortController | undefined;
+
+/**
+ * Aborted by the first SIGINT, SIGTERM or SIGHUP; what was done is then undone. A second one ends the process at once:
+ * whatever it holds dies with it.
+ */
+function interruptSignal(): AbortSignal {
+  if (interrupt !== undefined) return interrupt.signal;
+  const controller = new AbortController();
+  interrupt = controller;
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(130);
+      controller.abort(new LabError("INTERRUPTED", `interrupted by ${name}`));
+    });
+  }
+  return controller.signal;
+}

@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import type { CliIo } from "./io.ts";
+import { declareApply } from "./verbs/apply.ts";
+import { declareDoctor } from "./verbs/doctor.ts";
+import { declareDown } from "./verbs/down.ts";
+import { declareExec } from "./verbs/exec.ts";
+import { declareGrade } from "./verbs/grade.ts";
+import { declareInit } from "./verbs/init.ts";
+import { declareList } from "./verbs/list.ts";
+import { declareLogs } from "./verbs/logs.ts";
+import { declarePlan } from "./verbs/plan.ts";
+import { declareProbe } from "./verbs/probe.ts";
+import { declareRun } from "./verbs/run.ts";
+import { declareSchema } from "./verbs/schema.ts";
+import { declareShell } from "./verbs/shell.ts";
+import { declareStatus } from "./verbs/status.ts";
+import { declareUp } from "./verbs/up.ts";
+import { declareValidate } from "./verbs/validate.ts";
+
+/** Adds one verb to the command line. */
+export type DeclareVerb = (program: Command, io: CliIo) => void;
+
+/** Every verb but completion, in the order that `--help` lists them. */
+export const verbs = {
+  run: declareRun,
+  up: declareUp,
+  apply: declareApply,
+  probe: declareProbe,
+  grade: declareGrade,
+  down: declareDown,
+  status: declareStatus,
+  exec: declareExec,
+  shell: declareShell,
+  logs: declareLogs,
+  init: declareInit,
+  list: declareList,
+  validate: declareValidate,
+  plan: declarePlan,
+  doctor: declareDoctor,
+  schema: declareSchema,
+} as const satisfies Record<string, DeclareVerb>;

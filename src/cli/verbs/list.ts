@@ -1,0 +1,33 @@
+import type { Command } from "commander";
+import { outputOption, withExamples } from "../help.ts";
+import type { CliIo } from "../io.ts";
+import { drawTable, writeData, type DataFormat } from "../write-data.ts";
+
+/** `cnilab list`: the labs that can be named without a path. */
+export function declareList(program: Command, io: CliIo): void {
+  const command = program
+    .command("list")
+    .summary("list the labs that come with cnilab")
+    .description("Lists the labs that come with cnilab: what each teaches, and on which CNIs it runs.")
+    .addOption(outputOption());
+  withExamples(command, [
+    ["cnilab list", "all of them"],
+    ["cnilab list -o json", "for programs"],
+  ]).action(async (options: { output: DataFormat }) => {
+    const { listLabs } = await import("../../run/list-labs.ts");
+    const labs = await listLabs();
+    writeData(labs, options.output, io, () =>
+      drawTable(
+        ["lab", "level", "minutes", "cnis", "tasks", "title"],
+        labs.map((lab) => [
+          lab.name,
+          lab.level ?? "-",
+          lab.minutes === undefined ? "-" : String(lab.minutes),
+          lab.cnis.join(","),
+          String(lab.tasks),
+          lab.title,
+        ]),
+      ),
+    );
+  });
+}

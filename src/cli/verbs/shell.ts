@@ -1,0 +1,25 @@
+import type { Command } from "commander";
+import { runningLabArgument, withExamples } from "../help.ts";
+import type { CliIo } from "../io.ts";
+
+/** `cnilab shell`: an interactive shell in the network of a pod or node. */
+export function declareShell(program: Command, io: CliIo): void {
+  const command = program
+    .command("shell")
+    .summary("open a shell in a pod, on a node, or outside the cluster")
+    .description("Opens a shell in the network of a pod or node, sandboxed as cnilab exec is.")
+    .argument("<lab>", runningLabArgument)
+    .argument("<source>", "NAMESPACE/POD, NAMESPACE/deployment/NAME, node/NAME or external")
+    .option("-c, --container <name>", "which of the pod's containers; by default the first");
+  withExamples(command, [
+    ["cnilab shell first-lab node/worker1", "ip route, ip -d link, nft list ruleset, tcpdump"],
+    ["cnilab shell first-lab shop/deployment/web", "what a web pod sees"],
+  ]).action(async (lab: string, source: string, options: { container?: string }) => {
+    const { execInLab } = await import("../../run/exec-lab.ts");
+    const result = await execInLab(
+      { lab, source, argv: ["sh"], container: options.container, isInteractive: true, timeout: "60s" },
+      io.runContext({ isQuiet: true }),
+    );
+    io.exitCode = result.exitCode;
+  });
+}

@@ -1,0 +1,43 @@
+import type { Command } from "commander";
+import { makeVisibleLine } from "../../core/visible-text.ts";
+import { outputOption, runningLabArgument, withExamples } from "../help.ts";
+import type { CliIo } from "../io.ts";
+import { drawTable, writeData, type DataFormat } from "../write-data.ts";
+
+/** `cnilab status`: the labs there are, and what is left of those that were. */
+export function declareStatus(program: Command, io: CliIo): void {
+  const command = program
+    .command("status")
+    .summary("show which labs run")
+    .description("Shows the labs of this user on this host: those that run, and what is left of those that were killed.")
+    .argument("[lab]", runningLabArgument)
+    .addOption(outputOption());
+  withExamples(command, [
+    ["cnilab status", "all labs"],
+    ["cnilab status first-lab -o json", "one, for programs"],
+  ]).action(async (lab: string | undefined, options: { output: DataFormat }) => {
+    const context = io.runContext();
+    const { labStatuses } = await import("../../run/lab-status.ts");
+    const { findKnownLab } = await import("../../run/find-lab.ts");
+    const statuses = await labStatuses(context, lab === undefined ? undefined : [findKnownLab(context.stateRoot, lab)]);
+    writeData(statuses, options.output, io, () => {
+      if (statuses.length === 0) return "no labs are running; cnilab list shows those there are\n";
+      const rows = statuses.map((status) => [
+        status.name,
+        status.state,
+        status.provider ?? "-",
+        status.cni ?? "-",
+        status.nodes === undefined ? "-" : String(status.nodes),
+        status.since ?? "-",
+        status.lastGrade === undefined
+          ? "-"
+          : `${status.lastGrade.verdict} ${status.lastGrade.earned}/${status.lastGrade.possible}`,
+      ]);
+      const details = statuses.flatMap(({ name, detail }) =>
+        detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`],
+      );
+      const table = drawTable(["lab", "state", "provider", "cni", "nodes", "since", "last grade"], rows.map((row) => row.map(makeVisibleLine)));
+      return table + details.join("");
+    });
+  });
+}

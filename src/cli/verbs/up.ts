@@ -1,0 +1,44 @@
+import type { Command } from "commander";
+import { labArgument, outputOption, quietOption, withExamples } from "../help.ts";
+import type { CliIo } from "../io.ts";
+import { withOverrides, type OverrideOptions } from "../lab-options.ts";
+import { writeData, type DataFormat } from "../write-data.ts";
+
+interface Options extends OverrideOptions {
+  output: DataFormat;
+  quiet?: boolean;
+}
+
+/** `cnilab up`: makes a lab, applies its scenario and leaves it running. */
+export function declareUp(program: Command, io: CliIo): void {
+  const command = program
+    .command("up")
+    .summary("make a lab and leave it running")
+    .description("Makes a lab, applies its scenario, remembers what answers, and leaves it running.")
+    .argument("<lab>", labArgument)
+    .addOption(outputOption())
+    .addOption(quietOption());
+  withExamples(withOverrides(command), [
+    ["cnilab up default-deny", "a lab to work on"],
+    ["cnilab up ./labs/mine/lab.yaml --cni calico:direct", "your own, with another mode of the CNI"],
+  ]).action(async (lab: string, options: Options) => {
+    const { upLab } = await import("../../run/up-lab.ts");
+    const result = await upLab(
+      { lab, provider: options.provider, cni: options.cni },
+      io.runContext({ isQuiet: options.quiet }),
+    );
+    writeData(result, options.output, io, () => describe(result));
+  });
+
+  function describe({ name, title, nodes, tasks }: { name: string; title: string; nodes: string[]; tasks: string[] }): string {
+    const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
+    return [
+      `${io.outPaint.bold(title)} is up: ${nodes.join(", ")}\n`,
+      todo === "" ? "" : `\nYour tasks:\n${todo}`,
+      `\n  cnilab apply ${name} -f FILE    apply a manifest\n`,
+      `  cnilab shell ${name} node/${nodes.at(-1)}    look around\n`,
+      `  cnilab grade ${name}    grade it\n`,
+      `  cnilab down ${name}    remove it\n`,
+    ].join("");
+  }
+}

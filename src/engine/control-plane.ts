@@ -1,0 +1,210 @@
+import { LabError } from "../core/errors.ts";
+import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
+import type { LabWarning } from "../core/errors.ts";
+import type { KubeObject, Pod } from "../kube/types.ts";
+import { fillDefaults } from "./admission/defaults.ts";
+import { refuseForbiddenChanges } from "./admission/immutable.ts";
+import { serviceAddresses } from "./admission/service-address.ts";
+import { checkWorkload } from "./admission/workload-selector.ts";
+import { apiTime, systemClock, type Clock } from "./clock.ts";
+import { runControllers, type Controller } from "./controllers/controller.ts";
+import { deploymentController } from "./controllers/deployment.ts";
+import { endpointSliceMirroring } from "./controllers/endpoint-slice-mirroring.ts";
+import { endpointSliceController } from "./controllers/endpoint-slice.ts";
+import { endpointsController } from "./controllers/endpoints.ts";
+import { garbageCollector } from "./controllers/garbage-collector.ts";
+import { namespaceController } from "./controllers/namespace.ts";
+import { primaryAddresses, registerNodes, type EngineNode } from "./controllers/nodes.ts";
+import { replicaSetController } from "./controllers/replica-set.ts";
+import { createScheduler } from "./controllers/scheduler.ts";
+import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
+import { recordEvent } from "./event-recorder.ts";
+import { Kubelet } from "./kubelet.ts";
+import type { PodRuntime } from "./pod-runtime.ts";
+import { seededRandom } from "./seeded-random.ts";
+import { applyObjects, type AppliedObject } from "./store/apply.ts";
+import { cloneJson } from "./store/json.ts";
+import { ObjectStore, type StoreRef } from "./store/store.ts";
+import { waitFor, type WaitCondition, type WaitOptions } from "./wait-for.ts";
+
+export interface ControlPlaneOptions {
+  nodes: readonly EngineNode[];
+  cluster: ClusterFacts;
+  runtime: PodRuntime;
+  /** From {@link createStore}; by default a new one. */
+  store?: ObjectStore;
+  clock?: Clock;
+  /** Equal seeds give equal pod names, uids and addresses. */
+  seed?: number;
+  /** Pod CIDRs of a node, for its Node object. */
+  podCidrs?: (node: string) => string[];
+  /** What to tell whoever applies this object. */
+  warningsOf?: (object: KubeObject) => LabWarning[];
+}
+
+/** Something that follows the store and that `settle` waits for: resolves once it has taken in this version. */
+export type Barrier = (version: number) => Promise<void>;
+
+/** A running control plane: the store and the loops that bring the world to what it says. */
+export interface ControlPlane {
+  store: ObjectStore;
+  /** Creates or updates, all or none; throws what the store's rules throw. */
+  apply(objects: readonly KubeObject[]): AppliedObject[];
+  /** Deletes what is there of these and resolves when it is gone. */
+  delete(refs: readonly StoreRef[], options?: Partial<WaitOptions>): Promise<void>;
+  /** Sets spec.replicas; throws OBJECT_NOT_FOUND or NOT_SCALABLE. */
+  scale(ref: StoreRef, replicas: number): void;
+  wait(condition: WaitCondition, options: WaitOptions): Promise<void>;
+  /** Resolves when every change made before has been worked off, barriers included; rejects with SETTLE_TIMEOUT. */
+  settle(options?: { timeoutMs?: number }): Promise<void>;
+  addBarrier(barrier: Barrier): void;
+  /** Control loops whose last try at a key failed, and why. */
+  failing(): string[];
+  close(): void;
+}
+
+/** A store with the API server's rules: checks, defaults, fixed fields, Service addresses. */
+export function createStore(options: { cluster: ClusterFacts; clock?: Clock; seed?: number }): ObjectStore {
+  return new ObjectStore({
+    clock: options.clock ?? systemClock,
+    random: seededRandom(options.seed ?? 1),
+    admission: [checkWorkload, fillDefaults, refuseForbiddenChanges, serviceAddresses(options.cluster.serviceCidrs)],
+  });
+}
+
+/** Registers the nodes, writes the default objects and starts the loops. */
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  const { nodes, cluster, runtime, clock = systemClock } = options;
+  const store = options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+  const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
+  registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs);
+  const apiServers = nodes.filter(({ role }) => role === "control-plane").flatMap((node) => primaryAddresses(node).slice(0, 1));
+  if (store.get("Namespace", "default") === undefined) createDefaultObjects(store, cluster, { addresses: apiServers, clusterIP: firstServiceAddress(cluster) });
+
+  const controllers = runControllers(allControllers(), {
+    store,
+    clock,
+    onError: (name, key, { error }) => {
+      const namespace = key.slice(0, Math.max(0, key.indexOf("/")));
+      recordEvent(store, clock, { kind: "Controller", namespace, name }, "ReconcileError", `${key}: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+  const kubelet = new Kubelet({
+    store,
+    clock,
+    runtime,
+    addressesOf: (node) => nodeAddresses.get(node),
+    onError: (pod, error) => recordEvent(store, clock, podRef(pod), "FailedStart", error.message),
+  });
+  const barriers: Barrier[] = [];
+  const isIdle = (): boolean => controllers.isIdle() && kubelet.isIdle;
+  let isClosed = false;
+
+  const settled = async (isLate: () => boolean): Promise<void> => {
+    while (!isClosed && !isLate()) {
+      await turn();
+      await Promise.all([controllers.idle(), kubelet.idle()]);
+      const { version } = store;
+      await Promise.all(barriers.map((barrier) => barrier(version)));
+      await turn();
+      if (store.version === version && isIdle()) return;
+    }
+  };
+
+  return {
+    store,
+    apply: (objects) => applyObjects(store, objects, options.warningsOf),
+    async delete(refs, { timeoutMs = 60_000, signal } = {}) {
+      const present = refs.filter((ref) => store.find(ref) !== undefined);
+      const gone = present.map((ref) => waitFor(store, { kind: "deleted", ref }, { timeoutMs, ...(signal === undefined ? {} : { signal }) }));
+      const all = Promise.all(gone);
+      // Deleting one may take another of the list along.
+      for (const ref of present) if (store.find(ref) !== undefined) store.delete(ref);
+      await all;
+    },
+    scale: (ref, replicas) => scale(store, ref, replicas),
+    wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
+    settle: ({ timeoutMs = 30_000 } = {}) => inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
+    addBarrier: (barrier) => void barriers.push(barrier),
+    failing: () => controllers.failing().map(describeFailing),
+    close() {
+      isClosed = true;
+      controllers.close();
+      kubelet.close();
+    },
+  };
+}
+
+function allControllers(): Controller[] {
+  return [
+    namespaceController,
+    deploymentController,
+    replicaSetController,
+    createScheduler(),
+    endpointsController,
+    endpointSliceController,
+    endpointSliceMirroring,
+    garbageCollector,
+  ];
+}
+
+/** The first address of the Service network is the API's, by convention of every installer. */
+function firstServiceAddress({ serviceCidrs }: ClusterFacts): string {
+  const range = parseCidr(serviceCidrs[0] ?? "");
+  const address = range === undefined ? undefined : nthAddress(range, 1);
+  if (address === undefined) throw new LabError("BAD_ADDRESS", `the Service network "${serviceCidrs[0] ?? ""}" is not a CIDR`);
+  return formatIp(address);
+}
+
+function scale(store: ObjectStore, ref: StoreRef, replicas: number): void {
+  const object = store.find(ref);
+  if (object === undefined) throw new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}" does not exist`);
+  if (object.kind !== "Deployment" && object.kind !== "ReplicaSet") {
+    throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, { hint: "scale a Deployment or a ReplicaSet" });
+  }
+  const draft = cloneJson(object);
+  store.update({ ...draft, spec: { ...(draft["spec"] as object), replicas } });
+}
+
+function podRef(pod: Pod): { kind: string; namespace: string; name: string } {
+  return { kind: "Pod", namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
+}
+
+/** The next check phase of the event loop: all watches have been told by then. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function inTime(work: (isLate: () => boolean) => Promise<void>, timeoutMs: number, busy: () => string): Promise<void> {
+  let isLate = false;
+  const { promise, resolve, reject } = deferred();
+  const timer = setTimeout(() => {
+    isLate = true;
+    reject(new LabError("SETTLE_TIMEOUT", `the cluster did not settle within ${timeoutMs / 1000} s: ${busy()}`));
+  }, timeoutMs);
+  work(() => isLate).then(resolve, reject);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve = (): void => {};
+  let reject = (_error: unknown): void => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+function describeFailing({ controller, key, failing: { error, attempts } }: { controller: string; key: string; failing: { error: unknown; attempts: number } }): string {
+  return `${controller} of ${key} failed ${attempts} times: ${error instanceof Error ? error.message : String(error)}`;
+}
+
+function describeBusy(failing: readonly Parameters<typeof describeFailing>[0][], isKubeletIdle: boolean): string {
+  if (failing.length > 0) return failing.slice(0, 3).map(describeFailing).join("; ");
+  return isKubeletIdle ? "control loops are still at work" : "pods are still being started or stopped";
+}

@@ -1,0 +1,221 @@
+import type { Pod } from "../kube/types.ts";
+import { apiTime, type Clock } from "./clock.ts";
+import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
+import { failedStatus, startedStatus } from "./pod-status.ts";
+import { isPodTerminal } from "../kube/pods.ts";
+import type { StoreEvent } from "./store/history.ts";
+import type { ObjectStore } from "./store/store.ts";
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 10_000;
+
+interface PodState {
+  pod: Pod;
+  phase: "starting" | "running" | "stopping";
+  /** Deleted while it was being started. */
+  isDoomed: boolean;
+  attempts: number;
+  cancelRetry?: () => void;
+}
+
+export interface KubeletOptions {
+  store: ObjectStore;
+  clock: Clock;
+  runtime: PodRuntime;
+  /** Addresses of a node, the primary first; undefined for a node that is not ours. */
+  addressesOf(node: string): readonly string[] | undefined;
+  onError(pod: Pod, error: Error): void;
+}
+
+/**
+ * The kubelets of all nodes: starts each pod bound to a node, writes its status, and stops it when it is deleted. All
+ * pods that a turn of the event loop brings are started together. A container that ended is not started again: what
+ * made it end does not change while its pod lives.
+ */
+export class Kubelet {
+  private readonly options: KubeletOptions;
+  private readonly pods = new Map<string, PodState>();
+  private readonly toStart = new Set<string>();
+  private readonly toStop = new Set<string>();
+  private waiters: (() => void)[] = [];
+  private batches = 0;
+  private isScheduled = false;
+  private isClosed = false;
+  private readonly closeWatch: () => void;
+
+  constructor(options: KubeletOptions) {
+    this.options = options;
+    const watch = options.store.watch({ kinds: ["Pod"] }, (events) => this.see(events));
+    this.closeWatch = () => watch.close();
+    for (const pod of options.store.list("Pod")) this.consider(pod);
+  }
+
+  get isIdle(): boolean {
+    return this.batches === 0 && this.toStart.size === 0 && this.toStop.size === 0;
+  }
+
+  /** Resolves once nothing is being started or stopped. A pod that waits for another try does not count. */
+  idle(): Promise<void> {
+    return this.isIdle ? Promise.resolve() : new Promise((resolve) => this.waiters.push(resolve));
+  }
+
+  /** Looks no further; pods that run keep running, their runtime is closed by whoever made it. */
+  close(): void {
+    this.isClosed = true;
+    this.closeWatch();
+    for (const { cancelRetry } of this.pods.values()) cancelRetry?.();
+    this.toStart.clear();
+    this.toStop.clear();
+  }
+
+  private see(events: readonly StoreEvent[]): void {
+    for (const { type, object } of events) {
+      if (type === "DELETED") this.end(object as Pod);
+      else this.consider(object as Pod);
+    }
+  }
+
+  private consider(pod: Pod): void {
+    const { nodeName } = pod.spec;
+    if (nodeName === undefined || this.options.addressesOf(nodeName) === undefined) return;
+    if (pod.metadata.deletionTimestamp !== undefined) this.end(pod);
+    else if (!this.pods.has(uidOf(pod)) && !isPodTerminal(pod)) {
+      this.pods.set(uidOf(pod), { pod, phase: "starting", isDoomed: false, attempts: 0 });
+      this.toStart.add(uidOf(pod));
+      this.schedule();
+    }
+  }
+
+  private end(pod: Pod): void {
+    const uid = uidOf(pod);
+    const state = this.pods.get(uid);
+    if (state === undefined) {
+      this.forget(pod);
+      return;
+    }
+    state.isDoomed = true;
+    const isWaiting = state.cancelRetry !== undefined || this.toStart.delete(uid);
+    if (state.phase === "stopping" || (state.phase === "starting" && !isWaiting)) return;
+    state.cancelRetry?.();
+    state.phase = "stopping";
+    this.toStop.add(uid);
+    this.schedule();
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.isClosed) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      if (this.isClosed) return;
+      this.batch(this.toStop, (states) => this.stop(states));
+      this.batch(this.toStart, (states) => this.start(states));
+      this.wakeWaiters();
+    });
+  }
+
+  private batch(uids: Set<string>, work: (states: PodState[]) => Promise<void>): void {
+    const states = [...uids].flatMap((uid) => this.pods.get(uid) ?? []);
+    uids.clear();
+    if (states.length === 0) return;
+    this.batches += 1;
+    void work(states).then(
+      () => this.batchEnded(),
+      (error: unknown) => {
+        this.batchEnded();
+        throw error;
+      },
+    );
+  }
+
+  private batchEnded(): void {
+    this.batches -= 1;
+    this.wakeWaiters();
+  }
+
+  private async start(states: PodState[]): Promise<void> {
+    const pods = states.map(({ pod }) => pod);
+    const results = await this.options.runtime.start(pods).catch((error: unknown) => pods.map(() => ({ error: asError(error) })));
+    if (this.isClosed) return;
+    for (const [index, state] of states.entries()) this.started(state, results[index] ?? { error: new Error("the runtime gave no result for the pod") });
+  }
+
+  private started(state: PodState, result: PodStart | PodStartFailure): void {
+    const { store, clock, addressesOf } = this.options;
+    const now = apiTime(clock.nowMs());
+    const current = this.current(state);
+    if (state.isDoomed || current === undefined) {
+      state.phase = "running";
+      this.end(state.pod);
+      return;
+    }
+    const hostIPs = addressesOf(current.spec.nodeName ?? "") ?? [];
+    if ("error" in result) {
+      store.updateStatus({ ...current, status: failedStatus(current, result.error, hostIPs, now) });
+      this.retry(state, result.error);
+      return;
+    }
+    state.phase = "running";
+    store.updateStatus({ ...current, status: startedStatus(current, result, hostIPs, now) });
+    for (const container of result.containers) {
+      if (container.state.kind !== "running" && !(container.state.kind === "exited" && container.state.exitCode === 0)) {
+        this.options.onError(current, new Error(`container ${container.name}: ${container.state.message}`));
+      }
+    }
+  }
+
+  private retry(state: PodState, error: Error): void {
+    this.options.onError(state.pod, error);
+    const delayMs = Math.min(FIRST_RETRY_MS * 2 ** state.attempts, LONGEST_RETRY_MS);
+    state.attempts += 1;
+    state.cancelRetry = this.options.clock.after(delayMs, () => {
+      delete state.cancelRetry;
+      if (state.phase === "stopping") this.toStop.add(uidOf(state.pod));
+      else this.toStart.add(uidOf(state.pod));
+      this.schedule();
+    });
+  }
+
+  private async stop(states: PodState[]): Promise<void> {
+    const error = await this.options.runtime.stop(states.map(({ pod }) => pod)).then(
+      () => undefined,
+      (reason: unknown) => asError(reason),
+    );
+    if (this.isClosed) return;
+    for (const state of states) {
+      if (error !== undefined) this.retry(state, error);
+      else {
+        this.pods.delete(uidOf(state.pod));
+        this.forget(state.pod);
+      }
+    }
+  }
+
+  /** Removes the object of a pod that is stopped; another pod of the same name is left alone. */
+  private forget(pod: Pod): void {
+    const current = this.options.store.get("Pod", pod.metadata.name, pod.metadata.namespace);
+    if (current?.metadata.uid !== pod.metadata.uid || current?.metadata.deletionTimestamp === undefined) return;
+    this.options.store.delete({ kind: "Pod", namespace: pod.metadata.namespace ?? "", name: pod.metadata.name }, { gracePeriodSeconds: 0 });
+  }
+
+  private current(state: PodState): Pod | undefined {
+    const { name, namespace, uid } = state.pod.metadata;
+    const pod = this.options.store.get("Pod", name, namespace);
+    return pod?.metadata.uid === uid ? pod : undefined;
+  }
+
+  private wakeWaiters(): void {
+    if (!this.isIdle) return;
+    const { waiters } = this;
+    this.waiters = [];
+    for (const resolve of waiters) resolve();
+  }
+}
+
+function uidOf(pod: Pod): string {
+  return pod.metadata.uid ?? "";
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

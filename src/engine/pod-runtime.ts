@@ -1,0 +1,29 @@
+import type { Pod } from "../kube/types.ts";
+
+/** What became of a container when its pod was started. */
+export interface ContainerStart {
+  name: string;
+  /** `exited`: its process ended by itself or could not listen; `waiting`: it was never started. */
+  state: { kind: "running" } | { kind: "exited"; exitCode: number; message: string } | { kind: "waiting"; reason: string; message: string };
+  /** Why a running container is not ready (its readiness probe would fail); absent when it is. */
+  notReady?: string;
+}
+
+/** A started pod: its addresses, one a family, and its containers. */
+export interface PodStart {
+  podIPs: string[];
+  containers: ContainerStart[];
+}
+
+/** A pod that could not be given a network at all; tried again later. */
+export interface PodStartFailure {
+  error: Error;
+}
+
+/** What runs pods: a network namespace, addresses, and servers for the containers. */
+export interface PodRuntime {
+  /** Starts pods together; one result a pod, in their order. Rejecting means that none of them started. */
+  start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]>;
+  /** Stops pods and frees what they held; a pod that is not there is not an error. */
+  stop(pods: readonly Pod[]): Promise<void>;
+}

@@ -1,0 +1,176 @@
+import { LabError, type LabWarning, type Span } from "../core/errors.ts";
+import { nearestName } from "../core/suggest.ts";
+import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
+import { kindFacts, knownKinds } from "./api-fields.ts";
+import { ManifestFindings } from "./manifest-findings.ts";
+import { checkStructure, describeValue, isRecord } from "./manifest-structure.ts";
+import { dns1035LabelProblem, dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem } from "./names.ts";
+import { checkNetworkPolicy } from "./network-policy-rules.ts";
+import { warnNotModelled } from "./not-modelled.ts";
+import { checkPodSpec, checkWorkload } from "./pod-rules.ts";
+import { checkLabels } from "./selector-rules.ts";
+import { checkEndpoints, checkEndpointSlice, checkService, type ServiceNetwork } from "./service-rules.ts";
+import type { Deployment, Endpoints, EndpointSlice, KubeObject, NetworkPolicy, Pod, Service } from "./types.ts";
+
+/** An object of a manifest with its places in the file. */
+export interface ManifestObject {
+  object: KubeObject;
+  file: string;
+  /** Line the object begins on. */
+  line: number;
+  nameSpan: Span;
+}
+
+/** What {@link checkManifest} found; with problems there, objects are those without any. */
+export interface CheckedManifest {
+  objects: ManifestObject[];
+  problems: LabError[];
+  warnings: LabWarning[];
+}
+
+/** Kinds of the built-in API that are stored and otherwise left alone, so that their names are never taken for typos. */
+const STORED_KINDS = new Set(
+  ["StatefulSet", "DaemonSet", "Job", "CronJob", "Ingress", "IngressClass", "PersistentVolume", "PersistentVolumeClaim", "StorageClass", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "HorizontalPodAutoscaler", "PodDisruptionBudget", "LimitRange", "ResourceQuota", "CustomResourceDefinition", "PriorityClass", "RuntimeClass", "ReplicationController", "Event", "Lease"],
+);
+
+/**
+ * Checks the documents of one manifest file, as the API server would: structure, names, labels, selectors, ports. A
+ * `kind: List` is taken apart; empty documents are skipped. Namespaced objects without a namespace get "default".
+ */
+export function checkManifest(documents: readonly YamlDocument[], network: ServiceNetwork = {}): CheckedManifest {
+  const result: CheckedManifest = { objects: [], problems: [], warnings: [] };
+  for (const document of documents) {
+    for (const [value, base] of objectsIn(document)) checkObject(value, base, document, network, result);
+  }
+  return result;
+}
+
+function objectsIn(document: YamlDocument): [unknown, YamlPath][] {
+  const { value } = document;
+  if (value === null) return [];
+  if (isRecord(value) && value["kind"] === "List" && Array.isArray(value["items"])) {
+    return value["items"].map((item: unknown, index): [unknown, YamlPath] => [item, ["items", index]]);
+  }
+  return [[value, []]];
+}
+
+function checkObject(value: unknown, base: YamlPath, document: YamlDocument, network: ServiceNetwork, result: CheckedManifest): void {
+  const findings = new ManifestFindings(document, base);
+  const object = checkIdentity(value, findings);
+  if (object !== undefined) checkBody(object, isNameWritten(value), network, findings);
+  result.problems.push(...findings.problems);
+  result.warnings.push(...findings.warnings);
+  if (object === undefined || findings.problems.length > 0) return;
+  const start = findings.spanAt([]);
+  result.objects.push({ object, file: start.file, line: start.line, nameSpan: findings.spanAt(["metadata", "name"]) });
+}
+
+/** The object with its structure checked, or undefined where kind and metadata are too broken to go on. */
+function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject | undefined {
+  if (!isRecord(value)) {
+    findings.error("MANIFEST_NOT_AN_OBJECT", [], `a Kubernetes object must be a map, not ${describeValue(value)}`);
+    return undefined;
+  }
+  const { apiVersion, kind } = value;
+  for (const field of ["apiVersion", "kind"]) {
+    const given = value[field];
+    if (given === undefined || given === null) findings.error("MANIFEST_MISSING_FIELD", [field], `the object needs ${field}`, undefined, "missing");
+    else if (typeof given !== "string") findings.error("MANIFEST_WRONG_TYPE", [field], `${field} must be a text, not ${describeValue(given)}`);
+  }
+  if (typeof apiVersion !== "string" || typeof kind !== "string") return undefined;
+  if (kind === "Node") {
+    findings.error("MANIFEST_NODE", ["kind"], "nodes cannot be applied", "they come from the lab's topology");
+    return undefined;
+  }
+  const facts = kindFacts(kind);
+  if (facts === undefined) return checkUnknownKind(value, kind, findings);
+  if (apiVersion !== facts.apiVersion) {
+    findings.error("MANIFEST_BAD_API_VERSION", ["apiVersion"], `${kind} of ${JSON.stringify(apiVersion)} is not known`, `write apiVersion: ${facts.apiVersion}`);
+  }
+  const object = checkStructure(value, { is: "object", type: facts.type }, [], findings) as KubeObject;
+  if (!isRecord(object.metadata)) {
+    if (value["metadata"] === undefined || value["metadata"] === null) {
+      findings.error("MANIFEST_MISSING_FIELD", ["metadata"], "the object needs metadata", undefined, "missing");
+    }
+    return undefined;
+  }
+  if (facts.namespaced) object.metadata.namespace ??= "default";
+  else if (object.metadata.namespace !== undefined) {
+    findings.error("MANIFEST_BAD_VALUE", ["metadata", "namespace"], `a ${kind} is in no namespace`, "remove the line", "key");
+  }
+  return object;
+}
+
+function checkUnknownKind(value: Record<string, unknown>, kind: string, findings: ManifestFindings): KubeObject | undefined {
+  const guess = STORED_KINDS.has(kind) ? undefined : nearestName(kind, knownKinds());
+  if (guess !== undefined) {
+    findings.error("MANIFEST_UNKNOWN_KIND", ["kind"], `unknown kind ${JSON.stringify(kind)}`, `did you mean ${guess}?`);
+    return undefined;
+  }
+  const metadata = value["metadata"];
+  if (!isRecord(metadata) || typeof metadata["name"] !== "string") {
+    findings.error("MANIFEST_MISSING_FIELD", ["metadata", "name"], "the object needs metadata.name", undefined, "missing");
+    return undefined;
+  }
+  findings.warn("MANIFEST_NOT_INTERPRETED", ["kind"], `kind ${kind} is stored but does nothing here`, `interpreted kinds: ${knownKinds().join(", ")}`);
+  return value as KubeObject;
+}
+
+const NAME_RULES: Readonly<Record<string, (name: string) => string | undefined>> = {
+  Namespace: dnsLabelProblem,
+  Service: dns1035LabelProblem,
+};
+
+/** Whether metadata has a name, be it misspelt or of a wrong type, which is then reported already. */
+function isNameWritten(value: unknown): boolean {
+  const metadata = isRecord(value) ? value["metadata"] : undefined;
+  return isRecord(metadata) && Object.entries(metadata).some(([key, name]) => name !== null && nearestName(key, ["name"]) !== undefined);
+}
+
+function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork, findings: ManifestFindings): void {
+  checkMetadata(object, hasName, findings);
+  // Only objects of known kinds have had their structure checked.
+  if (kindFacts(object.kind) === undefined) return;
+  switch (object.kind) {
+    case "Pod":
+      if (isRecord(object["spec"])) checkPodSpec((object as Pod).spec, ["spec"], findings);
+      break;
+    case "Deployment":
+    case "ReplicaSet":
+      if (isRecord(object["spec"])) checkWorkload(object.kind, (object as Deployment).spec, findings);
+      break;
+    case "Service":
+      checkService(object as Service, network, findings);
+      break;
+    case "Endpoints":
+      checkEndpoints(object as Endpoints, findings);
+      break;
+    case "EndpointSlice":
+      checkEndpointSlice(object as EndpointSlice, findings);
+      break;
+    case "NetworkPolicy":
+      checkNetworkPolicy(object as NetworkPolicy, findings);
+      break;
+  }
+  warnNotModelled(object, findings);
+}
+
+function checkMetadata({ kind, metadata }: KubeObject, hasName: boolean, findings: ManifestFindings): void {
+  const path = ["metadata"];
+  if (typeof metadata.name === "string") {
+    const problem = (NAME_RULES[kind] ?? dnsSubdomainProblem)(metadata.name);
+    if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...path, "name"], `name ${describeValue(metadata.name)} ${problem}`);
+  } else if (!hasName) {
+    const hint = metadata.generateName === undefined ? undefined : "generateName cannot be applied: write name";
+    findings.error("MANIFEST_MISSING_FIELD", [...path, "name"], "the object needs metadata.name", hint, "missing");
+  }
+  if (typeof metadata.namespace === "string") {
+    const problem = dnsLabelProblem(metadata.namespace);
+    if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...path, "namespace"], `namespace ${describeValue(metadata.namespace)} ${problem}`);
+  }
+  checkLabels(metadata.labels, [...path, "labels"], findings);
+  for (const key of Object.keys(metadata.annotations ?? {})) {
+    const problem = labelKeyProblem(key);
+    if (problem !== undefined) findings.error("MANIFEST_BAD_LABEL", [...path, "annotations", key], `annotation key ${JSON.stringify(key)} ${problem}`, undefined, "key");
+  }
+}

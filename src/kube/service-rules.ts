@@ -1,0 +1,108 @@
+import { cidrContains, isIp, parseCidr, parseIp } from "../core/ip.ts";
+import type { YamlPath } from "../core/yaml-document.ts";
+import type { ManifestFindings } from "./manifest-findings.ts";
+import { dnsLabelProblem, portNameProblem } from "./names.ts";
+import { checkPortNumber, PROTOCOLS } from "./pod-rules.ts";
+import { checkLabels, checkOneOf } from "./selector-rules.ts";
+import type { Endpoints, EndpointSlice, Service } from "./types.ts";
+
+/** Facts of the lab's cluster that a Service is checked against; absent ones are not checked. */
+export interface ServiceNetwork {
+  serviceCidr?: string;
+  /** The cluster DNS address, which no Service of the lab may take. */
+  dnsAddress?: string;
+}
+
+/** Checks what the API server checks of a Service beyond its structure. */
+export function checkService({ spec }: Service, network: ServiceNetwork, findings: ManifestFindings): void {
+  if (spec === undefined) return;
+  checkOneOf(spec.type, ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], ["spec", "type"], findings);
+  checkOneOf(spec.sessionAffinity, ["None", "ClientIP"], ["spec", "sessionAffinity"], findings);
+  checkLabels(spec.selector, ["spec", "selector"], findings);
+  if (spec.type === "ExternalName") {
+    if (!spec.externalName) findings.error("MANIFEST_MISSING_FIELD", ["spec", "externalName"], "a Service of type ExternalName needs externalName", undefined, "missing");
+  } else if ((spec.ports ?? []).length === 0 && spec.clusterIP !== "None") {
+    findings.error("MANIFEST_MISSING_FIELD", ["spec", "ports"], "a Service needs at least one port", "only a headless Service (clusterIP: None) may have none", "missing");
+  }
+  checkPorts(spec.ports ?? [], findings);
+  if (spec.clusterIP !== undefined) checkClusterIp(spec.clusterIP, ["spec", "clusterIP"], network, findings);
+  for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
+    if (typeof address === "string") checkClusterIp(address, ["spec", "clusterIPs", index], network, findings);
+  }
+}
+
+function checkPorts(ports: NonNullable<Service["spec"]["ports"]>, findings: ManifestFindings): void {
+  const names = new Set<string>();
+  const numbers = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    if (port === undefined) continue;
+    const at = ["spec", "ports", index];
+    checkPortNumber(port.port, [...at, "port"], findings);
+    checkPortNumber(port.targetPort, [...at, "targetPort"], findings);
+    checkOneOf(port.protocol, PROTOCOLS, [...at, "protocol"], findings);
+    if (typeof port.targetPort === "string") {
+      const problem = portNameProblem(port.targetPort);
+      const hint = /^\d+$/.test(port.targetPort) ? "write the number without quotes" : undefined;
+      if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...at, "targetPort"], `port name ${JSON.stringify(port.targetPort)} ${problem}`, hint);
+    }
+    if (port.name === undefined || port.name === "") {
+      if (ports.length > 1) findings.error("MANIFEST_MISSING_FIELD", [...at, "name"], "each port needs a name where a Service has several", undefined, "missing");
+    } else {
+      const problem = dnsLabelProblem(port.name);
+      if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...at, "name"], `port name ${JSON.stringify(port.name)} ${problem}`);
+      if (names.has(port.name)) findings.error("MANIFEST_DUPLICATE_NAME", [...at, "name"], `two ports of this Service are called ${JSON.stringify(port.name)}`);
+      names.add(port.name);
+    }
+    const key = `${port.port}/${port.protocol ?? "TCP"}`;
+    if (numbers.has(key)) findings.error("MANIFEST_BAD_PORT", [...at, "port"], `this Service has port ${key} twice`);
+    numbers.add(key);
+  }
+}
+
+function checkClusterIp(address: string, path: YamlPath, network: ServiceNetwork, findings: ManifestFindings): void {
+  if (address === "" || address === "None") return;
+  const ip = parseIp(address);
+  const cidr = network.serviceCidr === undefined ? undefined : parseCidr(network.serviceCidr);
+  if (ip === undefined) {
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${JSON.stringify(address)} is no IP address`, "write an address, None for a headless Service, or leave it out");
+  } else if (cidr !== undefined && !cidrContains(cidr, ip)) {
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is not in the service network ${network.serviceCidr}`);
+  } else if (cidr !== undefined && ip.value === cidr.value + 1n) {
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${address} belongs to the Service kubernetes`);
+  } else if (address === network.dnsAddress) {
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is the address of the cluster's DNS`);
+  }
+}
+
+/** Checks addresses and ports of Endpoints written by hand. */
+export function checkEndpoints({ subsets }: Endpoints, findings: ManifestFindings): void {
+  for (const [index, subset] of (subsets ?? []).entries()) {
+    for (const list of ["addresses", "notReadyAddresses"] as const) {
+      for (const [position, entry] of (subset?.[list] ?? []).entries()) {
+        if (entry?.ip !== undefined) checkAddress(entry.ip, ["subsets", index, list, position, "ip"], findings);
+      }
+    }
+    for (const [position, port] of (subset?.ports ?? []).entries()) {
+      checkPortNumber(port?.port, ["subsets", index, "ports", position, "port"], findings);
+      checkOneOf(port?.protocol, PROTOCOLS, ["subsets", index, "ports", position, "protocol"], findings);
+    }
+  }
+}
+
+/** Checks addresses and ports of an EndpointSlice written by hand. */
+export function checkEndpointSlice({ addressType, endpoints, ports }: EndpointSlice, findings: ManifestFindings): void {
+  checkOneOf(addressType, ["IPv4", "IPv6", "FQDN"], ["addressType"], findings);
+  for (const [index, endpoint] of (endpoints ?? []).entries()) {
+    for (const [position, address] of (endpoint?.addresses ?? []).entries()) {
+      if (addressType !== "FQDN" && typeof address === "string") checkAddress(address, ["endpoints", index, "addresses", position], findings);
+    }
+  }
+  for (const [position, port] of (ports ?? []).entries()) {
+    checkPortNumber(port?.port, ["ports", position, "port"], findings);
+    checkOneOf(port?.protocol, PROTOCOLS, ["ports", position, "protocol"], findings);
+  }
+}
+
+function checkAddress(address: string, path: YamlPath, findings: ManifestFindings): void {
+  if (!isIp(address)) findings.error("MANIFEST_BAD_ADDRESS", path, `${JSON.stringify(address)} is no IP address`);
+}

@@ -1,0 +1,206 @@
+import type { z } from "zod";
+import { LabError } from "../core/errors.ts";
+import { didYouMean, nearestName } from "../core/suggest.ts";
+import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
+
+type Issue = z.core.$ZodIssue;
+
+/** Where a value of the checked input stands in the file; differs from its path where the input was rearranged. */
+export type PathInFile = (path: YamlPath) => YamlPath;
+
+/** Either what a schema made of a value, or everything wrong with it. */
+export type Parsed<Output> = { value: Output; problems: [] } | { value: undefined; problems: LabError[] };
+
+/**
+ * Runs a schema over part of a document, the value at `base`, and puts every issue at its place in the file. A custom
+ * issue's `params: {code, hint}` become the error's.
+ */
+export function parseWith<Output>(
+  schema: z.ZodType<Output>,
+  input: unknown,
+  document: YamlDocument,
+  place: { base?: YamlPath; inFile?: PathInFile } = {},
+): Parsed<Output> {
+  const { base = [], inFile = (path) => path } = place;
+  // Issues name the keys that are too many, not those that would be right; the schema that complained is only told here.
+  const knownKeys = new WeakMap<object, string[]>();
+  const result = schema.safeParse(input, {
+    error: (issue) => {
+      if (issue.code === "unrecognized_keys") knownKeys.set(issue.keys as object, shapeKeys(issue.inst));
+      return undefined;
+    },
+  });
+  if (result.success) return { value: result.data, problems: [] };
+  const report = new IssueReport(input, base, document, inFile, knownKeys);
+  for (const issue of result.error.issues) report.add(issue, base);
+  return { value: undefined, problems: report.problems };
+}
+
+function shapeKeys(schema: unknown): string[] {
+  const definition = (schema as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def;
+  return Object.keys(definition?.shape ?? {});
+}
+
+class IssueReport {
+  readonly problems: LabError[] = [];
+  readonly #input: unknown;
+  readonly #base: YamlPath;
+  readonly #document: YamlDocument;
+  readonly #inFile: PathInFile;
+  readonly #knownKeys: WeakMap<object, string[]>;
+
+  constructor(input: unknown, base: YamlPath, document: YamlDocument, inFile: PathInFile, knownKeys: WeakMap<object, string[]>) {
+    this.#input = input;
+    this.#base = base;
+    this.#document = document;
+    this.#inFile = inFile;
+    this.#knownKeys = knownKeys;
+  }
+
+  add(issue: Issue, base: YamlPath): void {
+    const path = [...base, ...(issue.path as (string | number)[])];
+    const value = valueAt(this.#input, path.slice(this.#base.length));
+    const name = describePath(path);
+    switch (issue.code) {
+      case "unrecognized_keys":
+        for (const key of issue.keys) this.#unknownField(key, path, this.#knownKeys.get(issue.keys) ?? [], value);
+        return;
+      case "invalid_union":
+        this.#union(issue, path, value, name);
+        return;
+      case "invalid_key":
+        this.#error("LAB_BAD_VALUE", path, `${JSON.stringify(path.at(-1))} is no valid name here`, undefined, "key");
+        return;
+      case "custom": {
+        const { code, hint } = (issue.params ?? {}) as { code?: string; hint?: string };
+        this.#error(code ?? "LAB_BAD_VALUE", path, issue.message, hint);
+        return;
+      }
+      default:
+        if (value === undefined) this.#missing(path);
+        else this.#scalar(issue, path, value, name);
+    }
+  }
+
+  #scalar(issue: Issue, path: YamlPath, value: unknown, name: string): void {
+    switch (issue.code) {
+      case "invalid_type":
+        this.#error("LAB_WRONG_TYPE", path, `${name} must be ${typeWord(issue.expected)}, not ${describe(value)}`, typeHint(issue.expected, value));
+        return;
+      case "invalid_value":
+        this.#error("LAB_BAD_VALUE", path, `${name} cannot be ${describe(value)}`, didYouMean(String(value), issue.values.map(String)));
+        return;
+      case "too_small":
+        this.#error("LAB_BAD_VALUE", path, `${name} ${sizeWords(issue.origin, "at least", issue.minimum)}${figure(value)}`);
+        return;
+      case "too_big":
+        this.#error("LAB_BAD_VALUE", path, `${name} ${sizeWords(issue.origin, "at most", issue.maximum)}${figure(value)}`);
+        return;
+      default:
+        this.#error("LAB_BAD_VALUE", path, `${name}: ${lowerFirst(issue.message)}`);
+    }
+  }
+
+  /** Of several forms, the one meant is that whose outermost type fits; otherwise all are named. */
+  #union(issue: Issue & { code: "invalid_union" }, path: YamlPath, value: unknown, name: string): void {
+    if (value === undefined) {
+      this.#missing(path);
+      return;
+    }
+    const isWholeMismatch = (inner: Issue): boolean =>
+      inner.path.length === 0 && (inner.code === "invalid_type" || (inner.code === "invalid_value" && typeof value === "object"));
+    const meant = issue.errors.filter((branch) => !branch.some(isWholeMismatch));
+    const branch = meant.toSorted((a, b) => a.length - b.length)[0];
+    if (branch !== undefined) {
+      for (const inner of branch) this.add(inner, path);
+      return;
+    }
+    const words = issue.errors.flatMap((inner) => inner.slice(0, 1).map(formOf));
+    this.#error("LAB_WRONG_TYPE", path, `${name} must be ${[...new Set(words)].join(" or ")}, not ${describe(value)}`);
+  }
+
+  #unknownField(key: string, path: YamlPath, known: readonly string[], value: unknown): void {
+    const where = path.length > 0 ? ` in ${describePath(path)}` : "";
+    const unused = known.filter((name) => !(typeof value === "object" && value !== null && name in value));
+    const guess = nearestName(key, unused);
+    const hint = guess === undefined ? didYouMean(key, known) : `did you mean ${guess}?`;
+    this.#error("LAB_UNKNOWN_FIELD", [...path, key], `unknown field ${JSON.stringify(key)}${where}`, hint, "key");
+  }
+
+  #missing(path: YamlPath): void {
+    const parent = path.slice(0, -1);
+    const where = parent.length > 0 ? describePath(parent) : "the lab";
+    this.#error("LAB_MISSING_FIELD", path, `${where} needs ${String(path.at(-1))}`, undefined, "missing");
+  }
+
+  #error(code: string, path: YamlPath, message: string, hint?: string, place: "value" | "key" | "missing" = "value"): void {
+    const full = this.#inFile(path);
+    const document = this.#document;
+    const span = place === "key" ? document.keySpan(full) : place === "missing" ? document.parentSpan(full) : document.span(full);
+    this.problems.push(new LabError(code, message, { hint, span }));
+  }
+}
+
+/** A path as people write it: `probes[2].tcp.port`. */
+export function describePath(path: YamlPath): string {
+  return path.map((step, index) => (typeof step === "number" ? `[${step}]` : `${index > 0 ? "." : ""}${/^[\w-]+$/.test(step) ? step : JSON.stringify(step.slice(0, 60))}`)).join("");
+}
+
+/** A value in an error message. */
+export function describe(value: unknown): string {
+  if (value === null || value === undefined) return "empty";
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a map";
+  return typeof value === "string" ? JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value) : String(value as number);
+}
+
+/** The value at a path of plain data, undefined where there is none. */
+export function valueAt(input: unknown, path: YamlPath): unknown {
+  let value = input;
+  for (const step of path) {
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}
+
+const TYPE_WORDS: Readonly<Record<string, string>> = {
+  string: "a text",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  object: "a map",
+  record: "a map",
+  array: "a list",
+};
+
+function typeWord(expected: string): string {
+  return TYPE_WORDS[expected] ?? expected;
+}
+
+function typeHint(expected: string, value: unknown): string | undefined {
+  if (expected === "string" && (typeof value === "number" || typeof value === "boolean")) return `write it in quotes: "${value}"`;
+  if ((expected === "number" || expected === "int") && typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value)) return "write it without quotes";
+  if (expected === "array") return `begin each item with "- "`;
+  return undefined;
+}
+
+function formOf(issue: Issue): string {
+  if (issue.code === "invalid_type") return typeWord(issue.expected);
+  if (issue.code === "invalid_value") return issue.values.length <= 6 ? `one of ${issue.values.join(", ")}` : "a known name";
+  return "another value";
+}
+
+function sizeWords(origin: string, bound: string, size: number | bigint): string {
+  if (origin === "string") return size === 1 && bound === "at least" ? "cannot be empty" : `must have ${bound} ${size} characters`;
+  if (origin === "array" || origin === "set") return `must have ${bound} ${size} ${size === 1 ? "item" : "items"}`;
+  return `must be ${bound} ${size}`;
+}
+
+function figure(value: unknown): string {
+  return typeof value === "number" ? `, not ${value}` : "";
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

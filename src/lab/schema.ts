@@ -1,0 +1,123 @@
+import { z } from "zod";
+import { dnsLabelProblem } from "../kube/names.ts";
+import { endpointField } from "./fields.ts";
+import type { LabRegistries } from "./registries.ts";
+
+/** Version of the file format. */
+export const LAB_API_VERSION = "cnilab.dev/v1alpha1";
+
+const MTU = z.int().min(576).max(9216);
+
+/** One line of text for people. */
+function line(maxLength: number): z.ZodString {
+  return z.string().trim().min(1).max(maxLength).regex(/^[^\n\r]*$/, { error: "must be a single line" });
+}
+
+/** A name that becomes part of file, interface or host names. */
+function nameField(): z.ZodString {
+  return z.string().superRefine((text, context) => {
+    const problem = text.length > 40 ? "is longer than 40 characters" : dnsLabelProblem(text);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: `name ${JSON.stringify(text.slice(0, 60))} ${problem}`, params: { code: "LAB_BAD_NAME" } });
+  });
+}
+
+const taintSchema = z.strictObject({
+  key: z.string().min(1),
+  value: z.string().optional(),
+  effect: z.enum(["NoSchedule", "PreferNoSchedule", "NoExecute"]),
+});
+
+const networkSchema = z.strictObject({
+  subnet: z.string().describe("IPv4 CIDR of the node network; .1 is the router"),
+  mtu: MTU.default(1500),
+});
+
+const nodeSchema = z.strictObject({
+  role: z.enum(["control-plane", "worker"]).default("worker"),
+  networks: z.array(z.string()).min(1),
+  labels: z.record(z.string(), z.string()).default({}),
+  taints: z.array(taintSchema).optional().describe("default: kubeadm's, NoSchedule on the control plane"),
+});
+
+/** Nodes and networks, inline in a lab or in a file of topologies/. */
+export const topologySchema = z.strictObject({
+  networks: z.record(z.string(), networkSchema),
+  nodes: z.record(z.string(), nodeSchema),
+  links: z.array(z.strictObject({ node: z.string(), network: z.string(), mtu: MTU })).default([]),
+});
+
+/** A file of topologies/. */
+export const topologyFileSchema = topologySchema.extend({
+  apiVersion: z.literal(LAB_API_VERSION),
+  kind: z.literal("Topology"),
+});
+
+/** What a topology says, before addresses are assigned. */
+export type TopologyInput = z.output<typeof topologySchema>;
+
+/** Words that every kind of probe takes as `expect`. */
+export const EXPECT_WORDS = ["allowed", "blocked", "rejected", "policy"] as const;
+
+/** Fields of a probe beside its kind. */
+export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint"] as const;
+
+type OptionSchemas = Record<string, z.ZodOptional<z.ZodType>>;
+
+/** Options of each kind under the kind's own name; that exactly one is there is checked by `readKinds`. */
+function optionsOf(kinds: Readonly<Record<string, { options: z.ZodType; summary: string }>>): OptionSchemas {
+  return Object.fromEntries(Object.entries(kinds).map(([kind, { options }]) => [kind, options.optional()]));
+}
+
+/** The schema of a lab file, for the kinds registered. Figures for `expect` are checked by each probe's kind. */
+export function labSchema(registries: LabRegistries) {
+  const cniName = z.enum(Object.keys(registries.cnis));
+  const probe = z.strictObject({
+    name: line(120).optional(),
+    from: endpointField().optional(),
+    expect: z.union([z.string(), z.record(z.string(), z.unknown())]),
+    points: z.number().min(0).max(1000).optional(),
+    hint: z.string().min(1).max(1000).optional(),
+    ...optionsOf(registries.probes),
+  });
+  return z.strictObject({
+    apiVersion: z.literal(LAB_API_VERSION),
+    kind: z.literal("Lab"),
+    metadata: z.strictObject({
+      name: nameField(),
+      title: line(120),
+      level: line(40).optional(),
+      minutes: z.int().min(1).max(600).optional(),
+      description: z.string().max(4000).optional(),
+    }),
+    topology: z.union([z.string(), topologySchema]).default("two-workers"),
+    cni: z.union([
+      cniName,
+      z.strictObject({
+        name: cniName,
+        mode: z.string().optional(),
+        podCidr: z.string().optional(),
+        mtu: MTU.optional(),
+        options: z.record(z.string(), z.unknown()).default({}),
+      }),
+    ]),
+    cnis: z.array(z.union([cniName, z.strictObject({ name: cniName, mode: z.string().optional() })])).optional(),
+    providers: z.array(z.enum(registries.providers as [string, ...string[]])).min(1).optional(),
+    cluster: z
+      .strictObject({ serviceCidr: z.string().default("10.96.0.0/12"), dnsDomain: z.string().default("cluster.local") })
+      .prefault({}),
+    scenario: z.array(z.strictObject(optionsOf(registries.scenarios))).default([]),
+    probes: z.array(probe).default([]),
+    tasks: z
+      .array(
+        z.strictObject({
+          text: z.string().trim().min(1).max(2000),
+          probes: z.array(z.string()).min(1),
+          solution: z.union([z.string(), z.array(z.string()).min(1)]),
+        }),
+      )
+      .default([]),
+  });
+}
+
+/** What a lab file says, defaults filled in. */
+export type LabInput = z.output<ReturnType<typeof labSchema>>;

@@ -1,0 +1,42 @@
+import type { Span } from "../core/errors.ts";
+import type { PlannedCluster, PlannedProbe, PlannedStep, PlannedTask, PlannedTopology } from "../plan/types.ts";
+
+/** A CNI as the lab names it; what is left out gets the CNI's defaults in the plan. */
+export interface LabCni {
+  name: string;
+  mode?: string | undefined;
+  podCidr?: string | undefined;
+  mtu?: number | undefined;
+  options: Record<string, unknown>;
+  span: Span;
+}
+
+/** A CNI, in one mode or in all, that the lab says it works with. */
+export interface CniClaim {
+  name: string;
+  mode?: string | undefined;
+}
+
+/** A lab file that was read and found right, its manifests included. */
+export interface Lab {
+  /** The lab file as it was named. */
+  file: string;
+  /** Its folder, absolute and without symbolic links. */
+  directory: string;
+  name: string;
+  title: string;
+  level?: string;
+  minutes?: number;
+  description?: string;
+  topology: PlannedTopology;
+  topologySpan: Span;
+  cni: LabCni;
+  /** Further CNIs it claims; undefined means all whose capabilities suffice. */
+  cnis: CniClaim[] | undefined;
+  /** Providers it claims; undefined means all whose capabilities suffice. */
+  providers: string[] | undefined;
+  cluster: PlannedCluster;
+  scenario: PlannedStep[];
+  probes: PlannedProbe[];
+  tasks: PlannedTask[];
+}

@@ -1,0 +1,99 @@
+import { z } from "zod";
+import type { Evidence } from "../grade/types.ts";
+import { endpointField, portField } from "../lab/fields.ts";
+import { formatEndpointRef } from "../lab/refs.ts";
+import type { EndpointRef } from "../plan/types.ts";
+import type { ResolvedSource } from "../providers/source.ts";
+import { controlCell, controlSweepCells, selfControls } from "./controls.ts";
+import { answeredAddresses, lookUp, lookupDestination } from "./lookup.ts";
+import { cellKey, observation, observed } from "./observe.ts";
+import { flowTo, probeSource, resolveHost, resolveTarget } from "./resolve.ts";
+import type { ResolvedTarget } from "./resolve.ts";
+import { observeSweepCell } from "./sweep-observation.ts";
+import { connectWithTool } from "./tcp-tool.ts";
+import type { ProbeContext, ProbedCell } from "./types.ts";
+
+/** Options of `tcp` and `udp`. */
+export const connectOptions = z.strictObject({
+  from: endpointField().optional().describe("Who opens the connection; may stand beside the kind's key instead"),
+  to: endpointField().describe("Pod, workload, Service, node/NAME, external, IP address or name"),
+  port: portField().describe("Port number; of the Service, where `to` is one"),
+});
+
+/** What {@link connectOptions} produces. */
+export type ConnectOptions = z.output<typeof connectOptions>;
+
+/** References of `tcp` and `udp` probes. */
+export function connectReferences({ from, to }: ConnectOptions): EndpointRef[] {
+  return from === undefined ? [to] : [from, to];
+}
+
+/**
+ * One connection (tcp) or datagram (udp) by the same prober as the matrix, so that a named probe and a matrix cell
+ * cannot disagree on what an outcome means, with the destination's probe of itself in the same sweep as its control.
+ */
+export async function probeConnection(
+  protocol: "tcp" | "udp",
+  options: ConnectOptions,
+  ref: EndpointRef | undefined,
+  context: ProbeContext,
+): Promise<ProbedCell[]> {
+  const { to, port } = options;
+  const key = cellKey(ref ?? options.from, formatEndpointRef(to), { port, protocol });
+  return observed(key, context.signal, async () => {
+    const aim = { port, protocol };
+    const from = probeSource(ref ?? options.from, context);
+    let target = await resolveTarget(to, aim, from, context);
+    const evidence: Evidence[] = target.notes.map((text) => ({ kind: "note", text }));
+    if (to.kind === "host") {
+      const lookup = await lookUp({ name: to.host, type: "A" }, from, context);
+      const address = lookup.reply === undefined ? undefined : answeredAddresses(lookup.reply)[0];
+      if (address === undefined) {
+        const failed = lookup.observation.outcome === "allowed" ? observation("rejected", `${to.host} has no address`, { evidence: lookup.observation.evidence }) : lookup.observation;
+        return [{ key, observation: failed, destination: lookupDestination(to.host), flow: flowTo(target, aim, from) }];
+      }
+      evidence.push({ kind: "resolution", text: `${to.host} → ${address}` });
+      target = resolveHost(address, aim, from, context);
+    }
+    return probeAddress(key, target, aim, from, evidence, context);
+  });
+}
+
+async function probeAddress(
+  key: ProbedCell["key"],
+  target: ResolvedTarget,
+  aim: { port: number; protocol: "tcp" | "udp" },
+  from: ResolvedSource,
+  notes: Evidence[],
+  context: ProbeContext,
+): Promise<ProbedCell[]> {
+  const { port, protocol } = aim;
+  const address = target.address ?? target.host;
+  const controls = selfControls(target, port, protocol);
+  const flow = flowTo(target, aim, from);
+  const [{ cells }, tool] = await Promise.all([
+    context.cluster.sweep([{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)], {
+      deadlineMs: context.deadlineMs,
+    }),
+    protocol === "tcp" ? connectWithTool(target, port, from, context) : [],
+  ]);
+  context.signal.throwIfAborted();
+  const byId = new Map(cells.map((cell) => [cell.id, cell]));
+  const result = byId.get(0);
+  const cell: ProbedCell = { key, flow, destination: target.identity };
+  if (result !== undefined) {
+    const seen = observeSweepCell(result, protocol);
+    const socket: Evidence = {
+      kind: "note",
+      text: `${protocol} from ${from.name} to ${address}:${port}: ${result.detail} after ${result.latencyMs.toFixed(1)} ms`,
+    };
+    cell.observation = { ...seen, evidence: [...notes, socket, ...seen.evidence, ...tool] };
+  }
+  return [
+    cell,
+    ...controls.map((control, index) => {
+      const own = byId.get(index + 1);
+      return controlCell(control, own === undefined ? undefined : observeSweepCell(own, protocol));
+    }),
+  ];
+}

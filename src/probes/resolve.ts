@@ -1,0 +1,254 @@
+import { LabError } from "../core/errors.ts";
+import { isIp, parseIp } from "../core/ip.ts";
+import { podAddresses } from "../kube/pods.ts";
+import type { Pod, Service } from "../kube/types.ts";
+import {
+  clusterIps,
+  findObject,
+  firstReady,
+  livePods,
+  podAt,
+  podName,
+  podsOfWorkload,
+  serviceAt,
+  serviceBackends,
+} from "../kube/workloads.ts";
+import type { ServiceBackend } from "../kube/workloads.ts";
+import type { EndpointRef } from "../plan/types.ts";
+import { resolveSource } from "../providers/source.ts";
+import type { ResolvedSource } from "../providers/source.ts";
+import type { ExecOptions, Source } from "../providers/types.ts";
+import { serviceOfName } from "./cluster-name.ts";
+import type { ProbeContext, ProbeFlow } from "./types.ts";
+
+/** What a probe is aimed at, found among the cluster's objects. */
+export interface ResolvedTarget {
+  /** What the tool is given: an IP literal, or the name as written. */
+  host: string;
+  /** The address it stands for; undefined for a name that only a lookup can tell. */
+  address?: string;
+  /** Canonical reference: the same for every way to name the same server. */
+  identity: string;
+  /** The pods, node or host that should answer; several behind a Service, none where nothing is known of it. */
+  to: Source[];
+  /** Ends of the flow after address translation: what the data plane's records name. */
+  backends: ServiceBackend[];
+  /** The Service whose cluster IP is aimed at. */
+  service?: Service;
+  /** Facts a reader needs beside the outcome, such as which pod of a workload was taken. */
+  notes: string[];
+}
+
+/** Port and protocol that the probe opens; ping and lookups by their own protocol. */
+export interface TargetPort {
+  port?: number;
+  protocol: ProbeFlow["protocol"];
+}
+
+/** The source of a probe. Throws PROBE_NO_SOURCE and what {@link resolveSource} throws. */
+export function probeSource(ref: EndpointRef | undefined, context: ProbeContext): ResolvedSource {
+  if (ref === undefined) {
+    throw new LabError("PROBE_NO_SOURCE", "the probe does not say where it starts", {
+      hint: "add from: with a pod, a workload, node/NAME or external",
+    });
+  }
+  return resolveSource(ref, context.objects);
+}
+
+/**
+ * What a reference means as a destination: a pod by its address; a workload by its first ready pod by name; a Service by
+ * its cluster IP, a headless one by its first endpoint; a name as written, with the Service that cluster DNS would answer
+ * for it. Addresses are of a family the source has. Throws TARGET_MISSING, TARGET_NOT_READY.
+ */
+export async function resolveTarget(
+  ref: EndpointRef,
+  aim: TargetPort,
+  from: ResolvedSource,
+  context: ProbeContext,
+): Promise<ResolvedTarget> {
+  switch (ref.kind) {
+    case "pod": {
+      const pod = livePods(context.objects).find((each) => podName(each) === `${ref.namespace}/${ref.name}`);
+      if (pod === undefined) throw missing(`pod ${ref.namespace}/${ref.name}`);
+      return podTarget(pod, aim, from);
+    }
+    case "workload": {
+      const text = `${ref.namespace}/${ref.workload}/${ref.name}`;
+      const pods = podsOfWorkload(context.objects, ref.workload, ref.namespace, ref.name);
+      if (pods === undefined) throw missing(text);
+      const pod = firstReady(pods);
+      if (pod === undefined) {
+        throw new LabError("TARGET_NOT_READY", `${text} has no ready pod to probe (${pods.length} not ready)`);
+      }
+      const target = podTarget(pod, aim, from);
+      const others = pods.length > 1 ? `, the first ready of ${pods.length} pods` : "";
+      return { ...target, notes: [`${text} is probed at ${podName(pod)}${others}`] };
+    }
+    case "service": {
+      const service = findObject(context.objects, "Service", ref.namespace, ref.name) as Service | undefined;
+      if (service === undefined) throw missing(`Service ${ref.namespace}/${ref.name}`);
+      return serviceTarget(service, aim, from, context);
+    }
+    case "node": {
+      if (findObject(context.objects, "Node", undefined, ref.name) === undefined) throw missing(`node ${ref.name}`);
+      return hostTarget({ kind: "node", name: ref.name }, `node/${ref.name}`, aim, from, context);
+    }
+    case "external":
+      return hostTarget({ kind: "external" }, "external", aim, from, context);
+    case "address":
+      return addressTarget(ref.address, aim, context);
+    case "host":
+      return nameTarget(ref.host, aim, from, context);
+  }
+}
+
+/** The target of a URL's or lookup's host: an address, or a name. */
+export function resolveHost(
+  host: string,
+  aim: TargetPort,
+  from: ResolvedSource,
+  context: ProbeContext,
+): ResolvedTarget {
+  const bare = host.replace(/^\[(.*)\]$/, "$1");
+  return isIp(bare) ? addressTarget(bare, aim, context) : nameTarget(host, aim, from, context);
+}
+
+/** A pod as a target. Throws TARGET_NOT_READY where it has no address. */
+export function podTarget(pod: Pod, aim: TargetPort, from?: ResolvedSource): ResolvedTarget {
+  const address = pickAddress(podAddresses(pod), from === undefined ? [] : sourceAddresses(from));
+  if (address === undefined) throw new LabError("TARGET_NOT_READY", `pod ${podName(pod)} has no address yet`);
+  const place = { namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
+  return {
+    host: address,
+    address,
+    identity: podName(pod),
+    to: [{ kind: "pod", ...place }],
+    backends: [{ address, ...portOf(aim), pod: place }],
+    notes: [],
+  };
+}
+
+function serviceTarget(service: Service, aim: TargetPort, from: ResolvedSource, context: ProbeContext): ResolvedTarget {
+  const name = `${service.metadata.namespace ?? "default"}/${service.metadata.name}`;
+  const identity = `${service.metadata.namespace ?? "default"}/service/${service.metadata.name}`;
+  if (service.spec.type === "ExternalName" && service.spec.externalName !== undefined) {
+    const target = nameTarget(service.spec.externalName, aim, from, context);
+    return { ...target, identity, notes: [`Service ${name} is an alias of ${service.spec.externalName}`] };
+  }
+  const known = aim.port === undefined ? undefined : aim.protocol === "udp" ? "UDP" : "TCP";
+  const backends = serviceBackends(context.objects, service, known === undefined ? undefined : aim.port, known);
+  const to = backends.flatMap(({ pod }): Source[] => (pod === undefined ? [] : [{ kind: "pod", ...pod }]));
+  const address = pickAddress(clusterIps(service), sourceAddresses(from));
+  if (address !== undefined) {
+    const notes = backends.length === 0 ? [`Service ${name} has no ready endpoint${portText(aim)}`] : [];
+    return { host: address, address, identity, to, backends, service, notes };
+  }
+  const [first] = serviceBackends(context.objects, service);
+  if (first === undefined) throw new LabError("TARGET_NOT_READY", `headless Service ${name} has no ready endpoint`);
+  const who = first.pod === undefined ? first.address : `${first.pod.namespace}/${first.pod.name}`;
+  return {
+    host: first.address,
+    address: first.address,
+    identity: who,
+    to: first.pod === undefined ? [] : [{ kind: "pod", ...first.pod }],
+    backends: [{ ...first, ...portOf(aim) }],
+    notes: [`Service ${name} is headless: probed at its first endpoint, ${who}`],
+  };
+}
+
+async function hostTarget(
+  source: Source,
+  identity: string,
+  aim: TargetPort,
+  from: ResolvedSource,
+  context: ProbeContext,
+): Promise<ResolvedTarget> {
+  const address = pickAddress(await context.cluster.addresses(source), sourceAddresses(from));
+  if (address === undefined) throw new LabError("TARGET_NOT_READY", `${identity} has no address`);
+  return { host: address, address, identity, to: [source], backends: [{ address, ...portOf(aim) }], notes: [] };
+}
+
+function addressTarget(address: string, aim: TargetPort, context: ProbeContext): ResolvedTarget {
+  const pod = podAt(context.objects, address);
+  if (pod !== undefined) {
+    const target = podTarget(pod, aim);
+    return { ...target, host: address, address, backends: target.backends.map((backend) => ({ ...backend, address })) };
+  }
+  const service = serviceAt(context.objects, address);
+  if (service === undefined) {
+    return { host: address, address, identity: address, to: [], backends: [{ address, ...portOf(aim) }], notes: [] };
+  }
+  const backends =
+    aim.port === undefined
+      ? serviceBackends(context.objects, service)
+      : serviceBackends(context.objects, service, aim.port, aim.protocol === "udp" ? "UDP" : "TCP");
+  return {
+    host: address,
+    address,
+    identity: `${service.metadata.namespace ?? "default"}/service/${service.metadata.name}`,
+    to: backends.flatMap(({ pod: behind }): Source[] => (behind === undefined ? [] : [{ kind: "pod", ...behind }])),
+    backends,
+    service,
+    notes: [`${address} is the cluster IP of Service ${service.metadata.namespace}/${service.metadata.name}`],
+  };
+}
+
+function nameTarget(host: string, aim: TargetPort, from: ResolvedSource, context: ProbeContext): ResolvedTarget {
+  const service = serviceOfName(host, from.namespace, context.objects, context.plan.cluster.dnsDomain);
+  if (service === undefined || (clusterIps(service).length === 0 && service.spec.type !== "ExternalName")) {
+    return { host, identity: host, to: [], backends: [], notes: [] };
+  }
+  const target = serviceTarget(service, aim, from, context);
+  return service.spec.type === "ExternalName" ? { ...target, host } : { ...target, host };
+}
+
+/** The first address of a family that the other side has; any first one where that is not known. */
+export function pickAddress(addresses: readonly string[], others: readonly string[]): string | undefined {
+  const families = new Set(others.map((other) => parseIp(other)?.family));
+  return addresses.find((address) => families.has(parseIp(address)?.family)) ?? addresses[0];
+}
+
+function sourceAddresses(from: ResolvedSource): string[] {
+  return from.pod === undefined ? [] : podAddresses(from.pod);
+}
+
+function portOf({ port }: TargetPort): { port?: number } {
+  return port === undefined ? {} : { port };
+}
+
+function portText({ port, protocol }: TargetPort): string {
+  return port === undefined ? "" : ` on port ${port}/${protocol}`;
+}
+
+/** The flow for the oracle and for controls. `address` is a stand-in for names: the Service's, else the name. */
+export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSource): ProbeFlow {
+  const targetPorts = target.backends.flatMap(({ pod, port }) => (pod === undefined || port === undefined ? [] : [port]));
+  return {
+    from: from.source,
+    to: target.to,
+    address: target.address ?? target.host,
+    ...portOf(aim),
+    protocol: aim.protocol,
+    ...(targetPorts.length > 0 && targetPorts.length === target.to.length ? { targetPorts } : {}),
+  };
+}
+
+/** What `exec` watches for to end early: one dropped flow to any end that this target's flow can have. */
+export function dropWatch(target: ResolvedTarget, aim: TargetPort): NonNullable<ExecOptions["untilDropped"]> | undefined {
+  const ends = [...target.backends.map(({ address }) => address), ...(target.address === undefined ? [] : [target.address])];
+  if (ends.length === 0) return undefined;
+  const ports = new Set(target.backends.map(({ port }) => port));
+  const [port] = ports.size === 1 ? ports : [];
+  return {
+    destinations: [...new Set(ends)],
+    protocol: aim.protocol,
+    ...(aim.protocol === "icmp" || port === undefined ? {} : { port }),
+    match: "any",
+  };
+}
+
+function missing(what: string): LabError {
+  return new LabError("TARGET_MISSING", `${what} does not exist`, {
+    hint: "cnilab status shows what is there; a manifest may not have been applied",
+  });
+}

@@ -1,0 +1,37 @@
+import { LabError } from "../core/errors.ts";
+import type { Evidence } from "../grade/types.ts";
+import type { ResolvedSource } from "../providers/source.ts";
+import { dropWatch } from "./resolve.ts";
+import type { ResolvedTarget } from "./resolve.ts";
+import { runTool } from "./tool.ts";
+import type { ProbeContext } from "./types.ts";
+
+/**
+ * Opens the same TCP connection with bash's /dev/tcp (bash(1), REDIRECTION) and keeps what it says: for the reader to
+ * check the socket's outcome against and to paste. It decides nothing, so its own failure is a note. curl's telnet://
+ * would not do: once connected it waits for a silent server until its own timeout.
+ */
+export async function connectWithTool(
+  target: ResolvedTarget,
+  port: number,
+  from: ResolvedSource,
+  context: ProbeContext,
+): Promise<Evidence[]> {
+  const address = target.address ?? target.host;
+  // Both are an IP literal and a number by now, so nothing in them is the shell's to interpret.
+  const script = `exec 3<>/dev/tcp/${address}/${port} && echo connected`;
+  const argv = ["timeout", (context.deadlineMs / 1000).toFixed(1), "bash", "-c", script];
+  const untilDropped = dropWatch(target, { port, protocol: "tcp" });
+  try {
+    const { evidence, proof } = await runTool(context, from, argv, {
+      timeoutMs: context.deadlineMs + 5000,
+      ...(untilDropped === undefined ? {} : { untilDropped }),
+    });
+    const silent = evidence.text === "(no output)" && proof !== undefined;
+    return [silent ? { ...evidence, text: "(no output: stopped when the drop was recorded)" } : evidence];
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (!(error instanceof LabError)) throw error;
+    return [{ kind: "note", text: `bash could not show the connection: ${error.message}` }];
+  }
+}

@@ -1,0 +1,12 @@
+import { connectOptions, connectReferences, probeConnection } from "./connect-probe.ts";
+import { defineProbe } from "./types.ts";
+
+/** Sends a datagram and waits for a reply; docs/probes/udp.md. */
+export const udp = defineProbe({
+  kind: "udp",
+  summary: "sends a UDP datagram to a port and waits for a reply",
+  options: connectOptions,
+  tools: [],
+  references: connectReferences,
+  run: (options, from, context) => probeConnection("udp", options, from, context),
+});

@@ -1,0 +1,204 @@
+import type { ChildProcess } from "node:child_process";
+import { LabError } from "../../../core/errors.ts";
+import { cnis } from "../../../cnis/registry.ts";
+import type { Cni, CniNode } from "../../../cnis/types.ts";
+import { createControlPlane, createStore } from "../../../engine/control-plane.ts";
+import type { ControlPlane } from "../../../engine/control-plane.ts";
+import type { DropProof } from "../../../grade/types.ts";
+import type { ProbeTarget } from "../../../kernel/prober.ts";
+import { sandboxCommand } from "../../../kernel/sandbox.ts";
+import type { KubeObject } from "../../../kube/types.ts";
+import type { Plan } from "../../../plan/types.ts";
+import type { ApplyResult, ExecOptions, ExecResult, ObjectRef, SettleResult, Source, SweepCell, SweepCellResult, SweepResult, WaitFor } from "../../types.ts";
+import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
+import { EvidenceReader } from "./evidence.ts";
+import type { EvidenceSet } from "./evidence.ts";
+import { execIn, killGroup, startIn, untilListening } from "./exec.ts";
+import { NamespaceRuntime } from "./namespace-runtime.ts";
+import { Places } from "./places.ts";
+import { PodNetwork } from "./pod-network.ts";
+import type { Scratch } from "./scratch.ts";
+import { Sweeper } from "./sweeper.ts";
+import { Underlay } from "./underlay.ts";
+
+const READY_TIMEOUT_MS = 30_000;
+
+function cniNamed(name: string): Cni {
+  const cni = (cnis as Record<string, Cni>)[name];
+  if (cni?.dataplane === undefined) throw new LabError("CNI_NOT_EMBEDDED", `the embedded engine has no model of the CNI ${name}`);
+  return cni;
+}
+
+/** A whole cluster in this process: nodes, CNI, control plane, data plane, servers, and what probes ask of them. */
+export class EmbeddedCluster {
+  private readonly plan: Plan;
+  private readonly underlay: Underlay;
+  private readonly network: PodNetwork;
+  private readonly controlPlane: ControlPlane;
+  private readonly dataplane: Dataplane;
+  private readonly runtime: NamespaceRuntime;
+  private readonly places: Places;
+  private readonly sweeper = new Sweeper();
+  private readonly evidenceSets: EvidenceSet[];
+  private readonly evidence: EvidenceReader;
+  private readonly serving = new Map<number, ChildProcess>();
+  private nextServing = 1;
+
+  constructor(plan: Plan, scratch: Scratch) {
+    this.plan = plan;
+    const cni = cniNamed(plan.cni.name);
+    const model = cni.dataplane;
+    if (model === undefined) throw new Error("unreachable: cniNamed checks it");
+    const { topology, cluster } = plan;
+    this.underlay = new Underlay(topology);
+    const config = {
+      mode: plan.cni.mode,
+      podCidr: plan.cni.podCidrs[0] ?? cni.defaultPodCidr,
+      serviceCidr: cluster.serviceCidrs[0] ?? "",
+      mtu: plan.cni.mtu,
+      options: plan.cni.options,
+    };
+    this.network = new PodNetwork(this.underlay, model, config, (name) => {
+      const network = topology.networks.find((each) => each.name === name);
+      if (network === undefined) throw new Error(`no network ${name}`);
+      return network;
+    });
+    const store = createStore({ cluster });
+    this.runtime = new NamespaceRuntime({ store, network: this.network, underlay: this.underlay, dnsDomain: cluster.dnsDomain });
+    this.controlPlane = createControlPlane({
+      nodes: topology.nodes,
+      cluster,
+      runtime: this.runtime,
+      store,
+      podCidrs: (node) => this.network.nodes().find(({ name }) => name === node)?.podCidrs ?? [],
+      warningsOf: (object) => this.runtime.warningsOf(object),
+    });
+    this.dataplane = new Dataplane({ store, underlay: this.underlay, network: this.network, dataplane: model, cni: plan.cni, cluster });
+    this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
+    this.controlPlane.addBarrier((version) => this.runtime.dnsKnows(version));
+    this.places = new Places({ store, underlay: this.underlay, network: this.network, scratch, cluster });
+    this.evidenceSets = evidenceSetsOf(plan.cni);
+    this.evidence = new EvidenceReader(
+      [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),
+      this.evidenceSets,
+    );
+  }
+
+  /** Resolves when cluster DNS answers for the first objects. */
+  async ready(): Promise<void> {
+    await this.controlPlane.wait(
+      { kind: "condition", ref: { kind: "Deployment", namespace: "kube-system", name: "coredns" }, condition: "available" },
+      { timeoutMs: READY_TIMEOUT_MS },
+    );
+    await this.controlPlane.settle({ timeoutMs: READY_TIMEOUT_MS });
+  }
+
+  nodes(): CniNode[] {
+    return this.network.nodes();
+  }
+
+  apply(objects: KubeObject[]): ApplyResult[] {
+    return this.controlPlane.apply(objects);
+  }
+
+  delete(refs: ObjectRef[], signal: AbortSignal): Promise<void> {
+    return this.controlPlane.delete(refs, { signal });
+  }
+
+  list(filter: { kind?: string; namespace?: string }): KubeObject[] {
+    return this.controlPlane.store.all(filter);
+  }
+
+  scale(ref: ObjectRef, replicas: number): void {
+    this.controlPlane.scale(ref, replicas);
+  }
+
+  wait(condition: WaitFor, timeoutMs: number, signal: AbortSignal): Promise<void> {
+    return this.controlPlane.wait(condition, { timeoutMs, signal });
+  }
+
+  /** nftables transactions are in force when they return, so that idle loops mean a changed data plane. */
+  async settle(timeoutMs: number): Promise<SettleResult> {
+    const startedAt = performance.now();
+    await this.controlPlane.settle({ timeoutMs });
+    return { durationMs: performance.now() - startedAt };
+  }
+
+  exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
+    return execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.readEvidence());
+  }
+
+  private readEvidence(): DropProof[] {
+    return this.evidence.read();
+  }
+
+  async serve(params: { source: Source; argv: string[]; readyPort: number; timeoutMs: number }): Promise<{ id: number }> {
+    const place = this.places.of(params.source);
+    const child = startIn(place, params.argv, "ignore");
+    let output = "";
+    let over: string | undefined;
+    child.stdout?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
+    child.stderr?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
+    child.once("error", (error) => (over = error.message));
+    child.once("close", (code, signal) => (over ??= `${params.argv.join(" ")} ended (${signal ?? `exit code ${code}`}): ${output.trim()}`));
+    try {
+      await untilListening(place.namespace, params.readyPort, () => over, params.timeoutMs);
+    } catch (error) {
+      killGroup(child);
+      throw error;
+    }
+    const id = this.nextServing++;
+    this.serving.set(id, child);
+    child.once("close", () => this.serving.delete(id));
+    return { id };
+  }
+
+  async stopServing(id: number): Promise<void> {
+    const child = this.serving.get(id);
+    if (child === undefined) return;
+    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    killGroup(child);
+    await closed;
+  }
+
+  /** A cell whose source is not there is an error of that cell alone. */
+  async sweep(cells: SweepCell[], deadlineMs: number): Promise<SweepResult> {
+    const sources = new Map<string, number | LabError>();
+    const targets: ProbeTarget[] = [];
+    const failed: SweepCellResult[] = [];
+    for (const { id, from, address, port, protocol } of cells) {
+      const key = JSON.stringify(from);
+      const source = sources.get(key) ?? this.namespaceOf(from);
+      sources.set(key, source);
+      if (source instanceof LabError) failed.push({ id, outcome: "error", detail: source.message, latencyMs: 0 });
+      else targets.push({ id, netnsFd: source, address, port, protocol });
+    }
+    const nodes = [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, netnsFd: host.fd }));
+    const result = await this.sweeper.sweep({ targets, deadlineMs, nodes, sets: this.evidenceSets });
+    return { ...result, cells: [...result.cells, ...failed] };
+  }
+
+  private namespaceOf(source: Source): number | LabError {
+    try {
+      return this.places.of(source).namespace.fd;
+    } catch (error) {
+      if (error instanceof LabError) return error;
+      throw error;
+    }
+  }
+
+  logs(source: Source & { kind: "pod" }): Promise<string> {
+    return Promise.resolve(this.runtime.logs(source));
+  }
+
+  addresses(source: Source): string[] {
+    return [...this.places.of(source).addresses];
+  }
+
+  entry(source: Source, argv: string[]): { netnsFd: number; argv: string[] } {
+    const place = this.places.of(source);
+    const terminal = process.env["TERM"] ?? "xterm-256color";
+    const sandbox = { ...place.sandbox, env: { TERM: terminal, ...place.sandbox.env } };
+    return { netnsFd: place.namespace.fd, argv: sandboxCommand(argv, sandbox) };
+  }
+}

@@ -1,0 +1,63 @@
+import { join } from "node:path";
+import { LabError } from "../../../core/errors.ts";
+import type { Plan } from "../../../plan/types.ts";
+import { SCRATCH_FOLDER } from "../launch.ts";
+import type { Handlers } from "./control-server.ts";
+import { EmbeddedCluster } from "./embedded-cluster.ts";
+import { Scratch } from "./scratch.ts";
+
+export interface LabProcess {
+  stateDirectory: string;
+  /** This process as the host numbers it. */
+  hostPid: number;
+}
+
+/** What the control socket's methods do. `detached` tells whether the lab may outlive the process that started it. */
+export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: () => boolean } {
+  let isDetached = false;
+  let running: EmbeddedCluster | undefined;
+  const cluster = (): EmbeddedCluster => {
+    if (running === undefined) throw new LabError("LAB_NOT_RUNNING", "the lab is still being made");
+    return running;
+  };
+  const start = async (plan: Plan): Promise<EmbeddedCluster> => {
+    if (running !== undefined) throw new LabError("LAB_ALREADY_UP", "this lab is already running");
+    const scratch = new Scratch(join(lab.stateDirectory, SCRATCH_FOLDER));
+    running = new EmbeddedCluster(plan, scratch);
+    await running.ready();
+    return running;
+  };
+  const handlers: Handlers = {
+    up: async ({ plan }) => ({ nodes: (await start(plan)).nodes() }),
+    detach: () => {
+      isDetached = true;
+      return null;
+    },
+    apply: ({ objects }) => cluster().apply(objects),
+    delete: async ({ refs }, signal) => {
+      await cluster().delete(refs, signal);
+      return null;
+    },
+    list: (filter) => cluster().list(filter),
+    scale: ({ ref, replicas }) => {
+      cluster().scale(ref, replicas);
+      return null;
+    },
+    wait: async ({ condition, timeoutMs }, signal) => {
+      await cluster().wait(condition, timeoutMs, signal);
+      return null;
+    },
+    settle: ({ timeoutMs }) => cluster().settle(timeoutMs),
+    exec: ({ source, argv, options }, signal) => cluster().exec(source, argv, { ...options, signal }),
+    serve: (params) => cluster().serve(params),
+    stopServing: async ({ id }) => {
+      await cluster().stopServing(id);
+      return null;
+    },
+    sweep: ({ cells, deadlineMs }) => cluster().sweep(cells, deadlineMs),
+    logs: ({ source }) => cluster().logs(source),
+    addresses: ({ source }) => cluster().addresses(source),
+    entry: ({ source, argv }) => ({ pid: lab.hostPid, ...cluster().entry(source, argv) }),
+  };
+  return { handlers, detached: () => isDetached };
+}

@@ -1,0 +1,33 @@
+import { readlinkSync, writeFileSync } from "node:fs";
+import { Socket } from "node:net";
+import { join } from "node:path";
+import { PID_FILE, LAB_FDS } from "../launch.ts";
+import { serveControl } from "./control-server.ts";
+import { handlersFor } from "./handlers.ts";
+
+/*
+ * The lab process: first of its pid namespace, root of its user namespace, holder of every network namespace of the lab.
+ * When it ends, by `down`, by a signal or by a fault, the kernel removes all of it.
+ */
+const stateDirectory = process.argv[2];
+if (stateDirectory === undefined) throw new Error("usage: main.js STATE-DIRECTORY");
+
+// The first process of a pid namespace ignores signals that it does not handle.
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => process.exit(0));
+
+// /proc is still the host's, and numbers us as the host does.
+const hostPid = Number(readlinkSync("/proc/self"));
+writeFileSync(join(stateDirectory, PID_FILE), String(hostPid));
+
+const { handlers, detached } = handlersFor({ stateDirectory, hostPid });
+
+// The launcher holds the other end: it closes when the launcher dies.
+const lease = new Socket({ fd: LAB_FDS.lease });
+const endUnlessDetached = (): void => {
+  if (!detached()) process.exit(0);
+};
+lease.on("error", endUnlessDetached);
+lease.on("close", endUnlessDetached);
+lease.resume();
+
+serveControl(LAB_FDS.listener, handlers);

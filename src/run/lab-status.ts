@@ -1,0 +1,77 @@
+import type { RunContext } from "./context.ts";
+import { isLabUp } from "./leftovers.ts";
+import { readRecord, type RunRecord } from "./record.ts";
+import { labDirectory, listLabNames } from "./state-directory.ts";
+
+/**
+ * What became of a lab.
+ * - `up`: it runs.
+ * - `busy`: it runs, and ends with the process that starts or runs it.
+ * - `dead`: it does not run; files are left that `down` or the next `up` removes.
+ * - `unreadable`: its record cannot be read; `isRunning` says whether the lab is there.
+ */
+export type LabState = "up" | "busy" | "dead" | "unreadable";
+
+export interface LabStatus {
+  name: string;
+  state: LabState;
+  isRunning: boolean;
+  /** Folder of its run state. */
+  directory: string;
+  /** One line for a person, where something is not as it should be. */
+  detail?: string;
+  title?: string;
+  file?: string;
+  provider?: string;
+  cni?: string;
+  nodes?: number;
+  /** ISO 8601. */
+  since?: string;
+  lastGrade?: { at: string; verdict: string; earned: number; possible: number };
+}
+
+/** The state of every lab with a folder, or of those named. Never fails for what a folder holds. */
+export async function labStatuses(context: RunContext, names?: string[]): Promise<LabStatus[]> {
+  const { stateRoot } = context;
+  return Promise.all((names ?? listLabNames(stateRoot)).map((name) => statusOf(stateRoot, name)));
+}
+
+async function statusOf(root: string, name: string): Promise<LabStatus> {
+  const finding = readRecord(root, name);
+  const isRunning = await isLabUp(root, name, finding);
+  const base = { name, isRunning, directory: labDirectory(root, name) };
+  if (finding.kind === "found") {
+    const { state, detail } = judge(finding.record, isRunning);
+    return { ...base, state, ...(detail === undefined ? {} : { detail }), ...facts(finding.record) };
+  }
+  const what = finding.kind === "missing" ? "it has no run record" : finding.reason;
+  return { ...base, state: "unreadable", detail: `${what}; cnilab down ${name} removes it` };
+}
+
+function judge(record: RunRecord, isRunning: boolean): { state: LabState; detail?: string } {
+  if (isRunning) return { state: record.state === "up" ? "up" : "busy" };
+  const how = { starting: "it was ended while it started or ran", up: "it ended by itself or was killed", stopping: "its removal was ended" };
+  return { state: "dead", detail: `${how[record.state]}; cnilab down ${record.lab} removes what is left` };
+}
+
+function facts(record: RunRecord): Partial<LabStatus> {
+  const { plan, lastGrade } = record;
+  return {
+    title: plan.lab.title,
+    file: plan.lab.file,
+    provider: record.provider,
+    cni: `${plan.cni.name}:${plan.cni.mode}`,
+    nodes: plan.topology.nodes.length,
+    since: record.createdAt,
+    ...(lastGrade === undefined
+      ? {}
+      : {
+          lastGrade: {
+            at: lastGrade.at,
+            verdict: lastGrade.grade.verdict,
+            earned: lastGrade.grade.earned,
+            possible: lastGrade.grade.possible,
+          },
+        }),
+  };
+}

@@ -1,0 +1,11 @@
+import { readFileSync } from "node:fs";
+import { attachBaseline, recordBaseline, type BaselineCell } from "../grade/baseline.ts";
+import { attachControls, type RecordedControl } from "../grade/controls.ts";
+import { gradeProbes } from "../grade/judge.ts";
+import type { GradeReport, ProbeResult } from "../grade/types.ts";
+import type { KubeObject } from "../kube/types.ts";
+import type { Plan, PlannedProbe } from "../plan/types.ts";
+import { probes as probeKinds } from "../probes/registry.ts";
+import { runProbes, type ProbedProbe } from "../probes/run-probes.ts";
+import type { ProbeContext, ProbeKind } from "../probes/types.ts";
+import type { Cluster } from "../providers/types.ts";

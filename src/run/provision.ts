@@ -1,0 +1,115 @@
+import { LabError, LabProblems } from "../core/errors.ts";
+import type { Plan } from "../plan/types.ts";
+import { providers } from "../providers/registry.ts";
+import type { Cluster, Finding, Provider, UpResult } from "../providers/types.ts";
+import type { RunContext } from "./context.ts";
+import { lockLab } from "./lab-lock.ts";
+import { readRecord, recordVersion, writeRecord, type RunRecord } from "./record.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { makeLabDirectory, removeLabDirectory } from "./state-directory.ts";
+import type { UndoStack } from "./undo.ts";
+
+/** A lab that this process brought up and that ends with it unless it is {@link keep kept}. */
+export interface Provisioned {
+  plan: Plan;
+  provider: Provider;
+  cluster: Cluster;
+  stateDirectory: string;
+  /** Not written again until the lab is kept. */
+  record: RunRecord;
+  up: UpResult;
+  /** Gives up the lab's lock. */
+  unlock(): void;
+}
+
+/** The provider of that name; throws PROVIDER_UNKNOWN. */
+export function providerNamed(name: string): Provider {
+  const provider = (providers as Record<string, Provider>)[name];
+  if (provider !== undefined && Object.hasOwn(providers, name)) return provider;
+  throw new LabError("PROVIDER_UNKNOWN", `unknown provider ${JSON.stringify(name)}`, {
+    hint: `known: ${Object.keys(providers).join(", ")}`,
+  });
+}
+
+/**
+ * Takes the lab's lock, removes what a killed run left, and makes nodes, CNI and cluster DNS. Throws LAB_ALREADY_UP,
+ * LAB_BUSY, the host's HOST_… findings, and what the provider throws.
+ */
+export async function provision(plan: Plan, undo: UndoStack, context: RunContext): Promise<Provisioned> {
+  const { stateRoot } = context;
+  const { name } = plan.lab;
+  const provider = providerNamed(plan.provider);
+  const lock = lockLab(stateRoot, name);
+  undo.register({ title: `unlock ${name}`, run: () => Promise.resolve(lock.release()) });
+
+  const findings = await provider.preflight(plan);
+  throwForMissing(findings);
+  await refuseOrRemoveEarlier(name, context);
+
+  undo.register({
+    title: `remove lab ${name}`,
+    run: async () => {
+      await provider.down(undefined, stateDirectory);
+      removeLabDirectory(stateRoot, name);
+    },
+  });
+  const stateDirectory = makeLabDirectory(stateRoot, name);
+  const at = context.now().toISOString();
+  const record: RunRecord = {
+    schemaVersion: recordVersion,
+    lab: name,
+    provider: plan.provider,
+    handle: null,
+    state: "starting",
+    plan,
+    createdAt: at,
+    updatedAt: at,
+    controls: [],
+  };
+  await writeRecord(stateRoot, record);
+  const up = await provider.up(plan, { stateDirectory, signal: context.signal, emit: context.emit });
+  return {
+    plan,
+    provider,
+    cluster: up.cluster,
+    stateDirectory,
+    record: { ...record, handle: up.handle },
+    up,
+    unlock: lock.release,
+  };
+}
+
+/**
+ * Lets the lab outlive this process. The record goes first: a lab that runs without one could not be found again, a
+ * record without its lab is only removed by the next `up`.
+ */
+export async function keep(lab: Provisioned, context: RunContext): Promise<void> {
+  await writeRecord(context.stateRoot, { ...lab.record, state: "up", updatedAt: context.now().toISOString() });
+  await lab.up.detach();
+  await lab.cluster.close();
+  lab.unlock();
+}
+
+/** Removes a lab that this process brought up, with its folder. */
+export async function remove(lab: Provisioned, context: RunContext): Promise<void> {
+  await lab.provider.down(lab.record.handle, lab.stateDirectory);
+  removeLabDirectory(context.stateRoot, lab.plan.lab.name);
+  lab.unlock();
+}
+
+function throwForMissing(findings: Finding[]): void {
+  const problems = findings
+    .filter((finding) => !finding.ok)
+    .map(({ code, message, remedy }) => new LabError(code, message, { hint: remedy }));
+  if (problems.length > 0) throw new LabProblems(problems);
+}
+
+async function refuseOrRemoveEarlier(name: string, context: RunContext): Promise<void> {
+  const finding = readRecord(context.stateRoot, name);
+  const left = await removeLeftovers(context.stateRoot, name, finding, { onlyIfDead: true });
+  if (left === "alive") {
+    throw new LabError("LAB_ALREADY_UP", `lab ${name} is already up`, {
+      hint: `cnilab grade ${name} grades it, cnilab down ${name} removes it`,
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import { execFile, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const repository = fileURLToPath(new URL("../..", import.meta.url));
+const main = join(repository, "dist/cli/main.js");
+
+export interface Finished {
+  exitCode: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The built command with a state folder of its own; `remove` takes the folder away again. */
+export class Cnilab {
+  readonly stateHome = mkdtempSync(join(tmpdir(), "cnilab-test-"));
+
+  private environment(): NodeJS.ProcessEnv {
+    return { ...process.env, XDG_STATE_HOME: this.stateHome, NO_COLOR: "1", CI: "true" };
+  }
+
+  /** Runs to the end; never rejects for an exit code. */
+  run(...args: string[]): Promise<Finished> {
+    return new Promise((resolve) => {
+      execFile(
+        process.execPath,
+        [main, ...args],
+        { env: this.environment(), cwd: repository, timeout: 60_000, maxBuffer: 64 << 20 },
+        (error, stdout, stderr) => {
+          const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : null;
+          resolve({ exitCode, stdout, stderr });
+        },
+      );
+    });
+  }
+
+  start(...args: string[]): ChildProcess {
+    return spawn(process.execPath, [main, ...args], { env: this.environment(), cwd: repository, stdio: "ignore" });
+  }
+
+  remove(): void {
+    rmSync(this.stateHome, { recursive: true, force: true });
+  }
+}

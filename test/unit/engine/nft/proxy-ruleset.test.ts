@@ -1,0 +1,186 @@
+import { describe, expect, it } from "vitest";
+import { proxyRuleset } from "../../../../src/engine/nft/proxy-ruleset.ts";
+import type { ProxyRulesetInput } from "../../../../src/engine/nft/proxy-ruleset.ts";
+import type { EndpointSlice } from "../../../../src/kube/types.ts";
+import { linesOf, service, slice } from "./objects.ts";
+
+const svc1 = service("ns1/svc1", ["172.30.0.41"], [{ name: "p80", port: 80 }]);
+const http = [{ name: "p80", port: 80 }];
+const ready = (...addresses: string[]): EndpointSlice["endpoints"] =>
+  addresses.map((address) => ({ addresses: [address], conditions: { ready: true } }));
+
+function ruleset(input: Partial<ProxyRulesetInput>): string {
+  return proxyRuleset({
+    services: [svc1],
+    endpointSlices: [slice("ns1/svc1", "IPv4", ready("10.180.0.1"), http)],
+    clusterCidrs: ["10.0.0.0/8"],
+    serviceCidrs: ["172.30.0.0/16"],
+    node: "worker1",
+    ...input,
+  });
+}
+
+const served = (text: string): string | undefined =>
+  linesOf(text, "map service-ips").find((line) => line.startsWith("elements"));
+const unserved = (text: string): string | undefined =>
+  linesOf(text, "map no-endpoint-services").find((line) => line.startsWith("elements"));
+const targets = (text: string): string[] => [...text.matchAll(/dnat to (\S+)/g)].map(([, target]) => target ?? "");
+
+describe("a Service with endpoints", () => {
+  it("has the chains and names that kube-proxy gives it", () => {
+    const text = ruleset({});
+    expect(served(text)).toBe("elements = { 172.30.0.41 . tcp . 80 : goto service-ULMVA6XW-ns1/svc1/tcp/p80 }");
+    expect(linesOf(text, "chain service-ULMVA6XW-ns1/svc1/tcp/p80")).toEqual([
+      "ip daddr 172.30.0.41 ip saddr != { 10.0.0.0/8 } jump mark-for-masquerade",
+      "numgen random mod 1 vmap { 0 : goto endpoint-5OJB2KTY-ns1/svc1/tcp/p80__10.180.0.1/80 }",
+    ]);
+    expect(linesOf(text, "chain endpoint-5OJB2KTY-ns1/svc1/tcp/p80__10.180.0.1/80")).toEqual([
+      "ip saddr 10.180.0.1 jump mark-for-masquerade",
+      "meta l4proto tcp dnat to 10.180.0.1:80",
+    ]);
+  });
+
+  it("chooses at random among all of them, whichever slice they are in", () => {
+    const endpointSlices = [
+      slice("ns1/svc1", "IPv4", ready("10.0.0.3", "10.0.0.1"), http),
+      slice("ns1/svc1", "IPv4", ready("10.0.0.2", "10.0.0.1"), http),
+    ];
+    const text = ruleset({ endpointSlices });
+    expect(targets(text)).toEqual(["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
+    expect(text).toContain("numgen random mod 3 vmap { 0 : goto ");
+  });
+
+  it("goes to the port that the slice gives this Service port", () => {
+    const services = [
+      service(
+        "ns1/svc1",
+        ["172.30.0.41"],
+        [
+          { name: "dns", port: 53, protocol: "UDP" },
+          { name: "http", port: 80 },
+        ],
+      ),
+    ];
+    const ports = [
+      { name: "http", port: 8080 },
+      { name: "dns", port: 5353, protocol: "UDP" as const },
+    ];
+    const text = ruleset({
+      services,
+      endpointSlices: [slice("ns1/svc1", "IPv4", ready("10.0.0.1"), ports)],
+    });
+    expect(targets(text)).toEqual(["10.0.0.1:5353", "10.0.0.1:8080"]);
+    expect(text).toContain("meta l4proto udp dnat to 10.0.0.1:5353");
+  });
+
+  it("leaves out what is not ready, unless nothing else serves", () => {
+    const terminating = {
+      addresses: ["10.0.0.2"],
+      conditions: { ready: false, serving: true, terminating: true },
+    };
+    const starting = { addresses: ["10.0.0.3"], conditions: { ready: false } };
+    const of = (endpoints: EndpointSlice["endpoints"]): string =>
+      ruleset({ endpointSlices: [slice("ns1/svc1", "IPv4", endpoints, http)] });
+    expect(targets(of([...ready("10.0.0.1"), terminating, starting]))).toEqual(["10.0.0.1:80"]);
+    expect(targets(of([terminating, starting]))).toEqual(["10.0.0.2:80"]);
+  });
+
+  it("takes no endpoint of a namesake elsewhere", () => {
+    expect(targets(ruleset({ endpointSlices: [slice("ns2/svc1", "IPv4", ready("10.0.0.1"), http)] }))).toEqual([]);
+  });
+
+  it("with internalTrafficPolicy Local stays on the node, and is silent where it has nothing there", () => {
+    const services = [
+      service("ns1/svc1", ["172.30.0.41"], [{ name: "p80", port: 80 }], {
+        internalTrafficPolicy: "Local",
+      }),
+    ];
+    const endpoints = [
+      { addresses: ["10.0.0.1"], nodeName: "worker1" },
+      { addresses: ["10.0.0.2"], nodeName: "worker2" },
+    ];
+    const endpointSlices = [slice("ns1/svc1", "IPv4", endpoints, http)];
+    expect(targets(ruleset({ services, endpointSlices }))).toEqual(["10.0.0.1:80"]);
+    expect(unserved(ruleset({ services, endpointSlices, node: "worker3" }))).toBe(
+      "elements = { 172.30.0.41 . tcp . 80 : goto drop-chain }",
+    );
+  });
+});
+
+describe("what is refused", () => {
+  it("is a Service without endpoints: recorded, then rejected", () => {
+    const text = ruleset({ endpointSlices: [] });
+    expect(served(text)).toBeUndefined();
+    expect(unserved(text)).toBe("elements = { 172.30.0.41 . tcp . 80 : goto reject-chain }");
+    expect(linesOf(text, "chain reject-chain")).toEqual([
+      "meta l4proto { tcp, udp, sctp } update @rejects { ip saddr . ip daddr . meta l4proto . th sport . th dport }",
+      "meta l4proto icmp update @rejects-icmp { ip saddr . ip daddr }",
+      "counter reject",
+    ]);
+  });
+
+  it("is another port of a ClusterIP, and an address that no Service has", () => {
+    expect(linesOf(ruleset({}), "chain cluster-ips-check")).toEqual([
+      'ip daddr @cluster-ips goto reject-chain comment "Reject traffic to invalid ports of ClusterIPs"',
+      'ip daddr { 172.30.0.0/16 } goto drop-chain comment "Drop traffic to unallocated ClusterIPs"',
+    ]);
+    expect(linesOf(ruleset({}), "set cluster-ips").at(-1)).toBe("elements = { 172.30.0.41 }");
+  });
+});
+
+describe("Services without a ClusterIP", () => {
+  it.each([
+    ["headless", service("ns1/svc1", [], http, { clusterIP: "None", clusterIPs: ["None"] })],
+    ["not yet assigned", service("ns1/svc1", [], http, { clusterIP: "", clusterIPs: [] })],
+    ["ExternalName", service("ns1/svc1", ["172.30.0.41"], http, { type: "ExternalName" })],
+  ])("have no rules: %s", (_, headless) => {
+    const text = ruleset({ services: [headless] });
+    expect([served(text), unserved(text)]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("the text", () => {
+  it("has an ip6 table where the cluster has IPv6, with its own Services in it", () => {
+    const text = ruleset({
+      services: [service("ns1/svc1", ["172.30.0.41", "fd00:96::1"], http)],
+      endpointSlices: [
+        slice("ns1/svc1", "IPv4", ready("10.0.0.1"), http),
+        slice("ns1/svc1", "IPv6", ready("fd00:10::5"), http),
+      ],
+      clusterCidrs: ["10.0.0.0/8", "fd00:10::/64"],
+      serviceCidrs: ["172.30.0.0/16", "fd00:96::/112"],
+    });
+    expect(text).toContain("table ip6 kube-proxy {");
+    expect(targets(text)).toEqual(["10.0.0.1:80", "[fd00:10::5]:80"]);
+    expect(text).toContain("ip6 daddr fd00:96::1 ip6 saddr != { fd00:10::/64 } jump mark-for-masquerade");
+    expect(ruleset({})).not.toContain("ip6");
+  });
+
+  it("is the same for the same objects in another order", () => {
+    const svc2 = service("ns1/svc2", ["172.30.0.42"], http);
+    const slices = [
+      slice("ns1/svc1", "IPv4", ready("10.0.0.1", "10.0.0.2"), http),
+      slice("ns1/svc2", "IPv4", ready("10.0.0.2"), http),
+    ];
+    const one = ruleset({ services: [svc1, svc2], endpointSlices: slices });
+    expect(ruleset({ services: [svc2, svc1], endpointSlices: slices.toReversed() })).toBe(one);
+  });
+
+  it("takes no address as syntax", () => {
+    expect(() => ruleset({ services: [service("ns1/svc1", ["172.30.0.41 } ; flush ruleset"], http)] })).toThrow(
+      expect.objectContaining({ code: "BAD_ADDRESS" }),
+    );
+  });
+
+  it("keeps chain names within 128 characters", () => {
+    const name = `${"a".repeat(63)}`;
+    const services = [service(`${name}/${name}`, ["172.30.0.41"], [{ name, port: 80 }])];
+    const text = ruleset({
+      services,
+      endpointSlices: [slice(`${name}/${name}`, "IPv4", ready("10.0.0.1", "10.0.0.2"), [{ name, port: 80 }])],
+    });
+    const names = [...text.matchAll(/chain (\S+) \{/g)].map(([, chain]) => chain ?? "");
+    expect(Math.max(...names.map((chain) => chain.length))).toBeLessThanOrEqual(128);
+    expect(new Set(names).size).toBe(names.length);
+  });
+});

@@ -1,0 +1,94 @@
+import { describe, expect, it } from "vitest";
+import { attachControls, controlKey, mergeControls, recordControls } from "../../../src/grade/controls.ts";
+import type { Cell, Outcome } from "../../../src/grade/types.ts";
+import { cell, probe, saw } from "./cells.ts";
+
+const NOW = "2026-01-02T00:00:00.000Z";
+const THEN = "2026-01-01T00:00:00.000Z";
+
+function flow(from: string, to: string, outcome: Outcome | undefined, more: Partial<Cell["key"]> = {}, rest: Partial<Cell> = {}): Cell {
+  return cell("blocked", outcome === undefined ? undefined : saw(outcome), {
+    key: { from, to, port: 80, protocol: "tcp", ...more },
+    ...rest,
+  });
+}
+
+function controlOf(cells: Cell[], earlier = recordControls([], THEN)) {
+  return attachControls([probe("p", cells)], earlier, NOW)[0]?.cells.at(-1)?.control;
+}
+
+describe("a positive control", () => {
+  it("is another source that the same destination answered, in any probe of the run", () => {
+    const probes = [probe("p", [flow("c", "b", "allowed")]), probe("q", [flow("a", "b", "dropped")])];
+    expect(attachControls(probes, [], NOW)[1]?.cells[0]?.control).toEqual({ by: "another-source", from: "c", at: NOW });
+  });
+
+  it("is not an answer on another port, protocol or destination", () => {
+    const blocked = flow("a", "b", "dropped");
+    expect(controlOf([flow("c", "b", "allowed", { port: 81 }), blocked])).toBeUndefined();
+    expect(controlOf([flow("c", "b", "allowed", { protocol: "udp" }), blocked])).toBeUndefined();
+    expect(controlOf([flow("c", "d", "allowed"), blocked])).toBeUndefined();
+  });
+
+  it.each(["rejected", "dropped", "error", undefined] as const)("is never a cell that was %s", (outcome) => {
+    expect(controlOf([flow("c", "b", outcome), flow("a", "b", "dropped")])).toBeUndefined();
+    expect(recordControls([probe("p", [flow("c", "b", outcome)])], NOW)).toEqual([]);
+  });
+
+  it("is not the cell's own source in the same run", () => {
+    expect(controlOf([flow("a", "b", "allowed"), flow("a", "b", "dropped")])).toBeUndefined();
+  });
+
+  it("prefers another source to the destination itself", () => {
+    const blocked = flow("a", "b", "dropped");
+    expect(controlOf([flow("b", "b", "allowed"), blocked])).toEqual({ by: "itself", from: "b", at: NOW });
+    expect(controlOf([flow("b", "b", "allowed"), flow("c", "b", "allowed"), blocked])?.from).toBe("c");
+  });
+
+  it("falls back to what was recorded: this source before, then anyone", () => {
+    const anyone = recordControls([probe("p", [flow("c", "b", "allowed")])], THEN);
+    const both = recordControls([probe("p", [flow("c", "b", "allowed"), flow("a", "b", "allowed")])], THEN);
+    const itself = recordControls([probe("p", [flow("b", "b", "allowed")])], THEN);
+    const blocked = flow("a", "b", "dropped");
+    expect(controlOf([blocked], anyone)).toEqual({ by: "another-source", from: "c", at: THEN });
+    expect(controlOf([blocked], both)).toEqual({ by: "before", from: "a", at: THEN });
+    expect(controlOf([blocked], itself)).toEqual({ by: "itself", from: "b", at: THEN });
+    expect(controlOf([flow("d", "b", "allowed"), blocked], both)).toEqual({ by: "another-source", from: "d", at: NOW });
+  });
+
+  it("goes to rejected cells too, and to none that answered or was never probed", () => {
+    expect(controlOf([flow("c", "b", "allowed"), flow("a", "b", "rejected")])).toBeDefined();
+    expect(controlOf([flow("c", "b", "allowed"), flow("a", "b", "allowed")])).toBeUndefined();
+    expect(controlOf([flow("c", "b", "allowed"), flow("a", "b", undefined)])).toBeUndefined();
+  });
+
+  it("goes by the destination's identity when there is one: a new pod of the old name must answer anew", () => {
+    const old = flow("c", "b", "allowed", {}, { destination: "b@10.0.0.1" });
+    expect(controlOf([old, flow("a", "b", "dropped", {}, { destination: "b@10.0.0.2" })])).toBeUndefined();
+    expect(controlOf([old, flow("a", "other name", "dropped", {}, { destination: "b@10.0.0.1" })])).toBeDefined();
+  });
+
+  it("without a port is of one kind: a name that resolves does not vouch for a ping", () => {
+    const key = { from: "c", to: "b" };
+    const dns = controlKey("dns", cell("allowed", saw("allowed"), { key }));
+    expect(controlKey("ping", cell("allowed", saw("allowed"), { key }))).not.toBe(dns);
+    // With a port it is the transport that counts.
+    expect(controlKey("curl", flow("a", "b", "allowed"))).toBe(controlKey("tcp", flow("a", "b", "allowed")));
+  });
+});
+
+describe("recorded controls", () => {
+  it("are a few sources a destination, other sources first", () => {
+    const cells = ["b", "c", "c", "d", "e"].map((from) => flow(from, "b", "allowed"));
+    expect(recordControls([probe("p", cells)], NOW).map(({ from }) => from)).toEqual(["c", "d"]);
+  });
+
+  it("merge to the latest of each source", () => {
+    const earlier = recordControls([probe("p", [flow("c", "b", "allowed"), flow("c", "x", "allowed")])], THEN);
+    const later = recordControls([probe("p", [flow("c", "b", "allowed")])], NOW);
+    expect(mergeControls(earlier, later).map(({ destination, at }) => [destination, at])).toEqual([
+      ["b 80 tcp", NOW],
+      ["x 80 tcp", THEN],
+    ]);
+  });
+});

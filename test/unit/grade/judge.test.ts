@@ -1,0 +1,151 @@
+import { describe, expect, it } from "vitest";
+import { gradeProbes } from "../../../src/grade/judge.ts";
+import type { GradeReport, ProbeResult } from "../../../src/grade/types.ts";
+import { cell, cellWith, noFigures, probe, saw } from "./cells.ts";
+
+function grade(probes: ProbeResult[], tasks: { text: string; probes: string[] }[] = []): GradeReport {
+  return gradeProbes({ probes, tasks, compareFigures: noFigures });
+}
+
+const task = (...probes: string[]) => ({ text: "do it", probes });
+
+describe("the whole report", () => {
+  it("fails if any probe fails, else is inconclusive if any is, else passes", () => {
+    const pass = probe("p", [cellWith("pass")]);
+    const fail = probe("f", [cellWith("fail")]);
+    const unsure = probe("u", [cellWith("inconclusive")]);
+    expect(grade([pass]).verdict).toBe("pass");
+    expect(grade([pass, unsure]).verdict).toBe("inconclusive");
+    expect(grade([unsure, fail, pass]).verdict).toBe("fail");
+    expect(grade([unsure, fail, pass, pass]).counts).toEqual({ pass: 2, fail: 1, inconclusive: 1 });
+  });
+
+  it("is inconclusive when nothing was probed", () => {
+    expect(grade([]).verdict).toBe("inconclusive");
+    expect(grade([probe("empty", [])]).probes[0]?.verdict).toBe("inconclusive");
+  });
+
+  it("is inconclusive when a task names a probe that has no result", () => {
+    const report = grade([probe("p", [cellWith("pass", true)])], [task("p", "gone")]);
+    expect(report.tasks[0]?.verdict).toBe("inconclusive");
+    expect(report.verdict).toBe("inconclusive");
+  });
+
+  it("judges every cell with its reason and keeps the probe's order", () => {
+    const report = grade([probe("p", [cellWith("pass"), cellWith("fail"), cell("allowed", undefined)])]);
+    expect(report.probes[0]?.cells.map(({ verdict }) => verdict)).toEqual(["pass", "fail", "inconclusive"]);
+    expect(report.probes[0]?.cells[2]?.reason).toBe("never probed");
+  });
+
+  it("leaves ungraded cells out, but shows them", () => {
+    const loopback = cell(undefined, saw("dropped"), { ungraded: "a pod to itself" });
+    const report = grade([probe("p", [cellWith("pass"), loopback])]);
+    expect(report.verdict).toBe("pass");
+    expect(report.probes[0]?.cells).toHaveLength(1);
+    expect(report.probes[0]?.ungraded).toEqual([loopback]);
+    expect(grade([probe("p", [loopback])]).verdict).toBe("inconclusive");
+  });
+});
+
+describe("points", () => {
+  it("go to cells that the untouched lab failed; guards are worth nothing", () => {
+    const report = grade(
+      [
+        probe("guard", [cellWith("pass", true)], { points: 7 }),
+        probe("goal", [cellWith("pass", false)], { points: 5 }),
+      ],
+      [task("guard", "goal")],
+    );
+    expect(report.probes.map(({ role, earned, possible }) => ({ role, earned, possible }))).toEqual([
+      { role: "guard", earned: 0, possible: 0 },
+      { role: "goal", earned: 5, possible: 5 },
+    ]);
+    expect(report.tasks).toEqual([
+      { text: "do it", verdict: "pass", earned: 5, possible: 5, probes: ["guard", "goal"], voidedBy: [] },
+    ]);
+    expect([report.earned, report.possible]).toEqual([5, 5]);
+  });
+
+  it("are 0 for an untouched lab: what passes is a guard, what is a goal fails", () => {
+    const report = grade(
+      [probe("m", [cellWith("pass", true), cellWith("fail", false)], { points: 5 }), probe("g", [cellWith("fail", false)])],
+      [task("m", "g")],
+    );
+    expect([report.verdict, report.earned, report.possible]).toEqual(["fail", 0, 6]);
+  });
+
+  it("are spread over the goal cells of a matrix, rounded down so that only all give all", () => {
+    const cells = [cellWith("pass", false), cellWith("pass", false), cellWith("fail", false), cellWith("pass", true)];
+    const report = grade([probe("m", cells, { points: 2 })], [task("m")]);
+    expect(report.probes[0]).toMatchObject({ role: "goal", earned: 1.33, possible: 2 });
+    const almost = Array.from({ length: 1000 }, (_, index) => cellWith(index === 0 ? "fail" : "pass", false));
+    expect(grade([probe("m", almost, { points: 1 })], [task("m")]).earned).toBe(0.99);
+  });
+
+  it("do not lose a hundredth to binary fractions", () => {
+    const cells = [...Array.from({ length: 29 }, () => cellWith("pass", false)), ...Array.from({ length: 71 }, () => cellWith("fail", false))];
+    expect(grade([probe("m", cells, { points: 1 })], [task("m")]).earned).toBe(0.29);
+    const tenths = Array.from({ length: 3 }, (_, index) => probe(`p${index}`, [cellWith("pass", false)], { points: 0.1 }));
+    const report = grade(tenths, [task("p0", "p1", "p2")]);
+    expect([report.earned, report.possible, report.tasks[0]?.earned]).toEqual([0.3, 0.3, 0.3]);
+  });
+
+  it("are 1 for a goal of a task that states none, and none for a probe outside tasks", () => {
+    const report = grade([probe("a", [cellWith("pass", false)]), probe("b", [cellWith("pass", false)])], [task("a")]);
+    expect(report.probes.map(({ possible }) => possible)).toEqual([1, 0]);
+  });
+
+  it("cannot be earned without a baseline where there are tasks", () => {
+    const report = grade([probe("a", [cellWith("pass")], { points: 5 })], [task("a")]);
+    expect(report.probes[0]).toMatchObject({ verdict: "pass", role: "goal", earned: 0, possible: 5 });
+    const aside = grade([probe("a", [cellWith("pass")], { points: 5 }), probe("b", [cellWith("pass", true)])], [task("b")]);
+    expect(aside.earned).toBe(0);
+  });
+
+  it("are earned by passing where the lab has no tasks", () => {
+    const report = grade([probe("a", [cellWith("pass")], { points: 5 }), probe("b", [cellWith("fail")], { points: 2 })]);
+    expect([report.earned, report.possible]).toEqual([5, 7]);
+  });
+
+  it("are counted once in the total when two tasks share a probe", () => {
+    const report = grade([probe("a", [cellWith("pass", false)], { points: 5 })], [task("a"), task("a")]);
+    expect([report.earned, report.possible]).toEqual([5, 5]);
+    expect(report.tasks.map(({ earned }) => earned)).toEqual([5, 5]);
+  });
+});
+
+describe("a guard that does not pass", () => {
+  const goal = () => probe("goal", [cellWith("pass", false)], { points: 5 });
+
+  it.each(["fail", "inconclusive"] as const)("voids its task when it is %s", (verdict) => {
+    const report = grade([probe("guard", [cellWith(verdict, true)]), goal()], [task("guard", "goal")]);
+    expect(report.tasks[0]).toMatchObject({ verdict, earned: 0, possible: 5, voidedBy: ["guard"] });
+    expect(report.probes[1]).toMatchObject({ verdict: "pass", earned: 0, possible: 5 });
+    expect(report.earned).toBe(0);
+  });
+
+  it("voids when it is one cell of a matrix among goals", () => {
+    const matrix = probe("m", [cellWith("pass", false), cellWith("fail", true)], { points: 5 });
+    const report = grade([matrix, goal()], [task("m", "goal")]);
+    expect(report.probes[0]).toMatchObject({ role: "goal", earned: 0 });
+    expect(report.tasks[0]?.voidedBy).toEqual(["m"]);
+    expect(report.earned).toBe(0);
+  });
+
+  it("leaves other tasks alone", () => {
+    const report = grade([probe("guard", [cellWith("fail", true)]), goal()], [task("guard"), task("goal")]);
+    expect(report.tasks.map(({ voidedBy }) => voidedBy)).toEqual([["guard"], []]);
+    expect(report.earned).toBe(5);
+  });
+
+  it("does not take a probe from a second task that stands", () => {
+    const report = grade([probe("guard", [cellWith("fail", true)]), goal()], [task("guard", "goal"), task("goal")]);
+    expect(report.tasks.map(({ earned }) => earned)).toEqual([0, 5]);
+    expect(report.earned).toBe(5);
+  });
+
+  it("is not a failed goal: that costs its own points only", () => {
+    const report = grade([probe("other", [cellWith("fail", false)], { points: 3 }), goal()], [task("other", "goal")]);
+    expect(report.tasks[0]).toMatchObject({ verdict: "fail", earned: 5, possible: 8, voidedBy: [] });
+  });
+});

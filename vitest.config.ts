@@ -1,0 +1,30 @@
+import { defineConfig } from "vitest/config";
+
+const reporters = process.env["CI"] === undefined ? ["default", "./test/counts-reporter.ts"] : ["dot", "./test/counts-reporter.ts"];
+
+export default defineConfig({
+  test: {
+    reporters,
+    // A hung test must say so long before a CI job is ended from outside.
+    testTimeout: 10_000,
+    projects: [
+      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        extends: true,
+        test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        // Whole labs on the real kernel: side by side they would disturb each other's timings.
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
+  },
+});
