@@ -8,11 +8,11 @@ import { matchPodPattern } from "../lab/refs.ts";
 import type { PodPattern } from "../lab/refs.ts";
 import { podSource } from "../providers/source.ts";
 import type { ResolvedSource } from "../providers/source.ts";
-import { controlCell, controlSweepCells, selfControls } from "./controls.ts";
+import { selfControls } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
 import { errorObservation } from "./observe.ts";
 import { flowTo, podTarget } from "./resolve.ts";
-import { observeSweepCell } from "./sweep-observation.ts";
+import { sweepCells } from "./sweep-cells.ts";
 import { defineProbe } from "./types.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
@@ -47,115 +47,67 @@ export const matrix = defineProbe<MatrixOptions>({
   references: () => [],
   run: async (options, _from, context) => {
     const { cells, controls } = planMatrix(options, context);
-    return sweepMatrix(cells, controls, context);
+    return sweepCells(cells, controls, context);
   },
 });
 
-interface PlannedCell {
-  cell: ProbedCell;
-  address: string;
-}
-
-function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: PlannedCell[]; controls: SelfControl[] } {
+function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: ProbedCell[]; controls: SelfControl[] } {
   const pods = livePods(context.objects);
-  const sources = [...selectPods(options.from ?? options.pods ?? [], pods, "from"), ...otherSources(options, context)];
-  const targets = selectPods(options.to ?? options.pods ?? [], pods, "to");
-  const cells: PlannedCell[] = [];
-  const controls = new Map<string, SelfControl>();
-  for (const toPod of targets) {
-    const to = podName(toPod);
-    for (const { port, protocol } of options.ports) {
-      for (const from of sources) {
-        const fromName = isPod(from) ? podName(from) : from.name;
-        // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
-        if (fromName === to || !isWanted(context.cell, fromName, to)) continue;
-        const key = { from: fromName, to, port, protocol };
-        try {
-          const source = isPod(from) ? podSource(from) : from;
-          const target = podTarget(toPod, { port, protocol }, source);
-          if (!isPodReady(toPod)) throw new LabError("TARGET_NOT_READY", `pod ${to} is not ready`);
-          cells.push({ cell: { key, flow: flowTo(target, { port, protocol }, source) }, address: target.host });
-          for (const control of selfControls(target, port, protocol)) controls.set(`${to} ${port}/${protocol}`, control);
-        } catch (error) {
-          if (!(error instanceof LabError)) throw error;
-          cells.push({ cell: { key, observation: errorObservation(error) }, address: "" });
-        }
-      }
+  const sources: MatrixSource[] = [
+    ...selectPods(options.from ?? options.pods ?? [], pods, "from").map(podAsSource),
+    ...otherSources(options, context),
+  ];
+  const cells: ProbedCell[] = [];
+  const controls: SelfControl[] = [];
+  for (const pod of selectPods(options.to ?? options.pods ?? [], pods, "to")) {
+    const to = podName(pod);
+    // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
+    const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
+    for (const aim of options.ports) {
+      const planned = from.map((source) => planCell(source, pod, aim));
+      cells.push(...planned);
+      if (planned.some(({ flow }) => flow !== undefined)) controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
     }
   }
-  return { cells, controls: [...controls.values()] };
+  return { cells, controls };
 }
 
-async function sweepMatrix(
-  planned: readonly PlannedCell[],
-  controls: readonly SelfControl[],
-  context: ProbeContext,
-): Promise<ProbedCell[]> {
-  const cells = await sweepCells(planned.map(({ cell }) => cell), controls, context);
-  return cells;
+interface MatrixSource {
+  name: string;
+  /** Why nothing can start there. */
+  source: ResolvedSource | LabError;
 }
 
-/**
- * Probes matrix cells again, all at once, such as those that were not as expected. Cells without a flow come back as they
- * are. `tries` counts on, and where the outcome changed, the earlier one is kept as evidence: a retry never hides a fault.
- */
-export async function resweep(cells: readonly ProbedCell[], context: ProbeContext): Promise<ProbedCell[]> {
-  const again = await sweepCells(
-    cells.map(({ observation: _, ...cell }) => cell),
-    [],
-    context,
-  );
-  return again.map((cell, index) => {
-    const before = cells[index]?.observation;
-    if (before === undefined || cell.observation === undefined) return { ...cell, ...(before && { observation: before }) };
-    const { evidence, outcome } = cell.observation;
-    const changed =
-      outcome === before.outcome
-        ? []
-        : [{ kind: "note" as const, text: `an earlier try was ${before.outcome}: ${before.reason}` }];
-    return { ...cell, observation: { ...cell.observation, tries: before.tries + 1, evidence: [...changed, ...evidence] } };
-  });
+function podAsSource(pod: Pod): MatrixSource {
+  try {
+    return { name: podName(pod), source: podSource(pod) };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { name: podName(pod), source: error };
+  }
 }
 
-async function sweepCells(
-  cells: readonly ProbedCell[],
-  controls: readonly SelfControl[],
-  context: ProbeContext,
-): Promise<ProbedCell[]> {
-  const tries = cells.flatMap(({ flow, observation }, id) =>
-    flow === undefined || observation !== undefined || flow.port === undefined || flow.protocol === "icmp"
-      ? []
-      : [{ id, from: flow.from, address: flow.address, port: flow.port, protocol: flow.protocol }],
-  );
-  const firstControl = cells.length;
-  const sweep = [...tries, ...controlSweepCells(controls, firstControl)];
-  const results = sweep.length === 0 ? [] : (await context.cluster.sweep(sweep, { deadlineMs: context.deadlineMs })).cells;
-  context.signal.throwIfAborted();
-  const byId = new Map(results.map((result) => [result.id, result]));
-  return [
-    ...cells.map((cell, id) => {
-      const result = byId.get(id);
-      if (result === undefined || cell.flow === undefined || cell.flow.protocol === "icmp") return cell;
-      return { ...cell, observation: observeSweepCell(result, cell.flow.protocol) };
-    }),
-    ...controls.map((control, index) => {
-      const result = byId.get(firstControl + index);
-      return controlCell(control, result === undefined ? undefined : observeSweepCell(result, control.protocol));
-    }),
-  ];
+function planCell({ name, source }: MatrixSource, pod: Pod, aim: MatrixOptions["ports"][number]): ProbedCell {
+  const key = { from: name, to: podName(pod), port: aim.port, protocol: aim.protocol };
+  if (source instanceof LabError) return { key, observation: errorObservation(source) };
+  try {
+    const target = podTarget(pod, aim, source);
+    if (!isPodReady(pod)) throw new LabError("TARGET_NOT_READY", `pod ${key.to} is not ready`);
+    return { key, flow: flowTo(target, aim, source) };
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    return { key, observation: errorObservation(error) };
+  }
 }
 
-function isPod(source: Pod | ResolvedSource): source is Pod {
-  return !("source" in source);
-}
-
-function otherSources({ external, nodes }: MatrixOptions, { plan }: ProbeContext): ResolvedSource[] {
-  return [
+function otherSources({ external, nodes }: MatrixOptions, { plan }: ProbeContext): MatrixSource[] {
+  const others: ResolvedSource[] = [
     ...(nodes === true
       ? plan.topology.nodes.map(({ name }): ResolvedSource => ({ source: { kind: "node", name }, name: `node/${name}` }))
       : []),
     ...(external === true ? [{ source: { kind: "external" as const }, name: "external" }] : []),
   ];
+  return others.map((source) => ({ name: source.name, source }));
 }
 
 function selectPods(wanted: readonly PodPattern[], pods: readonly Pod[], side: string): Pod[] {

@@ -1,0 +1,56 @@
+import { flagIsSet, flagValue, portOf } from "./flags.ts";
+import { ended, http, IDLE, type ProcessContext, type ProcessListen, type ProcessPlan } from "./process.ts";
+
+/** The subcommands of kubernetes' test image that serve or wait (kubernetes test/images/agnhost/README.md). */
+export function agnhost(context: ProcessContext): ProcessPlan {
+  const [subcommand = "pause", ...args] = context.args;
+  const run = subcommands[subcommand];
+  return run === undefined ? ended(0, `agnhost ${subcommand} has done its work`) : run(args, context);
+}
+
+const subcommands: Readonly<Record<string, (args: readonly string[], context: ProcessContext) => ProcessPlan>> = {
+  pause: () => IDLE,
+  help: () => ended(),
+  netexec(args) {
+    const tcp = portOf(flagValue(args, "http-port"), 8080);
+    const udp = flagValue(args, "udp-port") === "-1" ? "off" : portOf(flagValue(args, "udp-port"), 8081);
+    if (tcp === undefined || udp === undefined) return badPort("netexec");
+    const listens: ProcessListen[] = [http(tcp, "netexec")];
+    if (udp !== "off") listens.push({ protocol: "UDP", port: udp, behaviour: { kind: "netexec-udp" } });
+    return { listens };
+  },
+  "serve-hostname"(args) {
+    const port = portOf(flagValue(args, "port"), 9376);
+    if (port === undefined) return badPort("serve-hostname");
+    const listens: ProcessListen[] = [];
+    const isTcp = flagIsSet(args, "tcp", false);
+    const isUdp = flagIsSet(args, "udp", false);
+    if (flagIsSet(args, "http", true)) listens.push(http(port, "hostname"));
+    if (isTcp) listens.push({ protocol: "TCP", port, behaviour: { kind: "say" } });
+    if (isUdp) listens.push({ protocol: "UDP", port, behaviour: { kind: "say" } });
+    return listens.length > 0 ? { listens } : ended(1, "serve-hostname has no protocol to serve");
+  },
+  porter(_args, { env }) {
+    const listens = [...env].flatMap(([name, value]) => {
+      const match = /^SERVE_(?:TLS_|TCP_)?PORT_(\d+)$/.exec(name);
+      const port = match === null ? undefined : portOf(match[1], 0);
+      if (match === null || port === undefined) return [];
+      const isHttp = name.startsWith("SERVE_PORT_");
+      const served: ProcessListen = isHttp ? http(port, "fixed-text", { text: value ?? "" }) : { protocol: "TCP", port, behaviour: { kind: "say", text: value ?? "" } };
+      return [served];
+    });
+    return { listens };
+  },
+  "test-webserver": (args) => {
+    const port = portOf(flagValue(args, "port"), 80);
+    return port === undefined ? badPort("test-webserver") : { listens: [http(port, "directory-listing")] };
+  },
+  guestbook: (args) => {
+    const port = portOf(flagValue(args, "http-port"), 80);
+    return port === undefined ? badPort("guestbook") : { listens: [http(port, "ok")] };
+  },
+};
+
+function badPort(subcommand: string): ProcessPlan {
+  return ended(1, `agnhost ${subcommand}: a port flag is no port`);
+}

@@ -1,0 +1,52 @@
+import type { Container } from "../../kube/types.ts";
+import type { Listen } from "../servers/behaviour.ts";
+
+/** A socket before it is known whose container it is. */
+export type ProcessListen = Omit<Listen, "container">;
+
+/** What a process does, as far as the network sees it. */
+export interface ProcessPlan {
+  listens: ProcessListen[];
+  /** Set where the process ends by itself; what it listened on is then closed. */
+  end?: { exitCode: number; message: string };
+  /** Set where nothing is known of the program: it is taken to listen on the container's declared ports. */
+  isUnknown?: boolean;
+}
+
+/** What a program is started with. */
+export interface ProcessContext {
+  /** Arguments after the program's name. */
+  args: readonly string[];
+  /** Variables that are set; of those from a ConfigMap or Secret only that they are, their value undefined. */
+  env: ReadonlyMap<string, string | undefined>;
+  /** Repository of the image; some programs have other defaults in other images. */
+  repository: string;
+  container: Container;
+}
+
+/** A program that images hold, by the name it is called with. */
+export type Program = (context: ProcessContext) => ProcessPlan;
+
+/** Runs and listens on nothing. */
+export const IDLE: ProcessPlan = { listens: [] };
+
+/** A process that has done its work. */
+export function ended(exitCode = 0, message = exitCode === 0 ? "the process has ended" : `the process ended with exit code ${exitCode}`): ProcessPlan {
+  return { listens: [], end: { exitCode, message } };
+}
+
+/** One HTTP server on one port. */
+export function http(port: number, app: Extract<Listen["behaviour"], { kind: "http" }>["app"], extra: { text?: string; status?: number; address?: string } = {}): ProcessListen {
+  const { address, ...options } = extra;
+  return { protocol: "TCP", port, behaviour: { kind: "http", app, ...options }, ...(address === undefined ? {} : { address }) };
+}
+
+/** The container's variables; a name set twice has its last value. */
+export function environment(container: Container): Map<string, string | undefined> {
+  return new Map((container.env ?? []).map((variable) => [variable.name, "valueFrom" in variable ? undefined : (variable.value ?? "")]));
+}
+
+/** Replaces `$(NAME)` as the kubelet does; an unknown name stays as it is, and `$$(NAME)` is an escape. */
+export function expand(text: string, env: ReadonlyMap<string, string | undefined>): string {
+  return text.replaceAll(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) => (match === "$$" ? "$" : (env.get(name ?? "") ?? match)));
+}

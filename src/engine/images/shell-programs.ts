@@ -1,0 +1,52 @@
+import { ended, IDLE, type ProcessContext, type ProcessListen, type ProcessPlan, type Program } from "./process.ts";
+import { scriptCommands } from "./shell-script.ts";
+
+/** Runs argv as the container's process; given by the registry, since a shell can run any program. */
+export type RunProgram = (argv: readonly string[], context: ProcessContext) => ProcessPlan;
+
+/** A shell: `-c SCRIPT`, or without one a prompt that ends at once where nobody types (no stdin). */
+export function shell(run: RunProgram): Program {
+  return (context) => {
+    const { args, container } = context;
+    const at = args.findIndex((arg) => /^-[a-z]*c$/.test(arg));
+    if (at >= 0) return script(args[at + 1] ?? "", run, context);
+    if (args.some((arg) => !arg.startsWith("-"))) return { listens: [], isUnknown: true };
+    return container["stdin"] === true ? IDLE : ended(0, "the shell has no terminal and no command, and ended");
+  };
+}
+
+function script(text: string, run: RunProgram, context: ProcessContext): ProcessPlan {
+  const listens: ProcessListen[] = [];
+  let isLooped = false;
+  let isUnknown = false;
+  for (const command of scriptCommands(text)) {
+    const [name, argument] = command.argv;
+    if (name === "exit" && !command.isLooped) return ended(Number(argument ?? 0) || 0);
+    if (name === "wait" && listens.length > 0) return { listens };
+    const plan = run(command.argv, context);
+    listens.push(...plan.listens);
+    isUnknown ||= plan.isUnknown === true;
+    isLooped ||= command.isLooped;
+    // A process in the foreground that does not end is where the script stays.
+    if (plan.end === undefined && !command.isBackground && !isLooped) return { listens, isUnknown };
+  }
+  return isLooped ? { listens, isUnknown } : ended();
+}
+
+/** Programs that wait without listening, and how they are told from those that end. */
+export const waitingPrograms: Readonly<Record<string, Program>> = {
+  sleep: () => IDLE,
+  tail: ({ args }) => (args.some((arg) => /^-[a-zA-Z]*[fF]/.test(arg) || arg.startsWith("--follow")) ? IDLE : ended()),
+  top: () => IDLE,
+  watch: () => IDLE,
+  ping: ({ args }) => (args.includes("-c") ? ended() : IDLE),
+  cat: ({ args, container }) => (args.length === 0 && container["stdin"] === true ? IDLE : ended()),
+  false: () => ended(1),
+};
+
+/** Programs that do something and end; what they do is not modelled. */
+export const endingPrograms: ReadonlySet<string> = new Set(
+  "true : echo printf env printenv date hostname id uname whoami-user pwd ls cp mv rm mkdir touch chmod chown ln cd set export test [ [[ read trap kill wget curl nslookup dig host getent ip ifconfig route arp netstat ss nmap telnet apk apt apt-get yum dnf microdnf pip pip3 npm seq grep sed awk tr cut head wc sort uniq xargs tee find which command sysctl mount ulimit umask source . break continue return shift unset local wait break iptables nft tcpdump traceroute tracepath mtr fortio hey ab".split(
+    " ",
+  ),
+);

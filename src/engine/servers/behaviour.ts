@@ -1,0 +1,41 @@
+/** What a modelled HTTP server answers; names its entry in http-apps.ts. */
+export type HttpAppName =
+  | "nginx"
+  | "apache"
+  | "netexec"
+  | "hostname"
+  | "fixed-text"
+  | "whoami"
+  | "echo-json"
+  | "echo-text"
+  | "hello-app"
+  | "directory-listing"
+  | "coredns-metrics"
+  | "ok";
+
+/** How a socket of a modelled server behaves. Plain data: it is posted to the server thread. */
+export type Behaviour =
+  | { kind: "http"; app: HttpAppName; text?: string; status?: number }
+  /** Accepts, reads and says nothing. */
+  | { kind: "sink" }
+  | { kind: "echo" }
+  /** Says `text` (the pod's name where absent) on connect, or to each datagram, and closes a connection. */
+  | { kind: "say"; text?: string }
+  /** The datagrams that agnhost netexec knows: hostname, clientip, echo MSG; others are echoed. */
+  | { kind: "netexec-udp" }
+  | { kind: "redis" }
+  | { kind: "postgres" }
+  | { kind: "mysql" }
+  | { kind: "memcached" }
+  /** Cluster DNS. */
+  | { kind: "dns" };
+
+/** One socket that a container's process would open. */
+export interface Listen {
+  container: string;
+  protocol: "TCP" | "UDP";
+  port: number;
+  /** An IP literal; absent: every address of every family that the pod has. */
+  address?: string;
+  behaviour: Behaviour;
+}

@@ -1,0 +1,58 @@
+import { controlCell, controlSweepCells } from "./controls.ts";
+import type { SelfControl } from "./controls.ts";
+import { observeSweepCell } from "./sweep-observation.ts";
+import type { ProbeContext, ProbedCell } from "./types.ts";
+
+/**
+ * Probes matrix cells again, all at once, such as those that were not as expected. Cells without a flow come back as they
+ * are. `tries` counts on, and where the outcome changed, the earlier one is kept as evidence: a retry never hides a fault.
+ */
+export async function resweep(cells: readonly ProbedCell[], context: ProbeContext): Promise<ProbedCell[]> {
+  const again = await sweepCells(
+    cells.map(({ observation: _, ...cell }) => cell),
+    [],
+    context,
+  );
+  return again.map((cell, index) => {
+    const before = cells[index]?.observation;
+    if (before === undefined || cell.observation === undefined) return { ...cell, ...(before && { observation: before }) };
+    const { evidence, outcome } = cell.observation;
+    const changed =
+      outcome === before.outcome
+        ? []
+        : [{ kind: "note" as const, text: `an earlier try was ${before.outcome}: ${before.reason}` }];
+    return { ...cell, observation: { ...cell.observation, tries: before.tries + 1, evidence: [...changed, ...evidence] } };
+  });
+}
+
+/**
+ * Probes the cells that have a flow and no observation yet, and the controls, in one sweep; the others come back as they
+ * are, and a cell that the sweep left out stays without an observation, which grades as inconclusive. Cells first.
+ */
+export async function sweepCells(
+  cells: readonly ProbedCell[],
+  controls: readonly SelfControl[],
+  context: ProbeContext,
+): Promise<ProbedCell[]> {
+  const tries = cells.flatMap(({ flow, observation }, id) =>
+    flow === undefined || observation !== undefined || flow.port === undefined || flow.protocol === "icmp"
+      ? []
+      : [{ id, from: flow.from, address: flow.address, port: flow.port, protocol: flow.protocol }],
+  );
+  const firstControl = cells.length;
+  const sweep = [...tries, ...controlSweepCells(controls, firstControl)];
+  const results = sweep.length === 0 ? [] : (await context.cluster.sweep(sweep, { deadlineMs: context.deadlineMs })).cells;
+  context.signal.throwIfAborted();
+  const byId = new Map(results.map((result) => [result.id, result]));
+  return [
+    ...cells.map((cell, id) => {
+      const result = byId.get(id);
+      if (result === undefined || cell.flow === undefined || cell.flow.protocol === "icmp") return cell;
+      return { ...cell, observation: observeSweepCell(result, cell.flow.protocol) };
+    }),
+    ...controls.map((control, index) => {
+      const result = byId.get(firstControl + index);
+      return controlCell(control, result === undefined ? undefined : observeSweepCell(result, control.protocol));
+    }),
+  ];
+}
