@@ -37,7 +37,11 @@ export function naiveAllows(
     return false;
   };
 
-  const peerMatches = (peer: NetworkPolicyPeer, policyNamespace: string, other: { pod?: NaivePod; address: string }): boolean => {
+  const peerMatches = (
+    peer: NetworkPolicyPeer,
+    policyNamespace: string,
+    other: { pod?: NaivePod; address: string },
+  ): boolean => {
     if (peer.ipBlock !== undefined) {
       if (!inCidr(other.address, peer.ipBlock.cidr)) return false;
       for (const except of peer.ipBlock.except ?? []) if (inCidr(other.address, except)) return false;
@@ -50,14 +54,19 @@ export function naiveAllows(
     return peer.podSelector === undefined || selects(peer.podSelector, other.pod.labels);
   };
 
-  const sideAllows = (own: NaivePod | undefined, other: { pod?: NaivePod; address: string }, direction: "Ingress" | "Egress"): boolean => {
+  const sideAllows = (
+    own: NaivePod | undefined,
+    other: { pod?: NaivePod; address: string },
+    direction: "Ingress" | "Egress",
+  ): boolean => {
     if (own === undefined) return true;
     let isIsolated = false;
     for (const policy of world.policies) {
       const { spec } = policy;
       if (policy.metadata.namespace !== own.namespace || !selects(spec.podSelector, own.labels)) continue;
       let types: string[] = spec.policyTypes ?? [];
-      if (types.length === 0) types = spec.egress !== undefined && spec.egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
+      if (types.length === 0)
+        types = spec.egress !== undefined && spec.egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
       if (!types.includes(direction)) continue;
       isIsolated = true;
       const rules =

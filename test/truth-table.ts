@@ -101,10 +101,18 @@ function makePod(name: string, labels: Record<string, string>, ports: string[]):
 }
 
 function readGrid(where: string, grid: string, pods: string[]): Pick<TruthCell, "from" | "to" | "expected">[] {
-  const [head, ...rows] = grid.trim().split("\n").map((line) => line.trim().split(/\s+/));
+  const [head, ...rows] = grid
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/));
   const [, ...columns] = head ?? [];
   requireAll(where, "columns", columns, pods);
-  requireAll(where, "rows", rows.map(([from]) => from ?? ""), pods);
+  requireAll(
+    where,
+    "rows",
+    rows.map(([from]) => from ?? ""),
+    pods,
+  );
   return rows.flatMap(([from = "", ...marks]) => {
     if (marks.length !== columns.length) throw new Error(`${where}: row ${from} has ${marks.length} marks`);
     return marks.map((mark, index) => {
@@ -118,7 +126,9 @@ function requireAll(where: string, what: string, named: string[], pods: string[]
   const missing = pods.filter((pod) => !named.includes(pod));
   const unknown = named.filter((end) => end !== OUTSIDE && !pods.includes(end));
   if (missing.length > 0 || unknown.length > 0 || new Set(named).size !== named.length) {
-    throw new Error(`${where}: ${what} lack ${missing.join(", ") || "none"}, do not know ${unknown.join(", ") || "none"}`);
+    throw new Error(
+      `${where}: ${what} lack ${missing.join(", ") || "none"}, do not know ${unknown.join(", ") || "none"}`,
+    );
   }
 }
 

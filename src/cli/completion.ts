@@ -1,9 +1,7 @@
 import tab from "@bomb.sh/tab/commander";
 import type { Command } from "commander";
-import { stateRoot } from "../run/state-directory.ts";
-import { listLabNames } from "../run/state-directory.ts";
 import { listBundledLabs } from "../run/bundled-labs.ts";
-import { cnis } from "../cnis/registry.ts";
+import { listLabNames, stateRoot } from "../run/state-directory.ts";
 import type { CliIo } from "./io.ts";
 
 /** Verbs whose first argument is a lab that may not run yet. */
@@ -15,11 +13,6 @@ export function addCompletion(program: Command, io: CliIo): void {
   const root = tab(program, { completionCommandName: "completion" });
   for (const verb of planned) completeFirst(verb, () => listBundledLabs());
   for (const verb of running) completeFirst(verb, () => listLabNames(stateRoot(io.env)));
-  for (const verb of planned) {
-    root.commands.get(verb)?.option("cni", "", (complete) => {
-      for (const name of Object.keys(cnis)) complete(name, "");
-    });
-  }
 
   function completeFirst(verb: string, values: () => string[]): void {
     const command = root.commands.get(verb);

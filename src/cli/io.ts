@@ -3,7 +3,6 @@ import { createProgress, progressStyle, type Progress } from "../report/progress
 import { paintFor, wantsColour, type Paint } from "../report/colour.ts";
 import type { RunContext } from "../run/context.ts";
 import { stateRoot } from "../run/state-directory.ts";
-import type { ExitCode } from "./exit-codes.ts";
 import { formatWarning } from "./print-error.ts";
 
 /** Columns for output that goes to a file or a pipe, or to a terminal that does not tell. */
@@ -20,7 +19,7 @@ export interface CliIo {
   width: number;
   signal: AbortSignal;
   /** What the process will exit with; pass until a verb says otherwise. */
-  exitCode: ExitCode | number;
+  exitCode: number;
   /** A context for src/run whose events are drawn on standard error. */
   runContext(options?: { isQuiet?: boolean | undefined }): RunContext;
   /** Takes the progress line away; call before writing anything else. */
@@ -38,6 +37,7 @@ export function processIo(): CliIo {
   }
   const hasColour = wantsColour(env, stdout.isTTY === true);
   const errPaint = paintFor(wantsColour(env, stderr.isTTY === true));
+  const signal = interruptSignal();
   let progress: Progress | undefined;
   return {
     env,
@@ -47,7 +47,7 @@ export function processIo(): CliIo {
     errPaint,
     hasColour,
     width: stdout.isTTY === true ? stdout.columns : defaultWidth,
-    signal: interruptSignal(),
+    signal,
     exitCode: 0,
     runContext: ({ isQuiet } = {}) => {
       progress ??= createProgress({
@@ -60,7 +60,7 @@ export function processIo(): CliIo {
       return {
         env,
         stateRoot: stateRoot(env),
-        signal: interruptSignal(),
+        signal,
         emit: progress.sink,
         now: () => new Date(),
         monotonicMs: () => performance.now(),

@@ -40,13 +40,17 @@ export function recordControls(probes: readonly ProbeResult[], at: string): Reco
 }
 
 /** Earlier answers with later ones: for each destination the latest are kept. */
-export function mergeControls(earlier: readonly RecordedControl[], later: readonly RecordedControl[]): RecordedControl[] {
+export function mergeControls(
+  earlier: readonly RecordedControl[],
+  later: readonly RecordedControl[],
+): RecordedControl[] {
   return [...byDestination([...later, ...earlier]).values()].flatMap(keepFew);
 }
 
 /**
  * Gives every cell that got no answer the best control there is: another source in this run, the destination itself,
- * this source before, anyone before. A source's own answer in the same run is none: it would contradict the cell.
+ * this source before, anyone before. A source's own answer in the same run is none: it would contradict the cell. What
+ * answered before counts no more once the destination refuses itself: its server is gone.
  */
 export function attachControls(
   probes: readonly ProbeResult[],
@@ -55,12 +59,13 @@ export function attachControls(
 ): ProbeResult[] {
   const now = byDestination(recordControls(probes, at));
   const before = byDestination(earlier);
+  const gone = refusedThemselves(probes);
   return probes.map((probe) => ({
     ...probe,
     cells: probe.cells.map((cell) => {
       if (cell.observation === undefined || cell.observation.outcome === "allowed") return cell;
       const key = controlKey(probe.kind, cell);
-      const control = findControl(cell.key.from, now.get(key) ?? [], before.get(key) ?? []);
+      const control = findControl(cell.key.from, now.get(key) ?? [], gone.has(key) ? [] : (before.get(key) ?? []));
       return control === undefined ? cell : { ...cell, control };
     }),
   }));
@@ -73,10 +78,23 @@ function findControl(
 ): PositiveControl | undefined {
   const others = now.filter((control) => control.from !== from);
   const found =
-    others.find(({ isLoopback }) => !isLoopback) ?? others[0] ?? before.find((control) => control.from === from) ?? before[0];
+    others.find(({ isLoopback }) => !isLoopback) ??
+    others[0] ??
+    before.find((control) => control.from === from) ??
+    before[0];
   if (found === undefined) return undefined;
   const by = found.isLoopback ? "itself" : found.from === from ? "before" : "another-source";
   return { by, from: found.from, at: found.at };
+}
+
+function refusedThemselves(probes: readonly ProbeResult[]): Set<string> {
+  return new Set(
+    probes.flatMap(({ kind, cells }) =>
+      cells
+        .filter(({ key, observation }) => key.from === key.to && observation?.outcome === "rejected")
+        .map((cell) => controlKey(kind, cell)),
+    ),
+  );
 }
 
 function keepFew(controls: readonly RecordedControl[]): RecordedControl[] {

@@ -24,8 +24,7 @@ export function scoreProbe(
   const points = probe.points ?? (own.length > 0 ? DEFAULT_TASK_POINTS : 0);
   const goals = probe.cells.filter((cell) => cell.passedBefore !== true);
   const possible = goals.length === 0 ? 0 : points;
-  const isVoid =
-    hasBrokenGuard(probe) || (own.length > 0 && own.every((task) => brokenGuards(task, all).length > 0));
+  const isVoid = hasBrokenGuard(probe) || (own.length > 0 && own.every((task) => brokenGuards(task, all).length > 0));
   const passed = goals.filter((cell) => cell.verdict === "pass" && (tasks.length === 0 || cell.passedBefore === false));
   return { ...probe, possible, earned: isVoid || possible === 0 ? 0 : share(possible, passed.length, goals.length) };
 }
@@ -39,7 +38,10 @@ export function judgeTask(task: TaskToJudge, scored: readonly JudgedProbe[]): Ju
     Math.round(probes.reduce((total, probe) => total + pick(probe), 0) * 100) / 100;
   return {
     text: task.text,
-    verdict: combineVerdicts([...probes.map(({ verdict }) => verdict), ...(isComplete ? [] : ["inconclusive" as const])]),
+    verdict: combineVerdicts([
+      ...probes.map(({ verdict }) => verdict),
+      ...(isComplete ? [] : ["inconclusive" as const]),
+    ]),
     earned: voidedBy.length > 0 ? 0 : points(({ earned }) => earned),
     possible: points(({ possible }) => possible),
     probes: [...task.probes],

@@ -27,7 +27,9 @@ export interface CellContext {
 export function judgeCell(cell: Cell, context: CellContext): ReasonedVerdict {
   const { expected, observation } = cell;
   if (expected === undefined) {
-    return inconclusive(`nothing to compare with: ${cell.why?.notGradable ?? "the reference cannot say what to expect"}`);
+    return inconclusive(
+      `nothing to compare with: ${cell.why?.notGradable ?? "the reference cannot say what to expect"}`,
+    );
   }
   if (expected === "policy") return inconclusive("the reference policies' verdict was never worked out");
   if (observation === undefined) return inconclusive("never probed");
@@ -65,10 +67,14 @@ function judgeBlocked(observation: Observation, control: PositiveControl | undef
   const { outcome, proof, reason } = observation;
   if (outcome === "allowed") return unexpected("blocked", observation);
   if (outcome === "rejected" && proof === undefined) {
-    return inconclusive(`refused is not blocked: ${reason}; nothing may listen there, and no rule is shown that refused it`);
+    return inconclusive(
+      `refused is not blocked: ${reason}; nothing may listen there, and no rule is shown that refused it`,
+    );
   }
   if (control === undefined) {
-    return inconclusive(`${outcome}, but the destination has answered nobody, so its silence proves nothing: ${reason}`);
+    return inconclusive(
+      `${outcome}, but the destination has answered nobody, so its silence proves nothing: ${reason}`,
+    );
   }
   const shown = proof === undefined ? "" : ` by ${proof.direction} policy on ${proof.node}`;
   return { verdict: "pass", reason: `${outcome}${shown} as expected; ${describeControl(control)}` };

@@ -34,19 +34,14 @@ function dotted(bytes: Buffer | undefined): string {
 }
 
 function header(type: number, flags: number): NetlinkMessage {
-  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(
-    Uint8Array.of(AF_INET, 0, 0, 0),
-  );
+  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(AF_INET, 0, 0, 0));
 }
 
 /**
  * Deletes the IPv4 UDP entries for which `isStale` says so; returns how many. kube-proxy does this when an endpoint of a
  * UDP Service goes: the translation of a flow is kept for as long as packets come, even towards nobody.
  */
-export function deleteUdpConnections(
-  socket: NetlinkSocket,
-  isStale: (connection: UdpConnection) => boolean,
-): number {
+export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection: UdpConnection) => boolean): number {
   let deleted = 0;
   for (const { payload } of socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP))) {
     const attributes = payload.subarray(4);
@@ -64,10 +59,7 @@ export function deleteUdpConnections(
       answeredBy: dotted(attributeValue(replyAddresses, CTA_IP_V4_SRC)),
     };
     if (!isStale(connection)) continue;
-    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(
-      CTA_TUPLE_ORIG | NLA_F_NESTED,
-      original,
-    );
+    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, original);
     // It may have expired since the dump.
     socket.request([
       {

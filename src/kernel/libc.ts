@@ -48,15 +48,25 @@ export const calls = {
     length: number,
     flags: number,
   ) => number,
-  setsockopt: libc.func(
-    "int setsockopt(int fd, int level, int name, const void *value, uint32_t length)",
-  ) as (fd: number, level: number, name: number, value: Uint8Array, length: number) => number,
-  getsockopt: libc.func(
-    "int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)",
-  ) as (fd: number, level: number, name: number, value: Uint8Array, length: [number]) => number,
-  getsockname: libc.func(
-    "int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)",
-  ) as (fd: number, address: Uint8Array, length: [number]) => number,
+  setsockopt: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)") as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: number,
+  ) => number,
+  getsockopt: libc.func("int getsockopt(int fd, int level, int name, _Out_ void *value, _Inout_ uint32_t *length)") as (
+    fd: number,
+    level: number,
+    name: number,
+    value: Uint8Array,
+    length: [number],
+  ) => number,
+  getsockname: libc.func("int getsockname(int fd, _Out_ void *address, _Inout_ uint32_t *length)") as (
+    fd: number,
+    address: Uint8Array,
+    length: [number],
+  ) => number,
   epoll_create1: libc.func("int epoll_create1(int flags)") as (flags: number) => number,
   epoll_ctl: libc.func("int epoll_ctl(int epfd, int op, int fd, const void *event)") as (
     epfd: number,
@@ -64,9 +74,12 @@ export const calls = {
     fd: number,
     event: Uint8Array,
   ) => number,
-  epoll_wait: libc.func(
-    "int epoll_wait(int epfd, _Out_ void *events, int maxEvents, int timeoutMs)",
-  ) as (epfd: number, events: Uint8Array, maxEvents: number, timeoutMs: number) => number,
+  epoll_wait: libc.func("int epoll_wait(int epfd, _Out_ void *events, int maxEvents, int timeoutMs)") as (
+    epfd: number,
+    events: Uint8Array,
+    maxEvents: number,
+    timeoutMs: number,
+  ) => number,
   mount: libc.func(
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
   ) as (source: string, target: string, type: string, flags: number, data: string) => number,
@@ -79,9 +92,7 @@ export const calls = {
   ) => number,
 } as const;
 
-const errnoNames = new Map(
-  Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]),
-);
+const errnoNames = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]));
 
 /** The name ("ECONNREFUSED") of an errno number. */
 export function errnoName(errno: number): string {

@@ -21,8 +21,7 @@ export function enterNamespace<T>(fd: number, home: number, work: () => T): T {
   inside = true;
   try {
     const result = work();
-    if (result instanceof Promise)
-      throw new Error("work given to enterNamespace must not be asynchronous");
+    if (result instanceof Promise) throw new Error("work given to enterNamespace must not be asynchronous");
     return result;
   } finally {
     inside = false;

@@ -26,9 +26,7 @@ export class NetlinkError extends Error {
   readonly request: string;
 
   constructor(request: string, errno: number, kernelMessage: string | undefined) {
-    super(
-      `${request}: ${errnoName(errno)}${kernelMessage === undefined ? "" : `: ${kernelMessage}`}`,
-    );
+    super(`${request}: ${errnoName(errno)}${kernelMessage === undefined ? "" : `: ${kernelMessage}`}`);
     this.name = "NetlinkError";
     this.request = request;
     this.errno = errno;
@@ -65,8 +63,7 @@ export class NetlinkSocket {
 
   /** Carries the requests out in order; throws the first that the kernel refused, after which later ones may have been done. */
   request(requests: readonly NetlinkRequest[]): void {
-    for (let start = 0; start < requests.length; start += BATCH)
-      this.batch(requests.slice(start, start + BATCH));
+    for (let start = 0; start < requests.length; start += BATCH) this.batch(requests.slice(start, start + BATCH));
   }
 
   private batch(requests: readonly NetlinkRequest[]): void {
@@ -81,11 +78,7 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     let failure: NetlinkError | undefined;
     for (;;) {
-      const length = check(
-        "recv",
-        calls.recv(this.fd, this.reply, this.reply.length, 0),
-        "netlink",
-      );
+      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
       for (let offset = 0; offset + 16 <= length;) {
         const size = this.reply.readUInt32LE(offset);
         const type = this.reply.readUInt16LE(offset + 4);
@@ -94,11 +87,7 @@ export class NetlinkSocket {
           const errno = -this.reply.readInt32LE(offset + 16);
           const request = requests[sequence - first];
           if (errno !== 0 && request !== undefined && !accepts(request, errno)) {
-            failure ??= new NetlinkError(
-              request.describe(),
-              errno,
-              this.extendedMessage(offset, size),
-            );
+            failure ??= new NetlinkError(request.describe(), errno, this.extendedMessage(offset, size));
           }
           if (sequence === this.sequence) {
             if (failure !== undefined) throw failure;
@@ -132,11 +121,7 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     const answers: { type: number; payload: Buffer }[] = [];
     for (;;) {
-      const length = check(
-        "recv",
-        calls.recv(this.fd, this.reply, this.reply.length, 0),
-        "netlink",
-      );
+      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
       for (let offset = 0; offset + 16 <= length;) {
         const size = this.reply.readUInt32LE(offset);
         const type = this.reply.readUInt16LE(offset + 4);
@@ -163,7 +148,5 @@ export class NetlinkSocket {
 }
 
 function accepts(request: NetlinkRequest, errno: number): boolean {
-  return (
-    (request.mayExist === true && errno === EXISTS) || (request.tolerate?.includes(errno) ?? false)
-  );
+  return (request.mayExist === true && errno === EXISTS) || (request.tolerate?.includes(errno) ?? false);
 }

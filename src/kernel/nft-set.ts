@@ -23,16 +23,8 @@ const ENOENT = 2;
  * table or set has no keys. `socket` is a NETLINK_NETFILTER socket of the namespace. Takes 1–2 µs a key, against about
  * 10 for a `nft list set` parsed from JSON.
  */
-export function readSetKeys(
-  socket: NetlinkSocket,
-  family: keyof typeof FAMILY,
-  table: string,
-  set: string,
-): Buffer[] {
-  const message = new NetlinkMessage(
-    (NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM,
-    NLM_F_REQUEST | NLM_F_DUMP,
-  );
+export function readSetKeys(socket: NetlinkSocket, family: keyof typeof FAMILY, table: string, set: string): Buffer[] {
+  const message = new NetlinkMessage((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM, NLM_F_REQUEST | NLM_F_DUMP);
   message
     .bytes(Uint8Array.of(FAMILY[family], 0, 0, 0))
     .text(SET_ELEM_LIST_TABLE, table)

@@ -36,9 +36,7 @@ function open(): Library {
     free: handle.func("nft_ctx_free", "void", [pointer]) as Library["free"],
     bufferOutput: handle.func("nft_ctx_buffer_output", "int", [pointer]) as Library["bufferOutput"],
     bufferError: handle.func("nft_ctx_buffer_error", "int", [pointer]) as Library["bufferError"],
-    output: handle.func("nft_ctx_get_output_buffer", "const char *", [
-      pointer,
-    ]) as Library["output"],
+    output: handle.func("nft_ctx_get_output_buffer", "const char *", [pointer]) as Library["output"],
     error: handle.func("nft_ctx_get_error_buffer", "const char *", [pointer]) as Library["error"],
     setOutputFlags: handle.func("nft_ctx_output_set_flags", "void", [
       pointer,

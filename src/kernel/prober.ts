@@ -81,9 +81,7 @@ function sourceOf(fd: number): { address: string; port: number } | undefined {
   if (calls.getsockname(fd, name, [28]) < 0) return undefined;
   const port = name.readUInt16BE(2);
   if (name.readUInt16LE(0) === 2) return { address: [...name.subarray(4, 8)].join("."), port };
-  const groups = Array.from({ length: 8 }, (_, index) =>
-    name.readUInt16BE(8 + index * 2).toString(16),
-  );
+  const groups = Array.from({ length: 8 }, (_, index) => name.readUInt16BE(8 + index * 2).toString(16));
   return { address: groups.join(":"), port };
 }
 
@@ -121,14 +119,10 @@ class Round {
       const name = socketAddress(target.address, target.port);
       if (target.protocol === "tcp") {
         // RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range.
-        check(
-          "setsockopt",
-          calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8),
-        );
+        check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8));
       }
       this.open.set(fd, { target, fd, startedAt });
-      if (calls.connect(fd, name, name.length) < 0 && lastErrno() !== EINPROGRESS)
-        return this.fail(fd, lastErrno());
+      if (calls.connect(fd, name, name.length) < 0 && lastErrno() !== EINPROGRESS) return this.fail(fd, lastErrno());
       if (target.protocol === "udp") {
         const payload = target.port === 53 ? dnsQuery : udpGreeting;
         if (calls.send(fd, payload, payload.length, 0) < 0) return this.fail(fd, lastErrno());
@@ -154,8 +148,7 @@ class Round {
     if (probe === undefined) return;
     this.open.delete(fd);
     const source = sourceOf(fd);
-    const retransmits =
-      probe.target.protocol === "tcp" && outcome === "answered" ? retransmitsOf(fd) : 0;
+    const retransmits = probe.target.protocol === "tcp" && outcome === "answered" ? retransmitsOf(fd) : 0;
     calls.close(fd);
     const latencyMs = performance.now() - probe.startedAt;
     this.outcomes.push({
@@ -181,8 +174,7 @@ class Round {
       this.closeDropped(dropped);
       quietMs = Math.min(quietMs * 2, LONGEST_QUIET_MS);
     }
-    for (const fd of [...this.open.keys()])
-      this.finish(fd, "no-answer", "no answer before the deadline");
+    for (const fd of [...this.open.keys()]) this.finish(fd, "no-answer", "no answer before the deadline");
   }
 
   close(): void {
@@ -191,10 +183,7 @@ class Round {
   }
 
   private poll(timeoutMs: number): number {
-    const ready = check(
-      "epoll_wait",
-      calls.epoll_wait(this.epoll, this.events, EVENTS_A_WAIT, timeoutMs),
-    );
+    const ready = check("epoll_wait", calls.epoll_wait(this.epoll, this.events, EVENTS_A_WAIT, timeoutMs));
     for (let index = 0; index < ready; index++) {
       const probe = this.open.get(this.events.readInt32LE(index * EVENT_BYTES + EVENT_DATA));
       if (probe !== undefined) this.ready(probe);
@@ -242,11 +231,7 @@ class Round {
  * epoll(7). A flow that `dropped` names does not wait for the deadline. Blocks the calling thread, so it belongs on a
  * worker of its own. Targets beyond 8192 go in further rounds, each with its own deadline.
  */
-export function probeAll(
-  targets: readonly ProbeTarget[],
-  deadlineMs: number,
-  dropped: DropLookup,
-): ProbeOutcome[] {
+export function probeAll(targets: readonly ProbeTarget[], deadlineMs: number, dropped: DropLookup): ProbeOutcome[] {
   const outcomes: ProbeOutcome[] = [];
   for (let start = 0; start < targets.length; start += ROUND) {
     const round = new Round();

@@ -123,15 +123,8 @@ function linkAttributes(
 
 type Of<Name extends NetOp["op"]> = Extract<NetOp, { op: Name }>;
 
-function vethAdd(
-  op: Of<"veth-add">,
-  indexes: InterfaceIndexes,
-  peer: PeerNamespace,
-): NetlinkMessage {
-  const message = linkAttributes(
-    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
-    op,
-  );
+function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamespace): NetlinkMessage {
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
   const peerIndex = peer.indexes.add(op.peer.name);
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "veth").nested(INFO_DATA, () => {
@@ -144,10 +137,7 @@ function vethAdd(
 
 function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequest[] {
   const { mtu, ...link } = op;
-  const message = linkAttributes(
-    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
-    link,
-  );
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), link);
   message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
   const requests: NetlinkRequest[] = [{ message, describe: () => JSON.stringify(op) }];
   // An MTU given at creation follows the ports' from the first one on; one that is set afterwards stays.
@@ -156,10 +146,7 @@ function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequ
 }
 
 function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessage {
-  const message = linkAttributes(
-    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))),
-    op,
-  );
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "vxlan").nested(INFO_DATA, () => {
       message
@@ -184,12 +171,8 @@ function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[
     requests.push({ message, describe });
   }
   if (op.hairpin !== undefined) {
-    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(
-      ifinfo(index, 0, AF_BRIDGE),
-    );
-    message.nested(IFLA.protinfo | NLA_F_NESTED, () =>
-      message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0),
-    );
+    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(ifinfo(index, 0, AF_BRIDGE));
+    message.nested(IFLA.protinfo | NLA_F_NESTED, () => message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0));
     requests.push({ message, describe });
   }
   return requests;
@@ -202,9 +185,7 @@ function addressAdd(op: Of<"address-add">, indexes: InterfaceIndexes): NetlinkMe
   header.writeUInt8(SCOPES[op.scope ?? "global"], 3);
   header.writeUInt32LE(indexes.of(op.dev), 4);
   const message = new NetlinkMessage(RTM_NEWADDR, CREATE).bytes(header);
-  message
-    .attribute(IFA.local, addressBytes(op.address))
-    .attribute(IFA.address, addressBytes(op.address));
+  message.attribute(IFA.local, addressBytes(op.address)).attribute(IFA.address, addressBytes(op.address));
   if (op.noPrefixRoute === true) message.u32(IFA.flags, IFA_F_NOPREFIXROUTE);
   return message;
 }
@@ -220,10 +201,7 @@ function route(op: RouteOp, indexes: InterfaceIndexes): NetlinkMessage {
   const isDelete = op.op === "route-delete";
   const header = Buffer.alloc(12);
   header.writeUInt8(family, 0);
-  header.writeUInt8(
-    op.to === "default" ? 0 : length === undefined ? hostLength : Number(length),
-    1,
-  );
+  header.writeUInt8(op.to === "default" ? 0 : length === undefined ? hostLength : Number(length), 1);
   header.writeUInt8(RT_TABLE_MAIN, 4);
   header.writeUInt8(isDelete ? 0 : (op.protocol ?? 3), 5);
   header.writeUInt8(isDelete ? 255 : SCOPES[scope], 6);
@@ -251,10 +229,7 @@ function neighbour(
   header.writeInt32LE(indexes.of(op.dev), 4);
   header.writeUInt16LE(isFdb ? NUD_PERMANENT | NUD_NOARP : NUD_PERMANENT, 8);
   header.writeUInt8(isFdb ? NTF_SELF : 0, 10);
-  return new NetlinkMessage(
-    isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH,
-    isDelete ? NLM_F_REQUEST : REPLACE,
-  )
+  return new NetlinkMessage(isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH, isDelete ? NLM_F_REQUEST : REPLACE)
     .bytes(header)
     .attribute(NDA.dst, addressBytes(destination))
     .attribute(NDA.lladdr, macBytes(op.lladdr));
@@ -274,18 +249,14 @@ export function requestsFor(
     case "link-up":
       return [
         {
-          message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(
-            ifinfo(indexes.of(op.name), IFF_UP),
-          ),
+          message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name), IFF_UP)),
           describe,
         },
       ];
     case "link-set":
       return linkSet(op, indexes);
     case "link-delete": {
-      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(
-        ifinfo(indexes.of(op.name)),
-      );
+      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name)));
       indexes.delete(op.name);
       return [{ message, describe, tolerate: [ENODEV] }];
     }

@@ -1,4 +1,6 @@
 import { existsSync, lstatSync, readlinkSync } from "node:fs";
+import type { Writable } from "node:stream";
+import { ignoreSetgroups } from "./seccomp.ts";
 
 export interface SandboxOptions {
   /** UTS name inside. */
@@ -36,12 +38,17 @@ function systemMounts(): string[] {
     if (stat.isSymbolicLink()) args.push("--symlink", readlinkSync(path), path);
     else args.push("--ro-bind", path, path);
   }
-  for (const name of SHARED_ETC)
-    if (existsSync(`/etc/${name}`)) args.push("--ro-bind", `/etc/${name}`, `/etc/${name}`);
+  for (const name of SHARED_ETC) if (existsSync(`/etc/${name}`)) args.push("--ro-bind", `/etc/${name}`, `/etc/${name}`);
   return args;
 }
 
 let mounts: string[] | undefined;
+
+/** The descriptor on which the sandbox expects {@link seccompProgram}. */
+export const SECCOMP_FD = 3;
+
+/** What to write to {@link SECCOMP_FD} of the command; empty where the architecture has no program, and no such descriptor. */
+export const seccompProgram: Buffer = ignoreSetgroups() ?? Buffer.alloc(0);
 
 /**
  * The bwrap(1) command that runs `argv` where it can see the system's programs read-only and nothing else of the host:
@@ -84,8 +91,8 @@ export function sandboxCommand(argv: readonly string[], options: SandboxOptions)
     "/tmp",
   );
   args.push("--dir", "/run", "--dir", "/root", "--dir", "/var/tmp");
-  for (const [name, path] of Object.entries(options.etc))
-    args.push("--ro-bind", path, `/etc/${name}`);
+  for (const [name, path] of Object.entries(options.etc)) args.push("--ro-bind", path, `/etc/${name}`);
+  if (seccompProgram.length > 0) args.push("--seccomp", String(SECCOMP_FD));
   args.push("--remount-ro", "/", "--chdir", "/tmp", "--clearenv");
   const env = {
     PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -95,4 +102,12 @@ export function sandboxCommand(argv: readonly string[], options: SandboxOptions)
   };
   for (const [name, value] of Object.entries(env)) args.push("--setenv", name, value);
   return [...args, "--", ...argv];
+}
+
+/** Gives a started sandbox its seccomp program, on the pipe that is its descriptor {@link SECCOMP_FD}. */
+export function sendSeccompProgram(child: { stdio: readonly unknown[] }): void {
+  const pipe = child.stdio[SECCOMP_FD] as Writable | null | undefined;
+  // A command that never started has closed it already; its own error says so.
+  pipe?.on("error", () => undefined);
+  pipe?.end(seccompProgram);
 }

@@ -24,10 +24,7 @@ export function socketAddress(address: string, port: number): Uint8Array {
   bytes.writeUInt16BE(port, 2);
   if (family === AF_INET) {
     const parts = address.split(".").map(Number);
-    if (
-      parts.length !== 4 ||
-      parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)
-    ) {
+    if (parts.length !== 4 || parts.some((part) => !Number.isInteger(part) || part < 0 || part > 255)) {
       throw new LabError("BAD_ADDRESS", `"${address}" is not an IP address`);
     }
     bytes.set(parts, 4);

@@ -2,10 +2,7 @@ import type { Container, ContainerPort, IntOrString, Pod, PodSpec, Protocol } fr
 
 /** Whether the pod's Ready condition is True; a pod without the condition is not ready. */
 export function isPodReady(pod: Pod): boolean {
-  return (
-    pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ??
-    false
-  );
+  return pod.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }
 
 /** Whether the pod has ended for good (Succeeded or Failed): it then has no network and is no endpoint. */
@@ -53,11 +50,7 @@ export function resolveNamedPort(spec: PodSpec, name: string, protocol: Protocol
  * The number a Service's targetPort means in this pod, undefined where the name is not declared with the protocol
  * (such a pod is no endpoint of that Service port).
  */
-export function resolveTargetPort(
-  spec: PodSpec,
-  port: IntOrString,
-  protocol: Protocol,
-): number | undefined {
+export function resolveTargetPort(spec: PodSpec, port: IntOrString, protocol: Protocol): number | undefined {
   return typeof port === "number" ? port : resolveNamedPort(spec, port, protocol)[0];
 }
 

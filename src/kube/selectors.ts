@@ -19,17 +19,12 @@ export function namespaceLabels(name: string, labels: Labels | undefined): Recor
  * (undefined here) matches nothing and an empty one matches everything; callers for which absence means something else
  * must say so themselves.
  */
-export function matchesSelector(
-  selector: LabelSelector | undefined,
-  labels: Labels | undefined,
-): boolean {
+export function matchesSelector(selector: LabelSelector | undefined, labels: Labels | undefined): boolean {
   if (selector === undefined) return false;
   const present = labels ?? {};
   return (
     matchesLabels(selector.matchLabels, present) &&
-    (selector.matchExpressions ?? []).every((requirement) =>
-      matchesRequirement(requirement, present),
-    )
+    (selector.matchExpressions ?? []).every((requirement) => matchesRequirement(requirement, present))
   );
 }
 
@@ -42,10 +37,7 @@ export function matchesLabels(wanted: Labels | undefined, labels: Labels | undef
 }
 
 /** One of matchExpressions; NotIn and DoesNotExist match objects that lack the key (labels.Requirement.Matches). */
-export function matchesRequirement(
-  requirement: LabelSelectorRequirement,
-  labels: Labels | undefined,
-): boolean {
+export function matchesRequirement(requirement: LabelSelectorRequirement, labels: Labels | undefined): boolean {
   const value = labelOf(labels, requirement.key);
   const values = requirement.values ?? [];
   switch (requirement.operator) {
@@ -62,10 +54,7 @@ export function matchesRequirement(
 
 /** Whether the selector matches every object: it has neither labels nor expressions. */
 export function isEmptySelector(selector: LabelSelector): boolean {
-  return (
-    Object.keys(selector.matchLabels ?? {}).length === 0 &&
-    (selector.matchExpressions ?? []).length === 0
-  );
+  return Object.keys(selector.matchLabels ?? {}).length === 0 && (selector.matchExpressions ?? []).length === 0;
 }
 
 /** The selector as kubectl prints it: `app=web,tier in (a,b),!debug`; `<all>` when empty. */

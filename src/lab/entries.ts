@@ -37,17 +37,20 @@ export function readKinds(list: unknown, at: YamlPath, sort: EntrySort, problems
     const kinds = Object.keys(item).filter((key) => sort.kinds.includes(key));
     const [kind] = kinds;
     if (kinds.length > 1) {
+      for (const extra of kinds.slice(1)) reportedKeys.add(JSON.stringify([...path, extra]));
       problems.errorAtKey("LAB_TWO_KINDS", [...path, kinds[1] as string], `a ${sort.noun} has one kind, this has ${kinds.join(" and ")}`, `make two ${sort.noun}s of it`);
       return undefined;
     }
     if (kind !== undefined) {
       if (item[kind] === null) {
+        reportedKeys.add(JSON.stringify([...path, kind]));
         problems.errorAtKey("LAB_MISSING_FIELD", [...path, kind], `${kind} has no options`);
         return undefined;
       }
       return { path, kind, fields: item };
     }
-    const stray = Object.keys(item).find((key) => !sort.fields.includes(key) && nearestName(key, sort.fields) === undefined) ?? Object.keys(item).find((key) => !sort.fields.includes(key));
+    const strays = Object.keys(item).filter((key) => !sort.fields.includes(key));
+    const stray = strays.find((key) => nearestName(key, sort.fields) === undefined) ?? strays[0];
     if (stray === undefined) {
       problems.problems.push(missingKind(path, sort, problems));
     } else {

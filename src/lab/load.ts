@@ -4,20 +4,20 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { sortProblems } from "../core/format-error.ts";
 import type { YamlDocument } from "../core/yaml-document.ts";
 import { isMapping, parseYaml } from "../core/yaml-source.ts";
+import type { PlannedTask } from "../plan/types.ts";
+import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
-import { parseWith } from "./issues.ts";
-import { readPlainFile, isMissing, ManifestFiles } from "./manifest-files.ts";
-import { describe } from "./issues.ts";
-import { readKinds, type Entry } from "./entries.ts";
+import { readCluster } from "./cluster.ts";
+import { describe, parseWith } from "./issues.ts";
+import { isMissing, ManifestFiles, readPlainFile } from "./manifest-files.ts";
+import { prepareLab, type ProbeEntry, type ReadProbe } from "./prepare.ts";
 import { ProblemList } from "./problems.ts";
-import { defaultProbeName, liftFrom, readProbe, type LiftedProbe } from "./read-entries.ts";
-import { readClusterNetwork } from "./cluster.ts";
-import { readStepsAndSolutions } from "./read-manifests.ts";
+import { defaultProbeName, readProbe } from "./read-entries.ts";
+import { KnownNamespaces, readSolution, readSteps } from "./read-manifests.ts";
 import type { LabRegistries } from "./registries.ts";
-import { labSchema, PROBE_FIELDS, type LabInput } from "./schema.ts";
+import { labSchema, type LabInput } from "./schema.ts";
 import { readTopology, resolveTopology, TOPOLOGIES_DIRECTORY } from "./topology.ts";
-import type { Lab } from "./types.ts";
-import type { PlannedProbe, PlannedTopology } from "../plan/types.ts";
+import type { Lab, LabCni } from "./types.ts";
 
 /** Where to look; the defaults suit everyone but tests. */
 export interface LoadOptions {
@@ -30,7 +30,7 @@ export interface LoadedLab {
   warnings: LabWarning[];
 }
 
-/** Beyond this many, the first ones are to be mended first. */
+/** Whoever has more problems than this mends the first ones first. */
 const MAX_PROBLEMS = 100;
 
 /**
@@ -41,41 +41,124 @@ export async function loadLab(target: string, registries: LabRegistries, options
   const file = await findLabFile(target);
   const document = await readDocument(file);
   const list = new ProblemList(document);
-  const raw = document.value as Record<string, unknown>;
-  const { input, probes, steps, fromPaths } = prepare(raw, registries, list);
-  const parsed = parseWith(labSchema(registries), input, document, {
-    inFile: (at) => (at[0] === "probes" && at[2] === "from" ? (fromPaths.get(at[1] as number) ?? at) : at),
-  });
+  const { input, inFile, steps, probes, hasAllSteps } = prepareLab(document.value as Record<string, unknown>, registries, list);
+  const parsed = parseWith(labSchema(registries), input, document, { inFile });
   list.problems.push(...parsed.problems);
 
-  const cluster = readClusterNetwork(input["cluster"], list);
+  const cluster = readCluster(input["cluster"], list);
   const directory = await realpath(path.dirname(file));
-  const files = new ManifestFiles(directory, path.dirname(file), cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs[0] as string, dnsAddress: cluster.dnsAddress });
-  const { scenario, tasks, isComplete } = await readStepsAndSolutions(steps, input["tasks"], registries, files, list);
-  const planned = probes.map((entry) =>
-    entry === undefined ? undefined : readProbe(entry.entry, entry.lifted, registries.probes[entry.entry.kind] as LabRegistries["probes"][string], list),
-  );
-  const topology = parsed.value === undefined ? undefined : readLabTopology(parsed.value, list, options);
+  const network = cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs.join(), dnsAddress: cluster.dnsAddress };
+  const files = new ManifestFiles(directory, path.dirname(file), network);
+  const namespaces = new KnownNamespaces();
+  const scenario = await readSteps(steps, registries, files, namespaces, list);
+  const tasks = await readTasks(input["tasks"], files, namespaces, list);
+  const planned = readProbes(probes, registries, list);
+  const topology = parsed.value === undefined ? undefined : topologyOf(parsed.value, list, options);
 
   if (parsed.value !== undefined && topology !== undefined && cluster !== undefined) {
+    const { metadata, cnis, providers } = parsed.value;
     const lab: Lab = {
       file,
       directory,
-      ...metadataOf(parsed.value),
+      name: metadata.name,
+      title: metadata.title,
+      ...(metadata.level === undefined ? {} : { level: metadata.level }),
+      ...(metadata.minutes === undefined ? {} : { minutes: metadata.minutes }),
+      ...(metadata.description === undefined ? {} : { description: metadata.description }),
       topology,
       topologySpan: document.span(["topology"]),
       cni: cniOf(parsed.value, document),
-      cnis: parsed.value.cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
-      providers: parsed.value.providers,
+      cnis: cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
+      providers,
       cluster,
-      scenario,
-      probes: nameProbes(planned, probes),
+      scenario: scenario.map(({ step }) => step),
+      probes: planned.map(({ probe }) => probe),
       tasks,
     };
-    checkLab(lab, registries, list, { probePaths: probes.map((entry) => entry?.entry), stepEntries: steps, isComplete });
+    const knowsAllObjects = hasAllSteps && scenario.length === steps.length && files.problems.length === 0;
+    checkLab({ lab, steps: scenario, probes: planned, knowsAllObjects }, registries, list);
     if (list.problems.length === 0 && files.problems.length === 0) {
       return { lab, warnings: sortProblems([...list.warnings, ...files.warnings]) };
     }
   }
-  throw problemsOf([...list.problems, ...files.problems]);
+  // A lab's own problems come first; what its manifests lack follows file by file.
+  const own = list.problems.filter(({ span }) => span?.file === file);
+  const others = [...list.problems.filter(({ span }) => span?.file !== file), ...files.problems];
+  throw problemsOf(sortProblems([...own, ...others]));
+}
+
+function readProbes(entries: readonly ProbeEntry[], registries: LabRegistries, list: ProblemList): ReadProbe[] {
+  const seen = new Map<string, number>();
+  return entries.flatMap(({ entry, lifted }): ReadProbe[] => {
+    const probe = readProbe(entry, lifted, registries.probes[entry.kind] as ProbeKind, list);
+    if (probe === undefined) return [];
+    if (probe.name !== "") return [{ entry, lifted, probe }];
+    const name = defaultProbeName(entry.kind, lifted.fields);
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return [{ entry, lifted, probe: { ...probe, name: count === 1 ? name : `${name} (${count})` } }];
+  });
+}
+
+async function readTasks(raw: unknown, files: ManifestFiles, namespaces: KnownNamespaces, list: ProblemList): Promise<PlannedTask[]> {
+  const tasks: PlannedTask[] = [];
+  for (const [index, task] of (Array.isArray(raw) ? raw : []).entries()) {
+    if (!isMapping(task)) continue;
+    const path = ["tasks", index];
+    const solution = await readSolution(task["solution"], [...path, "solution"], files, namespaces.copy(), list);
+    const probes = Array.isArray(task["probes"]) ? task["probes"].filter((name): name is string => typeof name === "string") : [];
+    tasks.push({ text: String(task["text"]).trim(), probes, solution, span: list.document.span([...path, "text"]) });
+  }
+  return tasks;
+}
+
+function topologyOf(input: LabInput, list: ProblemList, options: LoadOptions): Lab["topology"] | undefined {
+  if (typeof input.topology !== "string") return resolveTopology("inline", input.topology, ["topology"], list);
+  return readTopology(input.topology, ["topology"], list, options.topologiesDirectory ?? TOPOLOGIES_DIRECTORY);
+}
+
+function cniOf({ cni }: LabInput, document: YamlDocument): LabCni {
+  if (typeof cni === "string") return { name: cni, options: {}, span: document.span(["cni"]) };
+  return { ...cni, span: document.span(["cni", "name"]) };
+}
+
+async function findLabFile(target: string): Promise<string> {
+  const missing = (what: string): LabProblems => new LabProblems([new LabError("LAB_FILE_NOT_FOUND", what, { hint: "name a lab file, or a folder with a lab.yaml in it" })]);
+  const isFolder = async (file: string): Promise<boolean> => {
+    try {
+      return (await stat(file)).isDirectory();
+    } catch (error) {
+      if (isMissing(error)) throw missing(`there is no ${describe(file)}`);
+      throw error;
+    }
+  };
+  if (!(await isFolder(target))) return target;
+  const file = path.join(target, "lab.yaml");
+  await isFolder(file);
+  return file;
+}
+
+async function readDocument(file: string): Promise<YamlDocument> {
+  const bytes = await readPlainFile(file, file);
+  if (bytes instanceof LabError) throw new LabProblems([bytes]);
+  const { documents, problems } = parseYaml(bytes, file);
+  if (problems.length > 0) throw problemsOf(problems);
+  const [document, second] = documents;
+  if (document === undefined || (document.value === null && second === undefined)) {
+    throw new LabProblems([new LabError("YAML_EMPTY", `${file} is empty`, { hint: "cnilab init writes a lab to start from" })]);
+  }
+  if (second !== undefined) {
+    const problem = new LabError("YAML_MULTIPLE_DOCUMENTS", "a lab file holds one document", { span: second.span([]), hint: "put manifests into files of their own" });
+    throw new LabProblems([problem]);
+  }
+  if (!isMapping(document.value)) {
+    throw new LabProblems([new LabError("YAML_NOT_A_MAP", `a lab must be a map, not ${describe(document.value)}`, { span: document.span([]) })]);
+  }
+  return document;
+}
+
+function problemsOf(problems: readonly LabError[]): LabProblems {
+  if (problems.length <= MAX_PROBLEMS) return new LabProblems(problems);
+  const rest = new LabError("LAB_MORE_PROBLEMS", `and ${problems.length - MAX_PROBLEMS} problems more`);
+  return new LabProblems([...problems.slice(0, MAX_PROBLEMS), rest]);
 }

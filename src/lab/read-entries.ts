@@ -17,11 +17,11 @@ export interface LiftedProbe {
   fromPath: YamlPath;
 }
 
-/** Takes `from` out of a kind's options, unless the kind has a `from` of its own. The lab's map is left as it is. */
+/** Takes `from` out of a kind's options, unless the kind starts nowhere (`source: "none"`), whose `from` is its own. */
 export function liftFrom(entry: Entry, kind: ProbeKind, problems: ProblemList): LiftedProbe {
   const beside = { fields: entry.fields, fromPath: [...entry.path, "from"] };
   const options = entry.fields[entry.kind];
-  if (!isMapping(options) || !("from" in options) || ownsFrom(kind.options)) return beside;
+  if (!isMapping(options) || !("from" in options) || kind.source === "none") return beside;
   const { from, ...others } = options;
   const fromPath = [...entry.path, entry.kind, "from"];
   if ("from" in entry.fields) {
@@ -29,12 +29,6 @@ export function liftFrom(entry: Entry, kind: ProbeKind, problems: ProblemList): 
     return { ...beside, fields: { ...entry.fields, [entry.kind]: others } };
   }
   return { fields: { ...entry.fields, from, [entry.kind]: others }, fromPath };
-}
-
-/** Whether an options schema has a field `from`; looks through transforms. */
-export function ownsFrom(schema: unknown): boolean {
-  const { def } = (schema as { _zod: { def: { shape?: object; in?: unknown } } })._zod;
-  return def.shape === undefined ? def.in !== undefined && ownsFrom(def.in) : "from" in def.shape;
 }
 
 /**
@@ -73,7 +67,7 @@ function checkSource(entry: Entry, from: unknown, fromPath: YamlPath, kind: Prob
     return false;
   }
   if (need === "none" && from !== undefined) {
-    problems.errorAtKey("LAB_BAD_VALUE", fromPath, `a ${entry.kind} probe takes no from`, "remove the line");
+    problems.errorAtKey("LAB_BAD_VALUE", fromPath, `a ${entry.kind} probe takes no from beside its options`, `see what may stand inside ${entry.kind}`);
     return false;
   }
   return true;

@@ -124,8 +124,12 @@ function nonEmpty<Item>(items: readonly Item[] | undefined): readonly Item[] | u
 
 function invalid({ placed, direction, index }: RuleRef, message: string): LabError {
   const { namespace = "default", name } = placed.policy.metadata;
-  return new LabError("POLICY_INVALID", `NetworkPolicy ${namespace}/${name}, ${direction} rule ${index + 1}: ${message}`, {
-    hint: "the API server refuses this policy; see kubernetes.io/docs/concepts/services-networking/network-policies",
-    span: placed.ruleSpans?.[direction][index] ?? placed.span,
-  });
+  return new LabError(
+    "POLICY_INVALID",
+    `NetworkPolicy ${namespace}/${name}, ${direction} rule ${index + 1}: ${message}`,
+    {
+      hint: "the API server refuses this policy; see kubernetes.io/docs/concepts/services-networking/network-policies",
+      span: placed.ruleSpans?.[direction][index] ?? placed.span,
+    },
+  );
 }

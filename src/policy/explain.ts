@@ -45,14 +45,21 @@ function explainSide(side: SideVerdict, flow: OracleFlow): string {
   const isolated = `${head}: isolated by ${list(side.isolatedBy.map(policyName))}`;
   if (side.allowedBy.length > 0) return `${isolated}; allowed by ${list(side.allowedBy.map(ruleName))}`;
   if (side.ownNode) return `${isolated}; no rule allows it, but a pod's own node is always allowed`;
-  const whom = side.direction === "egress" ? `to ${endName(flow.to)}${portSuffix(flow)}` : `from ${endName(flow.from)}${portSuffix(flow, " to ")}`;
+  const whom =
+    side.direction === "egress"
+      ? `to ${endName(flow.to)}${portSuffix(flow)}`
+      : `from ${endName(flow.from)}${portSuffix(flow, " to ")}`;
   return `${isolated}; no rule allows ${flow.protocol === "ICMP" ? "ICMP " : ""}${whom}`;
 }
 
 function nearMissLines(side: SideVerdict): string[] {
   return side.nearMisses.slice(0, NEAR_MISSES_SHOWN).map(({ rule, missedBy }) => {
     const parts = rule.placed.policy.spec[rule.direction]?.[rule.index];
-    const { from, to, ports } = (parts ?? {}) as { from?: NetworkPolicyPeer[]; to?: NetworkPolicyPeer[]; ports?: NetworkPolicyPort[] };
+    const { from, to, ports } = (parts ?? {}) as {
+      from?: NetworkPolicyPeer[];
+      to?: NetworkPolicyPeer[];
+      ports?: NetworkPolicyPort[];
+    };
     const wanted =
       missedBy === "port"
         ? `allows only ${list((ports ?? []).map(formatPort))}`
@@ -95,7 +102,9 @@ function list(items: readonly string[]): string {
 }
 
 function spansOf(side: SideVerdict): Span[] {
-  const deciding = side.allowedBy.map(({ placed, direction, index }) => placed.ruleSpans?.[direction][index] ?? placed.span);
+  const deciding = side.allowedBy.map(
+    ({ placed, direction, index }) => placed.ruleSpans?.[direction][index] ?? placed.span,
+  );
   return [...deciding, ...side.isolatedBy.map(({ span }) => span)].filter((span) => span !== undefined);
 }
 

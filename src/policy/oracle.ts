@@ -97,7 +97,10 @@ function openQuestion(flow: OracleFlow, sides: readonly JudgedSide[]): NotGradab
   if (flow.protocol === "ICMP") {
     const isIsolated = sides.some(({ verdict }) => verdict.isolatedBy.length > 0);
     return isIsolated
-      ? { cause: "protocol", text: "the API defines NetworkPolicy for TCP, UDP and SCTP; what happens to ICMP is up to the CNI" }
+      ? {
+          cause: "protocol",
+          text: "the API defines NetworkPolicy for TCP, UDP and SCTP; what happens to ICMP is up to the CNI",
+        }
       : undefined;
   }
   if (sides.some(({ byPolicy, verdict }) => byPolicy === "no" && !verdict.ownNode)) return undefined;
@@ -135,7 +138,9 @@ function indexPolicies(world: OracleWorld): (pod: OraclePod) => Record<Direction
   return (pod) => {
     let isolation = known.get(pod);
     if (isolation === undefined) {
-      const selecting = (byNamespace.get(pod.namespace) ?? []).filter(({ selector }) => matchesSelector(selector, pod.labels));
+      const selecting = (byNamespace.get(pod.namespace) ?? []).filter(({ selector }) =>
+        matchesSelector(selector, pod.labels),
+      );
       isolation = { egress: isolationBy(selecting, "egress"), ingress: isolationBy(selecting, "ingress") };
       known.set(pod, isolation);
     }

@@ -37,7 +37,12 @@ export function indexParties(world: OracleWorld): PartyIndex {
     const own = numeric(pod.addresses);
     const party: Unresolved =
       pod.hostNetwork === true
-        ? { pod: undefined, node: pod.node, addresses: own.length > 0 ? own : numeric(nodeAddresses.get(pod.node ?? "") ?? []), isLiteral: false }
+        ? {
+            pod: undefined,
+            node: pod.node,
+            addresses: own.length > 0 ? own : numeric(nodeAddresses.get(pod.node ?? "") ?? []),
+            isLiteral: false,
+          }
         : { pod, node: undefined, addresses: own, isLiteral: false };
     pods.set(`${pod.namespace}/${pod.name}`, party);
     if (pod.hostNetwork !== true) for (const address of own) register(byAddress, address, party);

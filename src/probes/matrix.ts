@@ -43,6 +43,7 @@ export const matrix = defineProbe<MatrixOptions>({
   kind: "matrix",
   summary: "tries every pair of pods on every port at once",
   options: matrixOptions,
+  source: "none",
   tools: [],
   references: () => [],
   run: async (options, _from, context) => {

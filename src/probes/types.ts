@@ -54,7 +54,7 @@ export interface ProbeKind<Options = unknown> {
   options: z.ZodType<Options>;
   /** Undefined: only allowed | blocked | rejected | policy. */
   expect?: z.ZodType<Record<string, unknown>>;
-  /** Whether the lab must say `from`; default "required". With "none" it is refused. */
+  /** Whether the lab must say `from`; default "required". A `from` inside the options is lifted out of them, but for "none". */
   source?: "required" | "optional" | "none";
   /** Host tools it runs, for doctor. */
   tools: readonly string[];

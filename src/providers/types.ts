@@ -129,13 +129,7 @@ export interface Capabilities {
   cnis: Record<string, readonly string[]>;
   probes: readonly string[];
   scenarios: readonly string[];
-  features: readonly (
-    | "external-host"
-    | "several-node-networks"
-    | "link-mtu"
-    | "drop-proof"
-    | "node-exec"
-  )[];
+  features: readonly ("external-host" | "several-node-networks" | "link-mtu" | "drop-proof" | "node-exec")[];
 }
 
 /** What doctor and the start of `up` find on this host. */

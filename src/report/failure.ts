@@ -21,7 +21,7 @@ export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint
     indent + describeKey(cell.key),
     ...field("expected", [describeExpectation(cell.expected)], paint),
     ...field("observed", [describeObservation(cell.observation)], paint),
-    ...field("verdict", [`${cell.verdict}: ${makeVisibleLine(cell.reason)}`], paint),
+    ...field("verdict", verdictLines(cell), paint),
     ...field("policy", policyLines(cell), paint),
     ...field("control", controlLines(cell), paint),
     ...(cell.observation?.evidence ?? []).flatMap((evidence) => evidenceLines(evidence, paint)),
@@ -33,6 +33,12 @@ export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint
 /** `labs/deny/lab.yaml:14`. */
 export function describePlace(span: Span): string {
   return `${makeVisibleLine(span.file)}:${span.line}`;
+}
+
+/** A failed connectivity cell is told by expected and observed alone. */
+function verdictLines(cell: JudgedCell): string[] {
+  if (cell.verdict === "fail" && typeof cell.expected === "string") return [];
+  return [`${cell.verdict}: ${makeVisibleLine(cell.reason)}`];
 }
 
 function policyLines(cell: JudgedCell): string[] {

@@ -6,8 +6,9 @@ import { renderFailure } from "./failure.ts";
 import { isMatrix, renderMatrix } from "./matrix.ts";
 import { verdictWords, type Report, type ReportOptions } from "./types.ts";
 
-/** Failures beyond this many are counted, not shown: the first ones nearly always say what is wrong. */
-const mostFailuresShown = 8;
+/** Failures beyond these are counted, not shown: the first ones nearly always say what is wrong. */
+const mostFailuresShown = 10;
+const mostFailuresOfOneProbe = 3;
 
 /** The report for people: results, matrices, tasks, failures with their evidence, a summary line. */
 export function renderTerminal(report: Report, { colour, width }: ReportOptions): string {
@@ -83,7 +84,13 @@ function failureBlocks(report: Report, paint: Paint): string[][] {
   );
   // What failed comes before what could not be told, so that the bound never hides a failure behind the latter.
   const ordered = [...all.filter(({ cell }) => cell.verdict === "fail"), ...all.filter(({ cell }) => cell.verdict !== "fail")];
-  const shown = ordered.slice(0, mostFailuresShown).map(({ probe, cell }) => renderFailure(probe, cell, paint));
+  const shownOf = new Map<JudgedProbe, number>();
+  const picked = ordered.filter(({ probe }) => {
+    const count = (shownOf.get(probe) ?? 0) + 1;
+    shownOf.set(probe, count);
+    return count <= mostFailuresOfOneProbe;
+  });
+  const shown = picked.slice(0, mostFailuresShown).map(({ probe, cell }) => renderFailure(probe, cell, paint));
   const left = ordered.length - shown.length;
   return left > 0 ? [...shown, [paint.dim(`… and ${left} more cells that did not pass; -o json has them all`)]] : shown;
 }

@@ -1,13 +1,11 @@
-import { cidrContains, parseCidr, parseIp } from "../core/ip.ts";
+import type { Span } from "../core/errors.ts";
+import { cidrContains, type IpAddress, parseCidr, parseIp } from "../core/ip.ts";
 import type { PolicyReason } from "../grade/types.ts";
-import { resolveTargetPort } from "../kube/pods.ts";
-import type { IntOrString, KubeObject, Pod, Protocol, Service } from "../kube/types.ts";
 import { explainVerdict } from "../policy/explain.ts";
 import { createOracle } from "../policy/oracle.ts";
-import type { OracleEnd, OracleVerdict, OracleWorld } from "../policy/types.ts";
+import type { OracleEnd, OracleFlow, OracleVerdict, OracleWorld } from "../policy/types.ts";
 import type { ProbeFlow } from "../probes/types.ts";
 import type { Source } from "../providers/types.ts";
-import { namespaceOf } from "./reference-objects.ts";
 
 /** What the policies expect of a flow. */
 export interface FlowAnswer {
@@ -25,8 +23,6 @@ export interface FlowOracle {
 
 /** What is needed besides the world to read a probe's flow. */
 export interface FlowContext {
-  /** Live objects: Services, and the ports of their pods. */
-  objects: readonly KubeObject[];
   serviceCidrs: readonly string[];
   /** Addresses of the host outside the cluster; none where the lab has no such host. */
   externalAddresses: readonly string[];
@@ -38,7 +34,7 @@ export interface FlowContext {
  */
 export function createFlowOracle(world: OracleWorld, context: FlowContext): FlowOracle {
   const oracle = createOracle(world);
-  const pods = new Map(world.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
+  const pods = new Set(world.pods.map(({ namespace, name }) => `${namespace}/${name}`));
   const nodes = new Set((world.nodes ?? []).map(({ name }) => name));
 
   const endOf = (source: Source): OracleEnd | string => {
@@ -60,11 +56,11 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
     answer(flow) {
       const from = endOf(flow.from);
       if (typeof from === "string") return unknown(from);
-      const targets = targetsOf(flow, context, (source) => endOf(source));
+      const targets = targetsOf(flow, context.serviceCidrs, endOf);
       if (typeof targets === "string") return unknown(targets);
-      const protocol = flow.protocol === "icmp" ? "ICMP" : protocolOf(flow);
-      const verdicts = targets.map(({ end, port }) => oracle.verdict({ from, to: end, protocol, port }));
-      return combine(verdicts);
+      const family = parseIp(flow.address)?.family;
+      const protocol = protocolOf(flow);
+      return combine(targets.map(({ end, port }) => oracle.verdict({ from, to: end, protocol, port, family })));
     },
   };
 }
@@ -75,41 +71,28 @@ interface Target {
 }
 
 /** Where the flow's packets go after Service translation, or why that is not known. */
-function targetsOf(flow: ProbeFlow, context: FlowContext, endOf: (source: Source) => OracleEnd | string): Target[] | string {
-  const service = context.objects.find((object) => isServiceAt(object, flow.address)) as Service | undefined;
-  if (service === undefined) {
-    if (isInAny(context.serviceCidrs, flow.address)) return `${flow.address} belongs to no Service`;
-    // The address itself says more than the object: it is what the packet carries.
+function targetsOf(
+  flow: ProbeFlow,
+  serviceCidrs: readonly string[],
+  endOf: (source: Source) => OracleEnd | string,
+): Target[] | string {
+  const address = parseIp(flow.address);
+  const isService = address !== undefined && serviceCidrs.some((cidr) => isIn(cidr, address));
+  // The address says more than the object: it is what the packet carries.
+  if (address !== undefined && !isService)
     return [{ end: { kind: "address", address: flow.address }, port: flow.port }];
+  if (isService && flow.protocol === "icmp") return `${flow.address} is a Service's address, and Services take no ICMP`;
+  if (flow.to.length === 0) return `no pods are known behind ${flow.address}`;
+  if (isService && flow.targetPorts?.length !== flow.to.length) {
+    return `the ports of the pods behind ${flow.address} are not known`;
   }
-  const name = `${namespaceOf(service)}/${service.metadata.name}`;
-  if (flow.protocol === "icmp") return `Service ${name} takes no ICMP`;
-  const servicePort = service.spec.ports?.find(
-    ({ port, protocol = "TCP" }) => port === flow.port && protocol === protocolOf(flow),
-  );
-  if (servicePort === undefined) return `Service ${name} has no port ${flow.port}/${protocolOf(flow)}`;
   const targets: Target[] = [];
-  for (const source of flow.to) {
+  for (const [index, source] of flow.to.entries()) {
     const end = endOf(source);
     if (typeof end === "string") return end;
-    const port = targetPort(source, servicePort.targetPort ?? servicePort.port, protocolOf(flow), context.objects);
-    if (port === undefined) return `a pod behind Service ${name} does not have its target port`;
-    targets.push({ end, port });
+    targets.push({ end, port: flow.targetPorts?.[index] ?? flow.port });
   }
-  return targets.length === 0 ? `Service ${name} has no pods behind it` : targets;
-}
-
-function targetPort(
-  source: Source,
-  port: IntOrString,
-  protocol: Protocol,
-  objects: readonly KubeObject[],
-): number | undefined {
-  if (typeof port === "number" || source.kind !== "pod") return typeof port === "number" ? port : undefined;
-  const pod = objects.find(
-    (object) => object.kind === "Pod" && namespaceOf(object) === source.namespace && object.metadata.name === source.name,
-  ) as Pod | undefined;
-  return pod === undefined ? undefined : resolveTargetPort(pod.spec, port, protocol);
+  return targets;
 }
 
 function combine(verdicts: readonly OracleVerdict[]): FlowAnswer {
@@ -124,7 +107,7 @@ function combine(verdicts: readonly OracleVerdict[]): FlowAnswer {
   const why: PolicyReason = {
     allowed,
     lines: [...new Set(reasons.flatMap(({ lines }) => lines))],
-    spans: reasons.flatMap(({ spans }) => spans).filter((span, index, all) => all.findIndex((other) => other.file === span.file && other.line === span.line) === index),
+    spans: uniqueSpans(reasons.flatMap(({ spans }) => spans)),
     ...(notGradable === undefined ? {} : { notGradable }),
   };
   const isLoopback = verdicts.every((verdict) => verdict.notGradable?.cause === "loopback");
@@ -133,25 +116,20 @@ function combine(verdicts: readonly OracleVerdict[]): FlowAnswer {
     : { why, isLoopback };
 }
 
+function uniqueSpans(spans: readonly Span[]): Span[] {
+  return [...new Map(spans.map((span) => [`${span.file}:${span.line}`, span])).values()];
+}
+
 function unknown(reason: string): FlowAnswer {
   return { why: { allowed: false, lines: [reason], spans: [], notGradable: reason }, isLoopback: false };
 }
 
-function protocolOf(flow: ProbeFlow): Protocol {
-  return flow.protocol === "udp" ? "UDP" : "TCP";
+function protocolOf({ protocol }: ProbeFlow): OracleFlow["protocol"] {
+  if (protocol === "icmp") return "ICMP";
+  return protocol === "udp" ? "UDP" : "TCP";
 }
 
-function isServiceAt(object: KubeObject, address: string): boolean {
-  if (object.kind !== "Service") return false;
-  const { clusterIP, clusterIPs } = (object as Service).spec;
-  return clusterIP === address || (clusterIPs ?? []).includes(address);
-}
-
-function isInAny(cidrs: readonly string[], text: string): boolean {
-  const address = parseIp(text);
-  if (address === undefined) return false;
-  return cidrs.some((cidr) => {
-    const block = parseCidr(cidr);
-    return block !== undefined && cidrContains(block, address);
-  });
+function isIn(cidr: string, address: IpAddress): boolean {
+  const block = parseCidr(cidr);
+  return block !== undefined && cidrContains(block, address);
 }

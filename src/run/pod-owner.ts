@@ -16,11 +16,15 @@ export function workloadOf(pod: Pod, objects: readonly KubeObject[]): WorkloadNa
   const namespace = namespaceOf(pod);
   let current: KubeObject = pod;
   for (;;) {
-    const controller: { kind: string; name: string } | undefined = current.metadata.ownerReferences?.find((owner) => owner.controller === true);
+    const controller: { kind: string; name: string } | undefined = current.metadata.ownerReferences?.find(
+      (owner) => owner.controller === true,
+    );
     if (controller === undefined) return { kind: current.kind, namespace, name: current.metadata.name };
     const next = objects.find(
       (object) =>
-        object.kind === controller.kind && namespaceOf(object) === namespace && object.metadata.name === controller.name,
+        object.kind === controller.kind &&
+        namespaceOf(object) === namespace &&
+        object.metadata.name === controller.name,
     );
     if (next === undefined || next === current) return { kind: controller.kind, namespace, name: controller.name };
     current = next;

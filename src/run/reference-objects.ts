@@ -34,7 +34,8 @@ function remove(objects: Map<string, PlannedObject>, kind: string, namespace: st
     const isIt = object.kind.toLowerCase() === kind.toLowerCase() && object.metadata.name === name;
     const isClusterScoped = object.kind === "Namespace";
     if (isIt && (isClusterScoped || namespaceOf(object) === namespace)) objects.delete(key);
-    else if (kind.toLowerCase() === "namespace" && !isClusterScoped && namespaceOf(object) === name) objects.delete(key);
+    else if (kind.toLowerCase() === "namespace" && !isClusterScoped && namespaceOf(object) === name)
+      objects.delete(key);
   }
 }
 

@@ -33,7 +33,9 @@ export function referenceWorld(source: WorldSource): OracleWorld {
     pods: livePods(source.objects).map((pod) =>
       describePod(pod, referenceTemplate(reference, workloadOf(pod, source.objects))),
     ),
-    policies: reference.filter(({ object }) => isPolicy(object)).map((planned) => placePolicy(planned, source.readText(planned.file))),
+    policies: reference
+      .filter(({ object }) => isPolicy(object))
+      .map((planned) => placePolicy(planned, source.readText(planned.file))),
   };
 }
 

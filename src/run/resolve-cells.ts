@@ -1,8 +1,8 @@
 import type { Cell, Expectation } from "../grade/types.ts";
 import type { PlannedCni, PlannedProbe } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
-import type { ProbedCell, ProbeFlow } from "../probes/types.ts";
-import type { FlowOracle } from "./flow-oracle.ts";
+import type { ProbedCell } from "../probes/types.ts";
+import type { FlowAnswer, FlowOracle } from "./flow-oracle.ts";
 
 /** What turns probed cells into cells to grade. */
 export interface Resolver {
@@ -14,9 +14,8 @@ export interface Resolver {
 }
 
 /**
- * Gives each cell its expectation, the reference policies' reason, the identity of its destination, and under
- * `expect: policy` takes out of the grade what policies cannot be seen by: a pod to itself, and silent ports that the
- * destination was never meant to serve.
+ * Gives each cell its expectation and the reference policies' reason, and under `expect: policy` takes out of the grade
+ * where no policy can be seen: a pod to itself, and silent ports that the destination was never meant to serve.
  */
 export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], resolver: Resolver): Cell[] {
   return cells.map((probed) => {
@@ -24,11 +23,7 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
     const wanted: Expectation = probed.expected ?? probe.expect;
     const expected = wanted === "policy" ? answer?.expected : wanted;
     const ungraded =
-      wanted === "policy" && answer?.isLoopback === true
-        ? "a pod to itself: CNIs differ"
-        : wanted === "policy"
-          ? undeclaredPort(probed, resolver.world)
-          : undefined;
+      probed.ungraded ?? (wanted === "policy" ? beyondPolicy(probed, answer, resolver.world) : undefined);
     const observation =
       probed.observation === undefined || probed.evidence === undefined
         ? probed.observation
@@ -39,7 +34,7 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
       ...(expected === undefined ? {} : { expected }),
       ...(observation === undefined ? {} : { observation }),
       ...(answer === undefined ? {} : { why: answer.why }),
-      ...(probed.flow === undefined ? {} : { destination: destinationOf(probed.flow) }),
+      ...(probed.destination === undefined ? {} : { destination: probed.destination }),
       ...(ungraded === undefined ? {} : { ungraded }),
     };
   });
@@ -51,14 +46,14 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
  */
 export function enforcementGap(cni: PlannedCni, cells: readonly Cell[]): string | undefined {
   if (cni.enforcesPolicy) return undefined;
-  const isNeeded = cells.some(({ expected, why }) => expected === "blocked" && why?.allowed === false);
+  const isNeeded = cells.some(
+    ({ expected, ungraded, why }) => ungraded === undefined && expected === "blocked" && why?.allowed === false,
+  );
   return isNeeded ? `${cni.name} does not enforce NetworkPolicy` : undefined;
 }
 
-/** The pod and its address, so that a pod of the same name made later has to answer anew; else the address alone. */
-export function destinationOf({ to, address }: ProbeFlow): string {
-  const [only, ...others] = to;
-  return only?.kind === "pod" && others.length === 0 ? `${only.namespace}/${only.name}@${address}` : address;
+function beyondPolicy(probed: ProbedCell, answer: FlowAnswer | undefined, world: OracleWorld): string | undefined {
+  return answer?.isLoopback === true ? "a pod to itself: CNIs differ" : undeclaredPort(probed, world);
 }
 
 /**

@@ -4,7 +4,7 @@ import { ended, http, IDLE, type ProcessContext, type ProcessListen, type Proces
 /** The subcommands of kubernetes' test image that serve or wait (kubernetes test/images/agnhost/README.md). */
 export function agnhost(context: ProcessContext): ProcessPlan {
   const [subcommand = "pause", ...args] = context.args;
-  const run = subcommands[subcommand];
+  const run = Object.hasOwn(subcommands, subcommand) ? subcommands[subcommand] : undefined;
   return run === undefined ? ended(0, `agnhost ${subcommand} has done its work`) : run(args, context);
 }
 

@@ -83,7 +83,8 @@ export function imageWarnings(containers: readonly Container[]): LabWarning[] {
 
 function findImage(repository: string): KnownImage | undefined {
   const segments = repository.split("/");
-  return knownImages[segments.slice(-2).join("/")] ?? knownImages[segments.at(-1) ?? ""];
+  const key = [segments.slice(-2).join("/"), segments.at(-1) ?? ""].find((name) => Object.hasOwn(knownImages, name));
+  return key === undefined ? undefined : knownImages[key];
 }
 
 /** `command` replaces ENTRYPOINT and drops CMD, `args` replaces CMD (kubernetes.io … define-command-argument-container). */

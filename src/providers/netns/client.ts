@@ -53,9 +53,7 @@ export class LabConnection {
     if (pending === undefined) return;
     this.pending.delete(answer.id);
     if ("error" in answer)
-      pending.reject(
-        new LabError(answer.error.code, answer.error.message, { hint: answer.error.hint }),
-      );
+      pending.reject(new LabError(answer.error.code, answer.error.message, { hint: answer.error.hint }));
     else pending.resolve(answer.result);
   }
 

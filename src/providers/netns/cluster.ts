@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { sendSeccompProgram } from "../../kernel/sandbox.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type {
   ApplyResult,
@@ -38,10 +39,7 @@ export class NetnsCluster implements Cluster {
     await this.connection.call("scale", { ref, replicas });
   }
 
-  async wait(
-    condition: WaitFor,
-    options: { timeoutMs: number; signal?: AbortSignal },
-  ): Promise<void> {
+  async wait(condition: WaitFor, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void> {
     await this.connection.call("wait", { condition, timeoutMs: options.timeoutMs }, options.signal);
   }
 
@@ -82,21 +80,13 @@ export class NetnsCluster implements Cluster {
   /** Enters the lab's namespaces from here, so that the user's own terminal is the command's. */
   async interactive(source: Source, argv: string[]): Promise<{ exitCode: number }> {
     const entry = await this.connection.call("entry", { source, argv, tty: true });
-    const args = [
-      "--target",
-      String(entry.pid),
-      "--user",
-      "--preserve-credentials",
-      "--mount",
-      "--pid",
-    ];
+    const args = ["--target", String(entry.pid), "--user", "--preserve-credentials", "--mount", "--pid"];
     args.push(`--net=/proc/${entry.pid}/fd/${entry.netnsFd}`, "--", ...entry.argv);
-    const child = spawn("nsenter", args, { stdio: "inherit" });
+    const child = spawn("nsenter", args, { stdio: ["inherit", "inherit", "inherit", "pipe"] });
+    sendSeccompProgram(child);
     return new Promise((resolve, reject) => {
       child.once("error", reject);
-      child.once("exit", (code, signal) =>
-        resolve({ exitCode: code ?? (signal === "SIGINT" ? 130 : 1) }),
-      );
+      child.once("exit", (code, signal) => resolve({ exitCode: code ?? (signal === "SIGINT" ? 130 : 1) }));
     });
   }
 

@@ -13,10 +13,7 @@ function labPid(stateDirectory: string): number | undefined {
     const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
     return argv.includes(stateDirectory) ? pid : undefined;
   } catch (error) {
-    if (
-      (error as NodeJS.ErrnoException).code === "ENOENT" ||
-      (error as NodeJS.ErrnoException).code === "ESRCH"
-    )
+    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ESRCH")
       return undefined;
     throw error;
   }
@@ -43,13 +40,9 @@ export async function killLab(stateDirectory: string): Promise<() => void> {
     const pid = labPid(stateDirectory);
     if (pid !== undefined) sendKill(pid);
     if (performance.now() > deadline) {
-      throw new LabError(
-        "LAB_STUCK",
-        `the lab process${pid === undefined ? "" : ` ${pid}`} does not end`,
-        {
-          hint: `fuser -k ${join(stateDirectory, "lab.lock")}`,
-        },
-      );
+      throw new LabError("LAB_STUCK", `the lab process${pid === undefined ? "" : ` ${pid}`} does not end`, {
+        hint: `fuser -k ${join(stateDirectory, "lab.lock")}`,
+      });
     }
     await new Promise((resolve) => setTimeout(resolve, waitMs));
   }

@@ -31,10 +31,7 @@ function socketPath(stateDirectory: string): { path: string; close(): void } {
 }
 
 /** Gives `use` a path that connect(2) and bind(2) accept for the lab's control socket. */
-export async function withSocketPath<T>(
-  stateDirectory: string,
-  use: (path: string) => Promise<T>,
-): Promise<T> {
+export async function withSocketPath<T>(stateDirectory: string, use: (path: string) => Promise<T>): Promise<T> {
   const { path, close } = socketPath(stateDirectory);
   try {
     return await use(path);
@@ -78,9 +75,7 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
   try {
     rmSync(join(stateDirectory, SOCKET_FILE), { force: true });
     mkdirSync(join(stateDirectory, SCRATCH_FOLDER), { recursive: true });
-    const listener = await withSocketPath(stateDirectory, (path) =>
-      Promise.resolve(listenUnix(path)),
-    );
+    const listener = await withSocketPath(stateDirectory, (path) => Promise.resolve(listenUnix(path)));
     ours.push(listener);
     const log = openSync(join(stateDirectory, LOG_FILE), "w", 0o600);
     ours.push(log);
@@ -105,9 +100,7 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
     });
     const ended = new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(`unshare could not be started: ${error.message}`));
-      child.once("exit", (code, signal) =>
-        resolve(signal === null ? `exit code ${code}` : `signal ${signal}`),
-      );
+      child.once("exit", (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
     });
     const lease = child.stdio[LAB_FDS.lease];
     lease?.on("error", () => undefined);

@@ -9,15 +9,9 @@ const run = promisify(execFile);
 
 /** Where programs are, also when the user's PATH lacks the sbin folders. */
 function searchPath(): string[] {
-  return [
-    ...new Set([
-      ...(process.env["PATH"] ?? "").split(":"),
-      "/usr/sbin",
-      "/sbin",
-      "/usr/bin",
-      "/bin",
-    ]),
-  ].filter(Boolean);
+  return [...new Set([...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].filter(
+    Boolean,
+  );
 }
 
 function isInstalled(program: string): boolean {
@@ -47,8 +41,7 @@ const PROGRAMS: readonly [program: string, purpose: string, debianPackage: strin
 
 function programFindings(): Finding[] {
   return PROGRAMS.map(([program, purpose, debianPackage]) => {
-    if (isInstalled(program))
-      return { code: "HOST_TOOL", ok: true, message: `${program}: ${purpose}` };
+    if (isInstalled(program)) return { code: "HOST_TOOL", ok: true, message: `${program}: ${purpose}` };
     return {
       code: "HOST_TOOL_MISSING",
       ok: false,
@@ -69,8 +62,7 @@ function bridgeFinding(): Finding {
   return {
     code: "HOST_NO_BRIDGE_NETFILTER",
     ok,
-    message:
-      "br_netfilter is not loaded: on flannel a pod would not reach a Service whose endpoint is on its own node",
+    message: "br_netfilter is not loaded: on flannel a pod would not reach a Service whose endpoint is on its own node",
     remedy: "modprobe br_netfilter (as root)",
   };
 }
@@ -78,16 +70,7 @@ function bridgeFinding(): Finding {
 /** Tries what every lab begins with. */
 async function namespaceFinding(): Promise<Finding> {
   try {
-    await run("unshare", [
-      "--user",
-      "--map-root-user",
-      "--net",
-      "--mount",
-      "--pid",
-      "--fork",
-      "--kill-child",
-      "true",
-    ]);
+    await run("unshare", ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "true"]);
     return {
       code: "HOST_NAMESPACES",
       ok: true,
@@ -109,13 +92,11 @@ function sysctl(name: string): string | undefined {
 }
 
 function namespaceRemedy(): string {
-  if (sysctl("kernel.unprivileged_userns_clone") === "0")
-    return "sysctl kernel.unprivileged_userns_clone=1 (as root)";
+  if (sysctl("kernel.unprivileged_userns_clone") === "0") return "sysctl kernel.unprivileged_userns_clone=1 (as root)";
   if (sysctl("kernel.apparmor_restrict_unprivileged_userns") === "1") {
     return "sysctl kernel.apparmor_restrict_unprivileged_userns=0 (as root), or run cnilab as root";
   }
-  if (sysctl("user.max_user_namespaces") === "0")
-    return "sysctl user.max_user_namespaces=10000 (as root)";
+  if (sysctl("user.max_user_namespaces") === "0") return "sysctl user.max_user_namespaces=10000 (as root)";
   return "run cnilab as root, or where user namespaces are allowed";
 }
 

@@ -19,11 +19,7 @@ const capabilities: Capabilities = {
 const LOG_LINES = 20;
 
 function lastLogLines(stateDirectory: string): string {
-  return readFileSync(join(stateDirectory, LOG_FILE), "utf8")
-    .trim()
-    .split("\n")
-    .slice(-LOG_LINES)
-    .join("\n");
+  return readFileSync(join(stateDirectory, LOG_FILE), "utf8").trim().split("\n").slice(-LOG_LINES).join("\n");
 }
 
 function connect(stateDirectory: string): Promise<LabConnection> {
@@ -31,8 +27,7 @@ function connect(stateDirectory: string): Promise<LabConnection> {
 }
 
 function removeFiles(stateDirectory: string): void {
-  for (const file of LAB_FILES)
-    rmSync(join(stateDirectory, file), { recursive: true, force: true });
+  for (const file of LAB_FILES) rmSync(join(stateDirectory, file), { recursive: true, force: true });
 }
 
 async function up(plan: Plan, context: UpContext): Promise<UpResult> {

@@ -32,7 +32,8 @@ describe("the baseline", () => {
 
   it("outlives pods that get other names in a roll-out", () => {
     const stable = (end: string) => end.replace(/-[a-z0-9]+$/, "");
-    const named = (from: string) => cell("allowed", saw("dropped"), { key: { from, to: "b", port: 80, protocol: "tcp" } });
+    const named = (from: string) =>
+      cell("allowed", saw("dropped"), { key: { from, to: "b", port: 80, protocol: "tcp" } });
     const baseline = recordBaseline(judged([probe("p", [named("web-1")])]), stable);
     expect(attachBaseline([probe("p", [named("web-2")])], baseline, stable)[0]?.cells[0]?.passedBefore).toBe(false);
     expect(attachBaseline([probe("p", [named("web-2")])], baseline)[0]?.cells[0]).not.toHaveProperty("passedBefore");

@@ -1,4 +1,12 @@
-import type { Cell, Expectation, JudgedProbe, Observation, Outcome, ProbeResult, Verdict } from "../../../src/grade/types.ts";
+import type {
+  Cell,
+  Expectation,
+  JudgedProbe,
+  Observation,
+  Outcome,
+  ProbeResult,
+  Verdict,
+} from "../../../src/grade/types.ts";
 import { gradeProbes } from "../../../src/grade/judge.ts";
 
 /** An observation with nothing but its outcome. */
@@ -7,7 +15,11 @@ export function saw(outcome: Outcome, more: Partial<Observation> = {}): Observat
 }
 
 /** A cell from a to b on 80/tcp. */
-export function cell(expected: Expectation | undefined, observation: Observation | undefined, more: Partial<Cell> = {}): Cell {
+export function cell(
+  expected: Expectation | undefined,
+  observation: Observation | undefined,
+  more: Partial<Cell> = {},
+): Cell {
   return {
     key: { from: "shop/a", to: "shop/b", port: 80, protocol: "tcp" },
     rerun: "cnilab probe lab",

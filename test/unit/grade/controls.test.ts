@@ -6,7 +6,13 @@ import { cell, probe, saw } from "./cells.ts";
 const NOW = "2026-01-02T00:00:00.000Z";
 const THEN = "2026-01-01T00:00:00.000Z";
 
-function flow(from: string, to: string, outcome: Outcome | undefined, more: Partial<Cell["key"]> = {}, rest: Partial<Cell> = {}): Cell {
+function flow(
+  from: string,
+  to: string,
+  outcome: Outcome | undefined,
+  more: Partial<Cell["key"]> = {},
+  rest: Partial<Cell> = {},
+): Cell {
   return cell("blocked", outcome === undefined ? undefined : saw(outcome), {
     key: { from, to, port: 80, protocol: "tcp", ...more },
     ...rest,
@@ -54,6 +60,15 @@ describe("a positive control", () => {
     expect(controlOf([blocked], both)).toEqual({ by: "before", from: "a", at: THEN });
     expect(controlOf([blocked], itself)).toEqual({ by: "itself", from: "b", at: THEN });
     expect(controlOf([flow("d", "b", "allowed"), blocked], both)).toEqual({ by: "another-source", from: "d", at: NOW });
+  });
+
+  it("is nothing from before once the destination refuses itself: its server is gone", () => {
+    const earlier = recordControls([probe("p", [flow("c", "b", "allowed")])], THEN);
+    const blocked = flow("a", "b", "dropped");
+    expect(controlOf([flow("b", "b", "rejected"), blocked], earlier)).toBeUndefined();
+    expect(controlOf([flow("b", "b", "dropped"), blocked], earlier)).toBeDefined();
+    expect(controlOf([flow("b", "b", "rejected", { port: 81 }), blocked], earlier)).toBeDefined();
+    expect(controlOf([flow("x", "b", "rejected"), blocked], earlier)).toBeDefined();
   });
 
   it("goes to rejected cells too, and to none that answered or was never probed", () => {

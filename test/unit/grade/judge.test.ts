@@ -68,7 +68,10 @@ describe("points", () => {
 
   it("are 0 for an untouched lab: what passes is a guard, what is a goal fails", () => {
     const report = grade(
-      [probe("m", [cellWith("pass", true), cellWith("fail", false)], { points: 5 }), probe("g", [cellWith("fail", false)])],
+      [
+        probe("m", [cellWith("pass", true), cellWith("fail", false)], { points: 5 }),
+        probe("g", [cellWith("fail", false)]),
+      ],
       [task("m", "g")],
     );
     expect([report.verdict, report.earned, report.possible]).toEqual(["fail", 0, 6]);
@@ -83,9 +86,14 @@ describe("points", () => {
   });
 
   it("do not lose a hundredth to binary fractions", () => {
-    const cells = [...Array.from({ length: 29 }, () => cellWith("pass", false)), ...Array.from({ length: 71 }, () => cellWith("fail", false))];
+    const cells = [
+      ...Array.from({ length: 29 }, () => cellWith("pass", false)),
+      ...Array.from({ length: 71 }, () => cellWith("fail", false)),
+    ];
     expect(grade([probe("m", cells, { points: 1 })], [task("m")]).earned).toBe(0.29);
-    const tenths = Array.from({ length: 3 }, (_, index) => probe(`p${index}`, [cellWith("pass", false)], { points: 0.1 }));
+    const tenths = Array.from({ length: 3 }, (_, index) =>
+      probe(`p${index}`, [cellWith("pass", false)], { points: 0.1 }),
+    );
     const report = grade(tenths, [task("p0", "p1", "p2")]);
     expect([report.earned, report.possible, report.tasks[0]?.earned]).toEqual([0.3, 0.3, 0.3]);
   });
@@ -98,12 +106,18 @@ describe("points", () => {
   it("cannot be earned without a baseline where there are tasks", () => {
     const report = grade([probe("a", [cellWith("pass")], { points: 5 })], [task("a")]);
     expect(report.probes[0]).toMatchObject({ verdict: "pass", role: "goal", earned: 0, possible: 5 });
-    const aside = grade([probe("a", [cellWith("pass")], { points: 5 }), probe("b", [cellWith("pass", true)])], [task("b")]);
+    const aside = grade(
+      [probe("a", [cellWith("pass")], { points: 5 }), probe("b", [cellWith("pass", true)])],
+      [task("b")],
+    );
     expect(aside.earned).toBe(0);
   });
 
   it("are earned by passing where the lab has no tasks", () => {
-    const report = grade([probe("a", [cellWith("pass")], { points: 5 }), probe("b", [cellWith("fail")], { points: 2 })]);
+    const report = grade([
+      probe("a", [cellWith("pass")], { points: 5 }),
+      probe("b", [cellWith("fail")], { points: 2 }),
+    ]);
     expect([report.earned, report.possible]).toEqual([5, 7]);
   });
 

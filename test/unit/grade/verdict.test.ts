@@ -5,7 +5,13 @@ import { combineVerdicts, judgeCell, type ReasonedVerdict } from "../../../src/g
 import { cell, noFigures, saw } from "./cells.ts";
 
 const control: PositiveControl = { by: "another-source", from: "shop/c", at: "2026-01-01T00:00:00.000Z" };
-const proof: DropProof = { node: "worker1", direction: "ingress", source: "10.0.0.1", destination: "10.0.0.2", protocol: "tcp" };
+const proof: DropProof = {
+  node: "worker1",
+  direction: "ingress",
+  source: "10.0.0.1",
+  destination: "10.0.0.2",
+  protocol: "tcp",
+};
 
 function judge(...args: Parameters<typeof cell>): ReasonedVerdict {
   return judgeCell(cell(...args), { kind: "tcp", compareFigures: noFigures });
@@ -107,7 +113,11 @@ describe("a cell that cannot be judged", () => {
   });
 
   it("never passes where the CNI does not enforce, and fails only for what must be open", () => {
-    const context = { kind: "tcp", compareFigures: noFigures, notEnforceable: "flannel does not enforce NetworkPolicy" };
+    const context = {
+      kind: "tcp",
+      compareFigures: noFigures,
+      notEnforceable: "flannel does not enforce NetworkPolicy",
+    };
     expect(judgeCell(cell("blocked", saw("allowed")), context)).toEqual({
       verdict: "inconclusive",
       reason: "not enforceable: flannel does not enforce NetworkPolicy",
@@ -158,7 +168,13 @@ describe("verdicts together", () => {
 });
 
 it("no observation of an error or of nothing is ever a pass", () => {
-  const expected = fc.constantFrom("allowed" as const, "blocked" as const, "rejected" as const, "policy" as const, undefined);
+  const expected = fc.constantFrom(
+    "allowed" as const,
+    "blocked" as const,
+    "rejected" as const,
+    "policy" as const,
+    undefined,
+  );
   fc.assert(
     fc.property(expected, fc.boolean(), fc.boolean(), fc.boolean(), (wanted, hasControl, hasProof, isMissing) => {
       const observation = isMissing ? undefined : saw("error", hasProof ? { proof } : {});

@@ -53,16 +53,15 @@ describe("pod state", () => {
 
   it("has ended when it succeeded or failed", () => {
     expect(
-      (["Pending", "Running", "Succeeded", "Failed"] as const).map((phase) =>
-        isPodTerminal(pod({ phase })),
-      ),
+      (["Pending", "Running", "Succeeded", "Failed"] as const).map((phase) => isPodTerminal(pod({ phase }))),
     ).toEqual([false, false, true, true]);
   });
 
   it("gives addresses from podIPs, else podIP, else none", () => {
-    expect(
-      podAddresses(pod({ podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }, { ip: "fd00::1" }] })),
-    ).toEqual(["10.0.0.1", "fd00::1"]);
+    expect(podAddresses(pod({ podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }, { ip: "fd00::1" }] }))).toEqual([
+      "10.0.0.1",
+      "fd00::1",
+    ]);
     expect(podAddresses(pod({ podIP: "10.0.0.1" }))).toEqual(["10.0.0.1"]);
     expect(podAddresses(pod({ podIP: "" }))).toEqual([]);
     expect(podAddresses(pod({}))).toEqual([]);
@@ -77,9 +76,7 @@ describe("pod state", () => {
 describe("declared ports", () => {
   it("default to TCP and include sidecars but not plain init containers", () => {
     expect(
-      declaredPorts(spec).map(
-        ({ name, containerPort, protocol }) => `${name}:${containerPort}/${protocol}`,
-      ),
+      declaredPorts(spec).map(({ name, containerPort, protocol }) => `${name}:${containerPort}/${protocol}`),
     ).toEqual(["web:8080/TCP", "dns:53/UDP", "web:8081/TCP", "proxy:15001/TCP"]);
   });
 

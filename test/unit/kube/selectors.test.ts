@@ -28,24 +28,9 @@ describe("matchesSelector", () => {
     ["no match on a missing key", { matchLabels: { zone: "a" } }, web, false],
     ["an empty value is a value", { matchLabels: { app: "" } }, { app: "" }, true],
     ["an absent key is not the empty value", { matchLabels: { app: "" } }, {}, false],
-    [
-      "In",
-      { matchExpressions: [{ key: "app", operator: "In", values: ["db", "web"] }] },
-      web,
-      true,
-    ],
-    [
-      "In, other value",
-      { matchExpressions: [{ key: "app", operator: "In", values: ["db"] }] },
-      web,
-      false,
-    ],
-    [
-      "In, absent key",
-      { matchExpressions: [{ key: "zone", operator: "In", values: ["a"] }] },
-      web,
-      false,
-    ],
+    ["In", { matchExpressions: [{ key: "app", operator: "In", values: ["db", "web"] }] }, web, true],
+    ["In, other value", { matchExpressions: [{ key: "app", operator: "In", values: ["db"] }] }, web, false],
+    ["In, absent key", { matchExpressions: [{ key: "zone", operator: "In", values: ["a"] }] }, web, false],
     ["NotIn", { matchExpressions: [{ key: "app", operator: "NotIn", values: ["db"] }] }, web, true],
     [
       "NotIn, listed value",
@@ -53,27 +38,12 @@ describe("matchesSelector", () => {
       web,
       false,
     ],
-    [
-      "NotIn, absent key",
-      { matchExpressions: [{ key: "zone", operator: "NotIn", values: ["a"] }] },
-      web,
-      true,
-    ],
+    ["NotIn, absent key", { matchExpressions: [{ key: "zone", operator: "NotIn", values: ["a"] }] }, web, true],
     ["Exists", { matchExpressions: [{ key: "app", operator: "Exists" }] }, web, true],
     ["Exists, absent key", { matchExpressions: [{ key: "zone", operator: "Exists" }] }, web, false],
-    [
-      "Exists, empty value",
-      { matchExpressions: [{ key: "app", operator: "Exists" }] },
-      { app: "" },
-      true,
-    ],
+    ["Exists, empty value", { matchExpressions: [{ key: "app", operator: "Exists" }] }, { app: "" }, true],
     ["DoesNotExist", { matchExpressions: [{ key: "zone", operator: "DoesNotExist" }] }, web, true],
-    [
-      "DoesNotExist, present key",
-      { matchExpressions: [{ key: "app", operator: "DoesNotExist" }] },
-      web,
-      false,
-    ],
+    ["DoesNotExist, present key", { matchExpressions: [{ key: "app", operator: "DoesNotExist" }] }, web, false],
     [
       "labels and expressions are both needed",
       {
@@ -129,12 +99,10 @@ describe("matchesLabels", () => {
 
 describe("namespaceLabels", () => {
   it("adds the name label and lets no manifest override it", () => {
-    expect(namespaceLabels("shop", { team: "a", "kubernetes.io/metadata.name": "forged" })).toEqual(
-      {
-        team: "a",
-        "kubernetes.io/metadata.name": "shop",
-      },
-    );
+    expect(namespaceLabels("shop", { team: "a", "kubernetes.io/metadata.name": "forged" })).toEqual({
+      team: "a",
+      "kubernetes.io/metadata.name": "shop",
+    });
   });
 });
 

@@ -16,7 +16,11 @@ export const selector: fc.Arbitrary<LabelSelector> = fc.record(
     matchLabels: labels,
     matchExpressions: fc.array(
       fc.oneof(
-        fc.record({ key, operator: fc.constantFrom("In" as const, "NotIn" as const), values: fc.array(value, { minLength: 1 }) }),
+        fc.record({
+          key,
+          operator: fc.constantFrom("In" as const, "NotIn" as const),
+          values: fc.array(value, { minLength: 1 }),
+        }),
         fc.record({ key, operator: fc.constantFrom("Exists" as const, "DoesNotExist" as const) }),
       ),
       { maxLength: 2 },
@@ -42,7 +46,10 @@ const peer: fc.Arbitrary<NetworkPolicyPeer> = fc.oneof(
 
 const port: fc.Arbitrary<NetworkPolicyPort> = fc.oneof(
   fc.record({ protocol, port: fc.oneof(number, portName) }, { requiredKeys: [] }),
-  fc.record({ protocol, port: fc.constant(80), endPort: fc.constantFrom(80, 81) }, { requiredKeys: ["port", "endPort"] }),
+  fc.record(
+    { protocol, port: fc.constant(80), endPort: fc.constantFrom(80, 81) },
+    { requiredKeys: ["port", "endPort"] },
+  ),
 );
 
 const ingressRule = fc.record(
@@ -109,5 +116,7 @@ export function flowsOf({ pods }: OracleWorld): OracleFlow[] {
     { port: 82, protocol: "TCP" as const },
     { port: 53, protocol: "UDP" as const },
   ];
-  return ends.flatMap((from) => ends.filter((to) => to !== from).flatMap((to) => ports.map((each) => ({ from, to, ...each }))));
+  return ends.flatMap((from) =>
+    ends.filter((to) => to !== from).flatMap((to) => ports.map((each) => ({ from, to, ...each }))),
+  );
 }

@@ -72,9 +72,17 @@ describe("the oracle", () => {
   it("never opens a flow because a policy isolates more", () => {
     fc.assert(
       fc.property(world, policy, (of, more) => {
-        const deny = { ...more, spec: { podSelector: more.spec.podSelector, policyTypes: ["Ingress", "Egress"] as const } };
+        const deny = {
+          ...more,
+          spec: { podSelector: more.spec.podSelector, policyTypes: ["Ingress", "Egress"] as const },
+        };
         const before = allowedFlows(of);
-        const after = allowedFlows(withPolicies(of, [...policiesOf(of), { ...deny, spec: { ...deny.spec, policyTypes: [...deny.spec.policyTypes] } }]));
+        const after = allowedFlows(
+          withPolicies(of, [
+            ...policiesOf(of),
+            { ...deny, spec: { ...deny.spec, policyTypes: [...deny.spec.policyTypes] } },
+          ]),
+        );
         expect(after.every((allowed, at) => !allowed || before[at])).toBe(true);
       }),
     );
@@ -87,7 +95,11 @@ describe("the oracle", () => {
           const { podSelector, ingress = [], egress = [] } = each.spec;
           const policyTypes = typesOf(each);
           const part = (spec: object): NetworkPolicy => ({ ...each, spec: { podSelector, policyTypes, ...spec } });
-          return [part({}), ...ingress.map((rule) => part({ ingress: [rule] })), ...egress.map((rule) => part({ egress: [rule] }))];
+          return [
+            part({}),
+            ...ingress.map((rule) => part({ ingress: [rule] })),
+            ...egress.map((rule) => part({ egress: [rule] })),
+          ];
         });
         expect(allowedFlows(withPolicies(of, split))).toEqual(allowedFlows(of));
       }),
@@ -124,7 +136,13 @@ describe("the oracle", () => {
     fc.assert(
       fc.property(world, policy, (of, one) => {
         const everyPod = { ...one, spec: { ...one.spec, podSelector: {} } };
-        const spelledOut = { ...one, spec: { ...one.spec, podSelector: { matchExpressions: [{ key: "none", operator: "DoesNotExist" as const }] } } };
+        const spelledOut = {
+          ...one,
+          spec: {
+            ...one.spec,
+            podSelector: { matchExpressions: [{ key: "none", operator: "DoesNotExist" as const }] },
+          },
+        };
         expect(allowedFlows(withPolicies(of, [everyPod]))).toEqual(allowedFlows(withPolicies(of, [spelledOut])));
       }),
     );
@@ -137,7 +155,9 @@ describe("the oracle", () => {
         for (const flow of flowsOf(of)) {
           const { allowed, egress, ingress } = oracle.verdict(flow);
           const sides = [egress, ingress].filter((side) => side !== undefined);
-          expect(allowed).toBe(sides.every(({ isolatedBy, allowedBy }) => isolatedBy.length === 0 || allowedBy.length > 0));
+          expect(allowed).toBe(
+            sides.every(({ isolatedBy, allowedBy }) => isolatedBy.length === 0 || allowedBy.length > 0),
+          );
         }
       }),
     );
@@ -159,7 +179,9 @@ it("judges 300 pods × 50 policies × 3 ports well under a second", () => {
       metadata: { name: `np${index}`, namespace: `ns${index % 10}` },
       spec: {
         podSelector: index % 2 === 1 ? {} : { matchLabels: { app: `a${index % 30}` } },
-        ingress: [{ from: [{ podSelector: { matchLabels: { app: `a${(index * 7) % 30}` } } }], ports: [{ port: "web" }] }],
+        ingress: [
+          { from: [{ podSelector: { matchLabels: { app: `a${(index * 7) % 30}` } } }], ports: [{ port: "web" }] },
+        ],
         egress: [{ to: [{ namespaceSelector: {} }, { ipBlock: { cidr: "10.1.0.0/25" } }], ports: [{ port: 80 }] }],
       },
     },
@@ -169,7 +191,8 @@ it("judges 300 pods × 50 policies × 3 ports well under a second", () => {
   const ends = pods.map(({ namespace, name }): OracleEnd => ({ kind: "pod", namespace, name }));
   let allowed = 0;
   for (const port of [80, 53, 8080]) {
-    for (const from of ends) for (const to of ends) if (oracle.verdict({ from, to, port, protocol: "TCP" }).allowed) allowed++;
+    for (const from of ends)
+      for (const to of ends) if (oracle.verdict({ from, to, port, protocol: "TCP" }).allowed) allowed++;
   }
   const elapsedMs = performance.now() - started;
   expect(allowed).toBeGreaterThan(0);

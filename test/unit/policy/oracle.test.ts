@@ -56,7 +56,10 @@ function summary({ allowed, notGradable }: OracleVerdict): string {
 const denyIngress = policy({ podSelector: {}, policyTypes: ["Ingress"] });
 const denyEgress = policy({ podSelector: {}, policyTypes: ["Egress"] });
 const blockIngress = (cidr: string, except?: string[]) =>
-  policy({ podSelector: {}, ingress: [{ from: [{ ipBlock: { cidr, ...(except === undefined ? {} : { except }) } }] }] });
+  policy({
+    podSelector: {},
+    ingress: [{ from: [{ ipBlock: { cidr, ...(except === undefined ? {} : { except }) } }] }],
+  });
 const blockEgress = (cidr: string) =>
   policy({ podSelector: {}, policyTypes: ["Egress"], egress: [{ to: [{ ipBlock: { cidr } }] }] });
 
@@ -89,7 +92,9 @@ describe("nodes", () => {
   it("as a source leave open what an ipBlock would decide, but for one that holds every address", () => {
     expect(summary(ask([blockIngress("192.168.0.0/24")], node("worker2"), at("web")))).toMatch(/open: node-address$/);
     expect(summary(ask([blockIngress("10.9.0.0/24")], node("worker2"), at("web")))).toMatch(/open: node-address$/);
-    expect(summary(ask([blockIngress("0.0.0.0/0", ["10.9.0.0/24"])], node("worker2"), at("web")))).toMatch(/open: node-address$/);
+    expect(summary(ask([blockIngress("0.0.0.0/0", ["10.9.0.0/24"])], node("worker2"), at("web")))).toMatch(
+      /open: node-address$/,
+    );
     expect(summary(ask([blockIngress("0.0.0.0/0")], node("worker2"), at("web")))).toBe("allowed");
     expect(summary(ask([blockIngress("fd00::/8")], node("worker2"), at("web")))).toBe("blocked");
   });
@@ -133,10 +138,12 @@ describe("ICMP", () => {
     const icmp = { protocol: "ICMP", port: undefined } as const;
     expect(summary(ask([], at("web"), at("db"), icmp))).toBe("allowed");
     expect(summary(ask([denyIngress], at("web"), at("db"), icmp))).toBe("blocked, open: protocol");
-    expect(summary(ask([policy({ podSelector: {}, ingress: [{}] })], at("web"), at("db"), icmp))).toBe("allowed, open: protocol");
-    expect(summary(ask([policy({ podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] })], at("web"), at("db"), icmp))).toMatch(
-      /^blocked/,
+    expect(summary(ask([policy({ podSelector: {}, ingress: [{}] })], at("web"), at("db"), icmp))).toBe(
+      "allowed, open: protocol",
     );
+    expect(
+      summary(ask([policy({ podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] })], at("web"), at("db"), icmp)),
+    ).toMatch(/^blocked/);
   });
 });
 
@@ -157,17 +164,28 @@ describe("address families", () => {
 
 describe("named ports", () => {
   it("do not open an ipBlock in an egress rule, not even for a pod in it that declares the name", () => {
-    const rule = (to: object[]) => policy({ podSelector: {}, policyTypes: ["Egress"], egress: [{ to, ports: [{ port: "http" }] }] });
+    const rule = (to: object[]) =>
+      policy({ podSelector: {}, policyTypes: ["Egress"], egress: [{ to, ports: [{ port: "http" }] }] });
     expect(summary(ask([rule([{ ipBlock: { cidr: "10.0.0.2/32" } }])], at("web"), at("db")))).toBe("blocked");
-    expect(summary(ask([rule([{ ipBlock: { cidr: "0.0.0.0/0" } }])], at("web"), address("203.0.113.1")))).toBe("blocked");
-    expect(summary(ask([rule([{ ipBlock: { cidr: "10.0.0.2/32" } }, { podSelector: {} }])], at("web"), at("db")))).toBe("allowed");
+    expect(summary(ask([rule([{ ipBlock: { cidr: "0.0.0.0/0" } }])], at("web"), address("203.0.113.1")))).toBe(
+      "blocked",
+    );
+    expect(summary(ask([rule([{ ipBlock: { cidr: "10.0.0.2/32" } }, { podSelector: {} }])], at("web"), at("db")))).toBe(
+      "allowed",
+    );
     expect(summary(ask([rule([])], at("web"), at("db")))).toBe("allowed");
     expect(summary(ask([rule([])], at("web"), address("203.0.113.1")))).toBe("blocked");
   });
 });
 
 describe("the detail of a verdict", () => {
-  const toDb = policy({ podSelector: { matchLabels: { app: "db" } }, ingress: [{ ports: [{ port: 443 }] }, { from: [{ podSelector: {} }] }] }, "to-db");
+  const toDb = policy(
+    {
+      podSelector: { matchLabels: { app: "db" } },
+      ingress: [{ ports: [{ port: 443 }] }, { from: [{ podSelector: {} }] }],
+    },
+    "to-db",
+  );
 
   it("names the policies that isolate and every rule that allows", () => {
     const { ingress, egress } = ask([denyIngress, toDb], at("web"), at("db"));
@@ -203,9 +221,13 @@ describe("what the oracle refuses", () => {
     expect(codeOf(ingress({ from: [{}] }))).toBe(
       "POLICY_INVALID: NetworkPolicy shop/p, ingress rule 2: an empty peer names nobody: it needs a podSelector, a namespaceSelector or an ipBlock",
     );
-    expect(codeOf(ingress({ from: [{ podSelector: {}, ipBlock: { cidr: "10.0.0.0/8" } }] }))).toMatch(/^POLICY_INVALID/);
+    expect(codeOf(ingress({ from: [{ podSelector: {}, ipBlock: { cidr: "10.0.0.0/8" } }] }))).toMatch(
+      /^POLICY_INVALID/,
+    );
     expect(codeOf(ingress({ from: [{ ipBlock: { cidr: "10.0.0.0" } }] }))).toContain('"10.0.0.0" is not a CIDR');
-    expect(codeOf(ingress({ from: [{ ipBlock: { cidr: "10.0.0.0/8", except: ["x"] } }] }))).toContain('"x" is not a CIDR');
+    expect(codeOf(ingress({ from: [{ ipBlock: { cidr: "10.0.0.0/8", except: ["x"] } }] }))).toContain(
+      '"x" is not a CIDR',
+    );
     expect(codeOf(ingress({ ports: [{ port: 80, endPort: 79 }] }))).toContain("endPort 79 is less than port 80");
     expect(codeOf(ingress({ ports: [{ port: "http", endPort: 90 }] }))).toContain("endPort needs a numeric port");
   });

@@ -2,12 +2,7 @@ import { runControllers } from "../../../engine/controllers/controller.ts";
 import type { Controller, ControllerSet } from "../../../engine/controllers/controller.ts";
 import { systemClock } from "../../../engine/clock.ts";
 import { DROP_SETS, POLICY_TABLE, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
-import {
-  PROXY_TABLE,
-  proxyRuleset,
-  REJECT_SET,
-  UNALLOCATED_SET,
-} from "../../../engine/nft/proxy-ruleset.ts";
+import { PROXY_TABLE, proxyRuleset, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
 import { evidenceSetNames } from "../../../engine/nft/evidence.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { deleteUdpConnections } from "../../../kernel/conntrack.ts";
@@ -85,18 +80,13 @@ export class Dataplane {
       const text = dataplane.nodeNft(node, network.config);
       if (rules !== undefined && text !== "") this.load(rules, "cni", text);
     }
-    this.controllers = runControllers(
-      [this.proxy(), ...(options.cni.enforcesPolicy ? [this.policy()] : [])],
-      {
-        store,
-        clock: systemClock,
-        onError: (controller, key, { error }) => {
-          process.stderr.write(
-            `${controller} ${key}: ${error instanceof Error ? error.stack : String(error)}\n`,
-          );
-        },
+    this.controllers = runControllers([this.proxy(), ...(options.cni.enforcesPolicy ? [this.policy()] : [])], {
+      store,
+      clock: systemClock,
+      onError: (controller, key, { error }) => {
+        process.stderr.write(`${controller} ${key}: ${error instanceof Error ? error.stack : String(error)}\n`);
       },
-    );
+    });
   }
 
   private load(node: NodeRules, table: string, text: string): void {

@@ -9,7 +9,18 @@ import type { ProbeTarget } from "../../../kernel/prober.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { Plan } from "../../../plan/types.ts";
-import type { ApplyResult, ExecOptions, ExecResult, ObjectRef, SettleResult, Source, SweepCell, SweepCellResult, SweepResult, WaitFor } from "../../types.ts";
+import type {
+  ApplyResult,
+  ExecOptions,
+  ExecResult,
+  ObjectRef,
+  SettleResult,
+  Source,
+  SweepCell,
+  SweepCellResult,
+  SweepResult,
+  WaitFor,
+} from "../../types.ts";
 import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
 import { EvidenceReader } from "./evidence.ts";
 import type { EvidenceSet } from "./evidence.ts";
@@ -25,15 +36,16 @@ const READY_TIMEOUT_MS = 30_000;
 
 function cniNamed(name: string): Cni {
   const cni = (cnis as Record<string, Cni>)[name];
-  if (cni?.dataplane === undefined) throw new LabError("CNI_NOT_EMBEDDED", `the embedded engine has no model of the CNI ${name}`);
+  if (cni?.dataplane === undefined)
+    throw new LabError("CNI_NOT_EMBEDDED", `the embedded engine has no model of the CNI ${name}`);
   return cni;
 }
 
 /** A whole cluster in this process: nodes, CNI, control plane, data plane, servers, and what probes ask of them. */
 export class EmbeddedCluster {
   private readonly plan: Plan;
-  private readonly underlay: Underlay;
-  private readonly network: PodNetwork;
+  readonly underlay: Underlay;
+  readonly network: PodNetwork;
   private readonly controlPlane: ControlPlane;
   private readonly dataplane: Dataplane;
   private readonly runtime: NamespaceRuntime;
@@ -64,7 +76,7 @@ export class EmbeddedCluster {
       return network;
     });
     const store = createStore({ cluster });
-    this.runtime = new NamespaceRuntime({ store, network: this.network, underlay: this.underlay, dnsDomain: cluster.dnsDomain });
+    this.runtime = new NamespaceRuntime({ store, network: this.network, underlay: this.underlay, cluster });
     this.controlPlane = createControlPlane({
       nodes: topology.nodes,
       cluster,
@@ -73,7 +85,14 @@ export class EmbeddedCluster {
       podCidrs: (node) => this.network.nodes().find(({ name }) => name === node)?.podCidrs ?? [],
       warningsOf: (object) => this.runtime.warningsOf(object),
     });
-    this.dataplane = new Dataplane({ store, underlay: this.underlay, network: this.network, dataplane: model, cni: plan.cni, cluster });
+    this.dataplane = new Dataplane({
+      store,
+      underlay: this.underlay,
+      network: this.network,
+      dataplane: model,
+      cni: plan.cni,
+      cluster,
+    });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
     this.controlPlane.addBarrier((version) => this.runtime.dnsKnows(version));
     this.places = new Places({ store, underlay: this.underlay, network: this.network, scratch, cluster });
@@ -87,7 +106,11 @@ export class EmbeddedCluster {
   /** Resolves when cluster DNS answers for the first objects. */
   async ready(): Promise<void> {
     await this.controlPlane.wait(
-      { kind: "condition", ref: { kind: "Deployment", namespace: "kube-system", name: "coredns" }, condition: "available" },
+      {
+        kind: "condition",
+        ref: { kind: "Deployment", namespace: "kube-system", name: "coredns" },
+        condition: "available",
+      },
       { timeoutMs: READY_TIMEOUT_MS },
     );
     await this.controlPlane.settle({ timeoutMs: READY_TIMEOUT_MS });
@@ -132,7 +155,12 @@ export class EmbeddedCluster {
     return this.evidence.read();
   }
 
-  async serve(params: { source: Source; argv: string[]; readyPort: number; timeoutMs: number }): Promise<{ id: number }> {
+  async serve(params: {
+    source: Source;
+    argv: string[];
+    readyPort: number;
+    timeoutMs: number;
+  }): Promise<{ id: number }> {
     const place = this.places.of(params.source);
     const child = startIn(place, params.argv, "ignore");
     let output = "";
@@ -140,7 +168,11 @@ export class EmbeddedCluster {
     child.stdout?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
     child.stderr?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
     child.once("error", (error) => (over = error.message));
-    child.once("close", (code, signal) => (over ??= `${params.argv.join(" ")} ended (${signal ?? `exit code ${code}`}): ${output.trim()}`));
+    child.once(
+      "close",
+      (code, signal) =>
+        (over ??= `${params.argv.join(" ")} ended (${signal ?? `exit code ${code}`}): ${output.trim()}`),
+    );
     try {
       await untilListening(place.namespace, params.readyPort, () => over, params.timeoutMs);
     } catch (error) {
@@ -173,7 +205,10 @@ export class EmbeddedCluster {
       if (source instanceof LabError) failed.push({ id, outcome: "error", detail: source.message, latencyMs: 0 });
       else targets.push({ id, netnsFd: source, address, port, protocol });
     }
-    const nodes = [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, netnsFd: host.fd }));
+    const nodes = [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({
+      node: name,
+      netnsFd: host.fd,
+    }));
     const result = await this.sweeper.sweep({ targets, deadlineMs, nodes, sets: this.evidenceSets });
     return { ...result, cells: [...result.cells, ...failed] };
   }
@@ -188,7 +223,7 @@ export class EmbeddedCluster {
   }
 
   logs(source: Source & { kind: "pod" }): Promise<string> {
-    return Promise.resolve(this.runtime.logs(source));
+    return this.runtime.logs(source);
   }
 
   addresses(source: Source): string[] {

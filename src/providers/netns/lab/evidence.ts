@@ -26,11 +26,7 @@ function dotted(key: Buffer, at: number): string {
   return `${key[at]}.${key[at + 1]}.${key[at + 2]}.${key[at + 3]}`;
 }
 
-function decode(
-  key: Buffer,
-  node: string,
-  direction: DropProof["direction"],
-): DropProof | undefined {
+function decode(key: Buffer, node: string, direction: DropProof["direction"]): DropProof | undefined {
   const number = key.length > 8 ? (key[8] ?? 0) : 1;
   if (!isKnownProtocol(number)) return undefined;
   const proof: DropProof = {
@@ -49,10 +45,7 @@ export class EvidenceReader {
   private readonly nodes: { node: string; socket: NetlinkSocket }[];
   private readonly sets: readonly EvidenceSet[];
 
-  constructor(
-    nodes: readonly { node: string; namespace: NetworkNamespace }[],
-    sets: readonly EvidenceSet[],
-  ) {
+  constructor(nodes: readonly { node: string; namespace: NetworkNamespace }[], sets: readonly EvidenceSet[]) {
     this.sets = sets;
     this.nodes = nodes.map(({ node, namespace }) => ({
       node,

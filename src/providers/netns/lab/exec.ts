@@ -4,7 +4,7 @@ import { LabError } from "../../../core/errors.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 import { reapGroup } from "../../../kernel/processes.ts";
-import { sandboxCommand } from "../../../kernel/sandbox.ts";
+import { sandboxCommand, sendSeccompProgram } from "../../../kernel/sandbox.ts";
 import type { SandboxOptions } from "../../../kernel/sandbox.ts";
 import type { ExecOptions, ExecResult } from "../../types.ts";
 import { flowKey } from "./evidence.ts";
@@ -30,8 +30,7 @@ class Output {
 
   take(stream: NodeJS.ReadableStream | null): void {
     stream?.on("data", (chunk: Buffer) => {
-      if (this.length < OUTPUT_LIMIT)
-        this.chunks.push(chunk.subarray(0, OUTPUT_LIMIT - this.length));
+      if (this.length < OUTPUT_LIMIT) this.chunks.push(chunk.subarray(0, OUTPUT_LIMIT - this.length));
       this.length += chunk.length;
     });
   }
@@ -46,15 +45,9 @@ class Output {
  * Starts a sandboxed command in the place's network namespace, where the child stays while this thread comes back. It
  * leads a process group of its own, which `killGroup` ends.
  */
-export function startIn(
-  place: ExecPlace,
-  argv: readonly string[],
-  stdin: "pipe" | "ignore",
-): ChildProcess {
+export function startIn(place: ExecPlace, argv: readonly string[], stdin: "pipe" | "ignore"): ChildProcess {
   const [file = "", ...args] = sandboxCommand(argv, place.sandbox);
-  const child = place.namespace.enter(() =>
-    spawn(file, args, { stdio: [stdin, "pipe", "pipe"], detached: true }),
-  );
+  const child = place.namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe"], detached: true }));
   // This process is the first of its pid namespace, so what a killed command leaves behind becomes its child.
   child.once("exit", () => reapGroup(child.pid));
   return child;
@@ -71,25 +64,15 @@ function started(child: ChildProcess, argv: readonly string[]): Promise<void> {
     child.once("spawn", resolve);
     child.once("error", (cause) => {
       const hint =
-        (cause as NodeJS.ErrnoException).code === "ENOENT"
-          ? "bubblewrap (bwrap) is missing: cnilab doctor"
-          : undefined;
+        (cause as NodeJS.ErrnoException).code === "ENOENT" ? "bubblewrap (bwrap) is missing: cnilab doctor" : undefined;
       reject(
-        new LabError(
-          "EXEC_NOT_STARTED",
-          `${argv.join(" ")} could not be started: ${cause.message}`,
-          { hint, cause },
-        ),
+        new LabError("EXEC_NOT_STARTED", `${argv.join(" ")} could not be started: ${cause.message}`, { hint, cause }),
       );
     });
   });
 }
 
-function isWatched(
-  proof: DropProof,
-  place: ExecPlace,
-  watched: NonNullable<ExecOptions["untilDropped"]>,
-): boolean {
+function isWatched(proof: DropProof, place: ExecPlace, watched: NonNullable<ExecOptions["untilDropped"]>): boolean {
   return (
     proof.protocol === watched.protocol &&
     (watched.port === undefined || proof.destinationPort === watched.port) &&
@@ -115,17 +98,12 @@ function watchDrops(
   if (watched === undefined) return { end: () => [] };
   const before = new Set(readProofs().map(proofKey));
   const fresh = (): DropProof[] =>
-    readProofs().filter(
-      (proof) => isWatched(proof, place, watched) && !before.has(proofKey(proof)),
-    );
+    readProofs().filter((proof) => isWatched(proof, place, watched) && !before.has(proofKey(proof)));
   let intervalMs = FIRST_LOOK_MS;
   let timer: NodeJS.Timeout;
   const look = (): void => {
     const seen = new Set(fresh().map(({ destination }) => destination));
-    if (
-      watched.destinations.length > 0 &&
-      watched.destinations.every((destination) => seen.has(destination))
-    ) {
+    if (watched.destinations.length > 0 && watched.destinations.every((destination) => seen.has(destination))) {
       onAllDropped();
       return;
     }

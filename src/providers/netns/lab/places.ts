@@ -1,5 +1,5 @@
 import { LabError } from "../../../core/errors.ts";
-import { hostsFile, nsswitchConf, resolvConf } from "../../../engine/dns/resolv.ts";
+import { hostsFile, nodeResolvConf, nsswitchConf, podHostname, resolvConf } from "../../../engine/dns/resolv.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import type { Container, Pod } from "../../../kube/types.ts";
 import type { PlannedCluster } from "../../../plan/types.ts";
@@ -12,7 +12,9 @@ import type { Underlay } from "./underlay.ts";
 
 /** Accounts and groups that tools expect to find; nothing of the host's. */
 const ACCOUNTS = {
-  passwd: "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+  // tcpdump changes to this user; only id 0 exists in the lab's user namespace.
+  passwd:
+    "root:x:0:0:root:/root:/bin/sh\ntcpdump:x:0:0::/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
   group: "root:x:0:\nnogroup:x:65534:\n",
 };
 
@@ -46,7 +48,12 @@ export class Places {
           name: "external",
           namespace: this.options.underlay.external.namespace,
           addresses: [EXTERNAL.address],
-          sandbox: { hostname: "external", networkAdmin: false, env: {}, etc: this.hostFiles("external", [EXTERNAL.address]) },
+          sandbox: {
+            hostname: "external",
+            networkAdmin: false,
+            env: {},
+            etc: this.hostFiles("external", [EXTERNAL.address]),
+          },
         };
     }
   }
@@ -77,7 +84,7 @@ export class Places {
       namespace: attached.host.namespace,
       addresses: attached.addresses,
       sandbox: {
-        hostname: pod.spec.hostname ?? pod.metadata.name,
+        hostname: podHostname(pod),
         networkAdmin: false,
         env: environment(pod, container),
         etc: this.podFiles(pod, attached.addresses),
@@ -93,9 +100,9 @@ export class Places {
     const written = scratch.write(owner, {
       ...ACCOUNTS,
       "resolv.conf": resolvConf(pod, cluster),
-      hosts: hostsFile(pod, addresses),
+      hosts: hostsFile(pod, addresses, cluster),
       "nsswitch.conf": nsswitchConf(),
-      hostname: `${pod.metadata.name}\n`,
+      hostname: `${podHostname(pod)}\n`,
     });
     this.files.set(owner, written);
     return written;
@@ -103,16 +110,16 @@ export class Places {
 
   /** Nodes and the outside know each other by name, and no cluster DNS: as on real machines. */
   private hostFiles(owner: string, addresses: readonly string[]): Record<string, string> {
-    const known = this.files.get(owner);
-    if (known !== undefined) return known;
-    const hosts = [...this.options.underlay.nodes.values()].flatMap(({ plan, primary }) =>
-      primary.addresses.map((address) => `${address}\t${plan.name}`),
+    const before = this.files.get(owner);
+    if (before !== undefined) return before;
+    const others = [...this.options.underlay.nodes.values()].filter(({ plan }) => plan.name !== owner);
+    const known = others.flatMap(({ plan, primary }) =>
+      primary.addresses.map((address) => `${address}\t${plan.name}\n`),
     );
-    if (owner === "external") hosts.push(...addresses.map((address) => `${address}\texternal`));
     const written = this.options.scratch.write(`host-${owner}`, {
       ...ACCOUNTS,
-      "resolv.conf": "# a lab has no name server outside the cluster\n",
-      hosts: ["127.0.0.1\tlocalhost", ...hosts, ""].join("\n"),
+      "resolv.conf": nodeResolvConf(),
+      hosts: ["127.0.0.1\tlocalhost\n", ...addresses.map((address) => `${address}\t${owner}\n`), ...known].join(""),
       "nsswitch.conf": nsswitchConf(),
       hostname: `${owner}\n`,
     });
@@ -135,6 +142,8 @@ function containerOf(pod: Pod, name: string | undefined): Container | undefined 
 }
 
 function environment(pod: Pod, container: Container | undefined): Record<string, string> {
-  const own = (container?.env ?? []).flatMap(({ name, value }) => (value === undefined ? [] : [[name, value] as const]));
-  return { HOSTNAME: pod.spec.hostname ?? pod.metadata.name, ...Object.fromEntries(own) };
+  const own = (container?.env ?? []).flatMap(({ name, value }) =>
+    value === undefined ? [] : [[name, value] as const],
+  );
+  return { HOSTNAME: podHostname(pod), ...Object.fromEntries(own) };
 }

@@ -64,9 +64,7 @@ export class PodNetwork {
     for (const node of nodes) {
       const others = nodes.filter(({ name }) => name !== node.name);
       const done = this.applied.get(node.name) ?? new Set<string>();
-      const fresh = this.dataplane
-        .nodeOps(node, others, this.config)
-        .filter((op) => !done.has(JSON.stringify(op)));
+      const fresh = this.dataplane.nodeOps(node, others, this.config).filter((op) => !done.has(JSON.stringify(op)));
       this.underlay.node(node.name).host.configure(fresh, (key) => this.resolve(key));
       for (const op of fresh) done.add(JSON.stringify(op));
       this.applied.set(node.name, done);
@@ -180,9 +178,7 @@ export class PodNetwork {
     this.pods.delete(key);
     this.underlay
       .node(pod.node)
-      .host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) =>
-        this.resolve(name),
-      );
+      .host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) => this.resolve(name));
     for (const address of pod.addresses) this.ipam.release(pod.node, address);
     pod.host.close();
   }

@@ -20,9 +20,7 @@ export type SweepReply = { id: number; result: SweepResult } | { id: number; err
 /** A ClusterIP is translated before policy sees the packet, so the record may name another destination: one of the flow's own. */
 function proves(proof: DropProof, flow: PendingFlow): boolean {
   return (
-    proof.protocol === flow.protocol &&
-    proof.source === flow.source.address &&
-    proof.sourcePort === flow.source.port
+    proof.protocol === flow.protocol && proof.source === flow.source.address && proof.sourcePort === flow.source.port
   );
 }
 
@@ -45,20 +43,15 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
       }
       const dropped = new Set<number>();
       for (const flow of pending) {
-        const candidates = (
-          byFlow.get(flowKey(flow.protocol, flow.source.address, flow.source.port)) ?? []
-        ).filter((proof) => proves(proof, flow));
+        const candidates = (byFlow.get(flowKey(flow.protocol, flow.source.address, flow.source.port)) ?? []).filter(
+          (proof) => proves(proof, flow),
+        );
         // Two sockets of one address may share a port towards different destinations: prefer the record that names ours.
         const exact = candidates.find(
-          (proof) =>
-            proof.destination === flow.destination.address &&
-            proof.destinationPort === flow.destination.port,
+          (proof) => proof.destination === flow.destination.address && proof.destinationPort === flow.destination.port,
         );
         const proof =
-          exact ??
-          (candidates.length > 0 && !isOthers(candidates, flow, pending)
-            ? candidates[0]
-            : undefined);
+          exact ?? (candidates.length > 0 && !isOthers(candidates, flow, pending) ? candidates[0] : undefined);
         if (proof === undefined) continue;
         dropped.add(flow.id);
         proofs.set(flow.id, proof);
@@ -66,9 +59,7 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
       return dropped;
     };
     const outcomes = probeAll(targets, deadlineMs, lookup);
-    const refused = outcomes.filter(
-      ({ outcome }) => outcome === "refused" || outcome === "unreachable",
-    );
+    const refused = outcomes.filter(({ outcome }) => outcome === "refused" || outcome === "unreachable");
     lookup(
       refused.flatMap(({ id, source }) => {
         const target = destinations.get(id);
@@ -101,11 +92,7 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
 }
 
 /** Whether every record is the exact one of another pending flow. */
-function isOthers(
-  candidates: readonly DropProof[],
-  flow: PendingFlow,
-  pending: readonly PendingFlow[],
-): boolean {
+function isOthers(candidates: readonly DropProof[], flow: PendingFlow, pending: readonly PendingFlow[]): boolean {
   return candidates.every((proof) =>
     pending.some(
       (other) =>

@@ -6,18 +6,14 @@ import type { SweepReply, SweepRequest } from "./sweep-worker.ts";
 /** Runs sweeps on a thread of their own: a prober that waits in epoll must not hold up the lab's control loops. */
 export class Sweeper {
   private readonly worker = new Worker(new URL("./sweep-worker.js", import.meta.url));
-  private readonly pending = new Map<
-    number,
-    { resolve(result: SweepResult): void; reject(error: Error): void }
-  >();
+  private readonly pending = new Map<number, { resolve(result: SweepResult): void; reject(error: Error): void }>();
   private nextId = 1;
 
   constructor() {
     this.worker.on("message", (reply: SweepReply) => {
       const pending = this.pending.get(reply.id);
       this.pending.delete(reply.id);
-      if ("error" in reply)
-        pending?.reject(new LabError("SWEEP_FAILED", `the prober failed: ${reply.error}`));
+      if ("error" in reply) pending?.reject(new LabError("SWEEP_FAILED", `the prober failed: ${reply.error}`));
       else pending?.resolve(reply.result);
     });
     this.worker.on("error", (cause) => {

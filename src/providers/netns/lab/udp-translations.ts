@@ -8,16 +8,12 @@ const SERVICE_NAME = "kubernetes.io/service-name";
 function slicesOf(service: Service, slices: readonly EndpointSlice[]): EndpointSlice[] {
   return slices.filter(
     ({ metadata }) =>
-      metadata.namespace === service.metadata.namespace &&
-      metadata.labels?.[SERVICE_NAME] === service.metadata.name,
+      metadata.namespace === service.metadata.namespace && metadata.labels?.[SERVICE_NAME] === service.metadata.name,
   );
 }
 
 /** What the proxy rules translate for UDP. */
-export function udpTranslations(
-  services: readonly Service[],
-  slices: readonly EndpointSlice[],
-): UdpTranslations {
+export function udpTranslations(services: readonly Service[], slices: readonly EndpointSlice[]): UdpTranslations {
   const translations: UdpTranslations = new Map();
   for (const service of services) {
     const ports = (service.spec.ports ?? []).filter(({ protocol }) => protocol === "UDP");

@@ -65,7 +65,8 @@ export interface UnderlayNode {
 export class Underlay {
   readonly nodes = new Map<string, UnderlayNode>();
   readonly external: NetworkHost;
-  private readonly fabric: NetworkHost;
+  /** The switch and router between all node networks. */
+  readonly fabric: NetworkHost;
 
   constructor(topology: PlannedTopology) {
     this.fabric = NetworkHost.create(FABRIC);
@@ -115,8 +116,7 @@ export class Underlay {
       this.nodes.set(plan.name, { plan, host, primary });
       for (const [port, link] of plan.interfaces.entries()) {
         const bridge = bridges.find(({ network }) => network.name === link.network);
-        if (bridge === undefined)
-          throw new Error(`node ${plan.name} is on the unknown network ${link.network}`);
+        if (bridge === undefined) throw new Error(`node ${plan.name} is on the unknown network ${link.network}`);
         const name = portName(index, port);
         fabricOps.push(
           {
@@ -168,7 +168,6 @@ function nodeOps({ plan, primary }: UnderlayNode, topology: PlannedTopology): Ne
     }
   }
   const network = topology.networks.find(({ name }) => name === primary.network);
-  if (network !== undefined)
-    ops.push({ op: "route-add", to: "default", via: network.gateway, dev: primary.name });
+  if (network !== undefined) ops.push({ op: "route-add", to: "default", via: network.gateway, dev: primary.name });
   return ops;
 }

@@ -1,0 +1,42 @@
+import type { ZoneFacts } from "../dns/zone-facts.ts";
+import type { Listen } from "./behaviour.ts";
+import type { PodFacts } from "./http-apps.ts";
+
+/** A pod to serve: its network namespace must stay open until the answer has come. */
+export interface PodToServe {
+  /** The caller's; unique while the pod is served. */
+  key: string;
+  pod: PodFacts;
+  /** Descriptor of the network namespace, of this process. */
+  netnsFd: number;
+  listens: Listen[];
+}
+
+/** What became of one {@link Listen}. */
+export interface ListenResult {
+  container: string;
+  protocol: "TCP" | "UDP";
+  port: number;
+  /** Absent: it listens. `code` is an errno name (EADDRINUSE). */
+  error?: { code: string; message: string };
+}
+
+/** To the server thread. `id` comes back in the answer. */
+export type ServerRequest =
+  | { type: "start"; id: number; pods: PodToServe[] }
+  | { type: "stop"; id: number; keys: string[] }
+  /** Replaces what cluster DNS answers from; the answer comes when it is in effect. */
+  | { type: "dns"; id: number; facts: ZoneFacts }
+  | { type: "logs"; id: number; key: string; container?: string }
+  | { type: "close"; id: number };
+
+/** From the server thread. */
+export type ServerResponse =
+  | { type: "ready" }
+  /** Results in the order of the pods. */
+  | { type: "started"; id: number; pods: ListenResult[][] }
+  | { type: "stopped"; id: number }
+  | { type: "dns"; id: number; version: number }
+  | { type: "logs"; id: number; lines: string[] }
+  | { type: "closed"; id: number }
+  | { type: "failed"; id: number; message: string };

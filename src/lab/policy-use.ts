@@ -1,0 +1,20 @@
+import type { LabWarning } from "../core/errors.ts";
+import type { Cni } from "../cnis/types.ts";
+import type { Lab } from "./types.ts";
+
+/** Whether a lab's outcome depends on NetworkPolicy: it applies one, teaches one, or grades by the policies. */
+export function usesPolicy(lab: Pick<Lab, "scenario" | "tasks" | "probes">): boolean {
+  const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
+  return objects.some(({ object }) => object.kind === "NetworkPolicy") || lab.probes.some(({ expect }) => expect === "policy");
+}
+
+/** The warning for a lab with policies on a CNI that enforces none; undefined where all is well. */
+export function policyNotEnforced(lab: Pick<Lab, "scenario" | "tasks" | "probes">, cni: Cni, all: readonly Cni[]): LabWarning | undefined {
+  if (cni.enforcesPolicy || !usesPolicy(lab)) return undefined;
+  const enforcing = all.filter(({ enforcesPolicy }) => enforcesPolicy).map(({ name }) => name);
+  return {
+    code: "LAB_POLICY_NOT_ENFORCED",
+    message: `${cni.name} does not enforce NetworkPolicy: what a policy blocks will still be allowed`,
+    hint: enforcing.length > 0 ? `CNIs that enforce it: ${enforcing.join(", ")}` : undefined,
+  };
+}

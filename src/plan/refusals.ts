@@ -1,0 +1,100 @@
+import type { Cni } from "../cnis/types.ts";
+import { LabError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
+import { usesPolicy } from "../lab/policy-use.ts";
+import type { Lab } from "../lab/types.ts";
+import type { Capabilities } from "../providers/types.ts";
+import { featuresNeeded } from "./needs.ts";
+
+/** What {@link refusals} and buildPlan need of a provider. */
+export interface PlanProvider {
+  kind: string;
+  capabilities(): Capabilities;
+}
+
+/** Where a lab is to run. */
+export interface PlanTarget {
+  provider: PlanProvider;
+  cni: Cni;
+  mode: string;
+}
+
+/** The CNI and mode for a lab: the command line's, else the lab's. Throws PLAN_UNKNOWN_CNI and PLAN_UNKNOWN_CNI_MODE. */
+export function chooseCni(
+  lab: Lab,
+  cnis: Readonly<Record<string, Cni>>,
+  override: { name: string; mode?: string | undefined } | undefined,
+): { cni: Cni; mode: string } {
+  const { name } = override ?? lab.cni;
+  const cni = Object.hasOwn(cnis, name) ? cnis[name] : undefined;
+  if (cni === undefined) {
+    throw new LabError("PLAN_UNKNOWN_CNI", `unknown CNI ${JSON.stringify(name)}`, { hint: didYouMean(name, Object.keys(cnis)) });
+  }
+  const isLabsOwn = override === undefined || override.name === lab.cni.name;
+  const mode = override?.mode ?? (isLabsOwn ? lab.cni.mode : undefined) ?? cni.defaultMode;
+  const modes = cni.modes.map((known) => known.name);
+  if (!modes.includes(mode)) {
+    throw new LabError("PLAN_UNKNOWN_CNI_MODE", `${name} has no mode ${JSON.stringify(mode)}`, { hint: didYouMean(mode, modes) });
+  }
+  return { cni, mode };
+}
+
+/** Every reason why a lab cannot run there; empty where it can. */
+export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabError[] {
+  const { cnis, probes, scenarios, features } = provider.capabilities();
+  const found: LabError[] = [];
+  const refuse = (code: string, message: string, hint?: string): void => {
+    found.push(new LabError(code, message, { hint, ...(code.startsWith("PLAN_CNI") ? { span: lab.cni.span } : {}) }));
+  };
+  if (lab.providers !== undefined && !lab.providers.includes(provider.kind)) {
+    refuse("PLAN_PROVIDER_NOT_CLAIMED", `lab ${lab.name} does not claim provider ${provider.kind}`, `it claims: ${lab.providers.join(", ")}`);
+  }
+  if (!claimsCni(lab, cni.name, mode)) {
+    const claims = [lab.cni, ...(lab.cnis ?? [])].map((claim) => (claim.mode === undefined ? claim.name : `${claim.name}:${claim.mode}`));
+    refuse("PLAN_CNI_NOT_CLAIMED", `lab ${lab.name} does not claim ${cni.name} in mode ${mode}`, `it claims: ${[...new Set(claims)].join(", ")}`);
+  } else if (lab.cnis === undefined && cni.name !== lab.cni.name && !cni.enforcesPolicy && usesPolicy(lab)) {
+    refuse("PLAN_CNI_NO_POLICY", `lab ${lab.name} needs NetworkPolicy, which ${cni.name} does not enforce`);
+  }
+  if (!(Object.hasOwn(cnis, cni.name) ? cnis[cni.name] : undefined)?.includes(mode)) {
+    const known = Object.entries(cnis).flatMap(([name, modes]) => modes.map((known) => `${name}:${known}`));
+    refuse("PLAN_CNI_MODE_UNSUPPORTED", `provider ${provider.kind} cannot make ${cni.name} in mode ${mode}`, `it can: ${known.join(", ")}`);
+  }
+  const lacks = (what: string, used: readonly string[], able: readonly string[]): void => {
+    for (const kind of new Set(used)) if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
+  };
+  lacks("probe", lab.probes.map(({ kind }) => kind), probes);
+  lacks("scenario step", lab.scenario.map(({ kind }) => kind), scenarios);
+  for (const [feature, why] of featuresNeeded(lab)) {
+    if (!features.includes(feature)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${feature}, and ${why}`);
+  }
+  return found;
+}
+
+/** Whether a lab says that it works with a CNI in a mode: its own CNI, or one of `cnis:` where it has such a list. */
+function claimsCni(lab: Lab, name: string, mode: string): boolean {
+  if (lab.cnis === undefined) return true;
+  return [lab.cni, ...lab.cnis].some((claim) => claim.name === name && (claim.mode === undefined || claim.mode === mode));
+}
+
+/** One place a lab could run, and why not. */
+export interface LabRun {
+  provider: string;
+  cni: string;
+  mode: string;
+  supported: boolean;
+  /** The first reason, where it is not supported. */
+  reason?: string;
+}
+
+/** Every combination of provider, CNI and mode that exists, with the verdict for this lab; in registry order. */
+export function labRuns(lab: Lab, providers: readonly PlanProvider[], cnis: readonly Cni[]): LabRun[] {
+  return providers.flatMap((provider) =>
+    cnis.flatMap((cni) =>
+      cni.modes.map(({ name: mode }): LabRun => {
+        const [first] = refusals(lab, { provider, cni, mode });
+        const run = { provider: provider.kind, cni: cni.name, mode };
+        return first === undefined ? { ...run, supported: true } : { ...run, supported: false, reason: first.message };
+      }),
+    ),
+  );
+}

@@ -1,0 +1,102 @@
+/** What curl writes after each transfer (`-w`); a line no header can hold, and readable in the evidence. */
+export const CURL_WRITE_OUT = "\\n--curl: %{http_code} %{time_total} %{remote_ip}\\n";
+
+const TRAILER = /\n--curl: (\d{3}) ([\d.,]+) ?(\S*)\n/g;
+
+/** One HTTP reply. */
+export interface HttpReply {
+  status: number;
+  latencyMs: number;
+  /** Names in lower case; repeated ones joined by ", " (RFC 9110 5.2). */
+  headers: Record<string, string>;
+  body: string;
+  remoteIp: string;
+}
+
+/**
+ * Splits `curl -i -w CURL_WRITE_OUT URL…` into its replies, in order; a transfer without one has status 0. Undefined when
+ * the output is cut or is none.
+ */
+export function parseCurl(stdout: string): HttpReply[] | undefined {
+  const replies: HttpReply[] = [];
+  let start = 0;
+  for (const match of stdout.matchAll(TRAILER)) {
+    const [, status, seconds = "0", remoteIp = ""] = match;
+    const text = stdout.slice(start, match.index);
+    start = match.index + match[0].length;
+    replies.push({
+      status: Number(status),
+      latencyMs: Number(seconds.replace(",", ".")) * 1000,
+      remoteIp,
+      ...splitReply(text),
+    });
+  }
+  return replies.length === 0 || stdout.slice(start).trim() !== "" ? undefined : replies;
+}
+
+function splitReply(text: string): Pick<HttpReply, "headers" | "body"> {
+  let rest = text;
+  let headers: Record<string, string> = {};
+  // Interim replies (100 Continue, 103) stand before the final one.
+  for (let block = headerBlock(rest); block !== undefined; block = headerBlock(rest)) {
+    headers = parseHeaders(block.text);
+    rest = rest.slice(block.length);
+    if (!/^HTTP\/\S+ 1\d\d/.test(block.text)) break;
+  }
+  return { headers, body: rest };
+}
+
+function headerBlock(text: string): { text: string; length: number } | undefined {
+  const match = /^HTTP\/[\d.]+ \d{3}[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n/.exec(text);
+  return match === null ? undefined : { text: match[0], length: match[0].length };
+}
+
+function parseHeaders(block: string): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const line of block.split(/\r?\n/).slice(1)) {
+    const colon = line.indexOf(":");
+    if (colon <= 0) continue;
+    const name = line.slice(0, colon).trim().toLowerCase();
+    const value = line.slice(colon + 1).trim();
+    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+  }
+  return headers;
+}
+
+/** Why a transfer ended without a reply, from curl's exit code and its words (curl(1), EXIT CODES). */
+export type CurlFailure =
+  /** The name: NXDOMAIN or a DNS server that did not answer; curl words both alike. */
+  | { kind: "name"; text: string }
+  /** An answer that refuses: RST, ICMP, or a connection that was closed after it was open. */
+  | { kind: "refused"; text: string; wasConnected: boolean }
+  | { kind: "silent"; text: string; wasConnected: boolean }
+  /** Of curl itself, its arguments or this host: says nothing of the network. */
+  | { kind: "other"; text: string };
+
+/** Exit codes of a peer that was reached and then refused: TLS 35, no reply 52, send 55, receive 56, HTTP/2 92, … */
+const REFUSED_AFTER_CONNECT: ReadonlySet<number> = new Set([16, 18, 35, 52, 55, 56, 60, 92]);
+
+/** Reads how curl failed; undefined for exit 0. */
+export function curlFailure(exitCode: number, stderr: string): CurlFailure | undefined {
+  if (exitCode === 0) return undefined;
+  const said = /^curl: \(\d+\) (.+)$/m.exec(stderr)?.[1]?.trim() ?? `exit code ${exitCode}`;
+  const isConnected = /^\* Connected to /m.test(stderr) && !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
+  if (exitCode === 6) return { kind: "name", text: said };
+  if (exitCode === 7) return connectFailure(stderr, said);
+  if (exitCode === 28) {
+    return /Resolving timed out|name lookup timed out|Could not resolve/i.test(said)
+      ? { kind: "name", text: said }
+      : { kind: "silent", text: said, wasConnected: isConnected && !/connect(ion)? timed? ?out/i.test(said) };
+  }
+  if (REFUSED_AFTER_CONNECT.has(exitCode)) return { kind: "refused", text: said, wasConnected: true };
+  return { kind: "other", text: said };
+}
+
+/** curl's own line says only "Couldn't connect to server" (7.85 on); the errno's words are in its -v lines. */
+function connectFailure(stderr: string, said: string): CurlFailure {
+  const errno =
+    /^\* +(?:connect to .* failed|Immediate connect fail for .*?): ([A-Z][^:\r\n]*)$/m.exec(stderr)?.[1]?.trim() ??
+    (/: (Connection refused|No route to host|Network is unreachable|Permission denied)$/.exec(said)?.[1]);
+  if (errno === "Connection timed out") return { kind: "silent", text: errno, wasConnected: false };
+  return { kind: "refused", text: errno ?? said, wasConnected: false };
+}

@@ -1,0 +1,188 @@
+import type { Evidence, Observation } from "../grade/types.ts";
+import { formatEndpointRef, parseEndpointRef } from "../lab/refs.ts";
+import type { EndpointRef } from "../plan/types.ts";
+import type { ResolvedSource } from "../providers/source.ts";
+import { probeControls } from "./controls.ts";
+import { compareCurl, measureReplies } from "./curl-measure.ts";
+import { curlExpect, curlOptions } from "./curl-options.ts";
+import type { CurlExpect, CurlOptions } from "./curl-options.ts";
+import { CURL_WRITE_OUT, curlFailure, parseCurl } from "./curl-output.ts";
+import type { CurlFailure, HttpReply } from "./curl-output.ts";
+import { observeNameFault } from "./name-fault.ts";
+import { cellKey, observation, observed, proofText } from "./observe.ts";
+import { dropWatch, flowTo, probeSource, resolveHost, resolveTarget } from "./resolve.ts";
+import type { ResolvedTarget } from "./resolve.ts";
+import { endedByDrop, runTool, unreadable } from "./tool.ts";
+import type { ToolRun } from "./tool.ts";
+import { defineProbe } from "./types.ts";
+import type { ProbeContext, ProbedCell } from "./types.ts";
+
+const DEFAULT_TIMEOUT_MS = 5000;
+const LONGEST_RUN_MS = 90_000;
+
+/** HTTP requests with curl(1); docs/probes/curl.md. */
+export const curl = defineProbe<CurlOptions>({
+  kind: "curl",
+  summary: "sends HTTP requests; checks status, headers, body, and which backends answered",
+  options: curlOptions,
+  expect: curlExpect,
+  tools: ["curl"],
+  references: ({ from, to, url }) => [
+    ...(from === undefined ? [] : [from]),
+    ...(to === undefined ? (url === undefined ? [] : hostReference(url)) : [to]),
+  ],
+  run: async (options, ref, context) => {
+    const { scheme, port, label } = aimOf(options);
+    const key = cellKey(ref ?? options.from, label, { port, protocol: "tcp" });
+    return observed(key, context.signal, async () => {
+      const from = probeSource(ref ?? options.from, context);
+      const aim = { port, protocol: "tcp" as const };
+      const target =
+        options.to === undefined
+          ? resolveHost(new URL(options.url ?? "").hostname, aim, from, context)
+          : await resolveTarget(options.to, aim, from, context);
+      const cell: ProbedCell = { key, flow: flowTo(target, aim, from), destination: target.identity };
+      const url = options.url ?? `${scheme}://${bracketed(target.host)}:${port}${options.path ?? "/"}`;
+      Object.assign(cell, await request(url, options, target, from, context, port));
+      const isAnswered = cell.observation?.outcome === "allowed";
+      return [cell, ...(isAnswered ? [] : await probeControls(target, port, "tcp", context))];
+    });
+  },
+  compare: (measured, expected) => compareCurl(measured, expected as CurlExpect),
+});
+
+function hostReference(url: string): EndpointRef[] {
+  return [parseEndpointRef(new URL(url).hostname.replace(/^\[(.*)\]$/, "$1"))];
+}
+
+function aimOf({ url, to, port, scheme }: CurlOptions): { scheme: string; port: number; label: string } {
+  if (to !== undefined) {
+    const chosen = scheme ?? "http";
+    return { scheme: chosen, port: port ?? (chosen === "https" ? 443 : 80), label: formatEndpointRef(to) };
+  }
+  const parsed = new URL(url ?? "");
+  const fallback = parsed.protocol === "https:" ? 443 : 80;
+  return { scheme: parsed.protocol.slice(0, -1), port: parsed.port === "" ? fallback : Number(parsed.port), label: parsed.hostname };
+}
+
+function bracketed(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+async function request(
+  url: string,
+  options: CurlOptions,
+  target: ResolvedTarget,
+  from: ResolvedSource,
+  context: ProbeContext,
+  port: number,
+): Promise<{ observation: Observation; destination?: string }> {
+  const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
+  const connectMs = Math.min(context.deadlineMs, timeoutMs);
+  // Ended early, curl would lose the replies it had not yet written; of one request there are none.
+  const untilDropped = options.requests === 1 ? dropWatch(target, { port, protocol: "tcp" }) : undefined;
+  const run = await runTool(context, from, curlCommand(url, options, connectMs, timeoutMs), {
+    timeoutMs: Math.min(timeoutMs * options.requests, LONGEST_RUN_MS) + 5000,
+    ...(untilDropped === undefined ? {} : { untilDropped }),
+  });
+  const evidence: Evidence[] = [...target.notes.map((text): Evidence => ({ kind: "note", text })), run.evidence];
+  if (endedByDrop(run)) return dropped(run, evidence);
+  const failure = curlFailure(run.result.exitCode ?? -1, run.result.stderr);
+  const replies = parseCurl(run.result.stdout);
+  if (failure === undefined) {
+    if (replies?.length !== options.requests || replies.some(({ status }) => status === 0)) throw unreadable("curl", run.result);
+    return { observation: observeReplies(replies, target, evidence) };
+  }
+  const answered = (replies ?? []).filter(({ status }) => status !== 0);
+  const failed = await observeFailure(failure, run, url, evidence, from, context);
+  return partly(run, answered, failed, target);
+}
+
+function curlCommand(url: string, options: CurlOptions, connectMs: number, timeoutMs: number): string[] {
+  const { method, headers = {}, data, insecure, requests } = options;
+  return [
+    "curl",
+    // -q first: no ~/.curlrc. -g: brackets and braces in a URL are not patterns.
+    ...["-q", "-g", "-sSvi", "--proto", "=http,https", "--noproxy", "*"],
+    ...["--connect-timeout", (connectMs / 1000).toFixed(1), "-m", (timeoutMs / 1000).toFixed(1)],
+    // Each request on a new connection, or a Service's choice of endpoint would be made once.
+    ...(requests > 1 ? ["--fail-early", "-H", "Connection: close"] : []),
+    ...(method === "HEAD" ? ["-I"] : method === undefined ? [] : ["-X", method]),
+    ...Object.entries(headers).flatMap(([name, value]) => ["-H", value === "" ? `${name};` : `${name}: ${value}`]),
+    ...(data === undefined ? [] : ["--data-raw", data]),
+    ...(insecure === true ? ["-k"] : []),
+    ...["-w", CURL_WRITE_OUT],
+    ...Array.from({ length: requests }, () => url),
+  ];
+}
+
+/** 4xx and 5xx are `rejected`: for a client that is to reach a service they are no success; `expect: {status}` sees them. */
+function observeReplies(replies: readonly HttpReply[], target: ResolvedTarget, evidence: Evidence[]): Observation {
+  const measured = measureReplies(replies, target);
+  const bad = replies.find(({ status }) => status >= 400);
+  const mean = replies.reduce((sum, { latencyMs }) => sum + latencyMs, 0) / replies.length;
+  const times = replies.length === 1 ? "" : ` (${replies.length} requests)`;
+  return bad === undefined
+    ? observation("allowed", `HTTP ${replies[0]?.status}${times}`, { latencyMs: mean, measured, evidence })
+    : observation("rejected", `HTTP ${bad.status}${times}`, { latencyMs: mean, measured, evidence });
+}
+
+function dropped({ proof, result }: ToolRun, evidence: Evidence[]): { observation: Observation; destination?: string } {
+  const reason = proof === undefined ? "no answer" : proofText(proof, "dropped");
+  return { observation: observation("dropped", reason, { latencyMs: result.durationMs, proof, evidence }) };
+}
+
+async function observeFailure(
+  failure: CurlFailure,
+  run: ToolRun,
+  url: string,
+  evidence: Evidence[],
+  from: ResolvedSource,
+  context: ProbeContext,
+): Promise<{ observation: Observation; destination?: string }> {
+  const { proof, result } = run;
+  const latencyMs = result.durationMs;
+  switch (failure.kind) {
+    case "name":
+      return observeNameFault(new URL(url).hostname, failure.text, evidence, from, context);
+    case "refused": {
+      const reason = proof !== undefined && !failure.wasConnected ? proofText(proof, "rejected") : failure.text;
+      return afterConnect(failure, url, observation("rejected", reason, { latencyMs, proof: failure.wasConnected ? undefined : proof, evidence }));
+    }
+    case "silent": {
+      if (proof !== undefined && !failure.wasConnected) return dropped(run, evidence);
+      const reason = failure.wasConnected ? `connected, and then no reply: ${failure.text}` : failure.text;
+      return afterConnect(failure, url, observation("dropped", reason, { latencyMs, evidence }));
+    }
+    case "other":
+      throw unreadable("curl", result);
+  }
+}
+
+/** A connection that was open was not blocked: such a cell is about the reply, which nobody else's answer vouches for. */
+function afterConnect(
+  { wasConnected }: { wasConnected: boolean },
+  url: string,
+  seen: Observation,
+): { observation: Observation; destination?: string } {
+  return wasConnected ? { observation: seen, destination: `reply of ${url}` } : { observation: seen };
+}
+
+/** Some requests answered, then one failed: neither reachable nor blocked, so no control vouches for it. */
+function partly(
+  run: ToolRun,
+  answered: readonly HttpReply[],
+  failed: { observation: Observation; destination?: string },
+  target: ResolvedTarget,
+): { observation: Observation; destination?: string } {
+  if (answered.length === 0) return failed;
+  const { proof: _, ...seen } = failed.observation;
+  return {
+    destination: `every request to ${target.identity}`,
+    observation: {
+      ...seen,
+      reason: `${answered.length} requests were answered, the next was not: ${seen.reason}`,
+      latencyMs: run.result.durationMs,
+    },
+  };
+}

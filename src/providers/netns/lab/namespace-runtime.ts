@@ -1,0 +1,126 @@
+import { LabError } from "../../../core/errors.ts";
+import type { LabWarning } from "../../../core/errors.ts";
+import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
+import type { ContainerPlan } from "../../../engine/images/registry.ts";
+import { buildZone } from "../../../engine/dns/zone.ts";
+import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
+import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
+import type { ObjectStore } from "../../../engine/store/store.ts";
+import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts";
+import type { PlannedCluster } from "../../../plan/types.ts";
+import { podKey } from "./pod-network.ts";
+import type { AttachedPod, PodNetwork } from "./pod-network.ts";
+import { ServerThread } from "./server-thread.ts";
+import { EXTERNAL } from "./underlay.ts";
+import type { Underlay } from "./underlay.ts";
+
+export interface NamespaceRuntimeOptions {
+  store: ObjectStore;
+  network: PodNetwork;
+  underlay: Underlay;
+  cluster: PlannedCluster;
+}
+
+/** What a container that could not listen reports, as a process that ends with exit code 1 would. */
+function containerStart(plan: ContainerPlan, results: readonly ListenResult[]): ContainerStart {
+  if (plan.waiting !== undefined) return { name: plan.name, state: { kind: "waiting", ...plan.waiting } };
+  if (plan.end !== undefined) return { name: plan.name, state: { kind: "exited", ...plan.end } };
+  const failed = results.find(({ container, error }) => container === plan.name && error !== undefined);
+  if (failed?.error === undefined) return { name: plan.name, state: { kind: "running" } };
+  const message = `cannot listen on port ${failed.port}/${failed.protocol}: ${failed.error.code}`;
+  return { name: plan.name, state: { kind: "exited", exitCode: 1, message } };
+}
+
+/** Runs pods as network namespaces with built-in servers in them. */
+export class NamespaceRuntime implements PodRuntime {
+  private readonly options: NamespaceRuntimeOptions;
+  private readonly servers = new ServerThread();
+  private dnsVersion = -1;
+
+  constructor(options: NamespaceRuntimeOptions) {
+    this.options = options;
+  }
+
+  /** Starts the web server of the host outside the cluster. */
+  async serveExternal(): Promise<void> {
+    const [results = []] = await this.servers.start([
+      {
+        key: "external",
+        pod: { name: "external", namespace: "", ips: [EXTERNAL.address] },
+        netnsFd: this.options.underlay.external.fd,
+        listens: [{ container: "web", protocol: "TCP", port: 80, behaviour: { kind: "http", app: "netexec" } }],
+      },
+    ]);
+    const failed = results.find(({ error }) => error !== undefined);
+    if (failed !== undefined)
+      throw new LabError("POD_SERVERS_FAILED", `the outside host cannot listen: ${failed.error?.message}`);
+  }
+
+  async start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]> {
+    const attached = this.options.network.attach(pods);
+    const plans = pods.map(planPod);
+    const toServe = pods.flatMap((pod, index): PodToServe[] => {
+      const place = attached[index];
+      if (place === undefined || place instanceof Error) return [];
+      const listens = (plans[index] ?? []).flatMap((plan) => plan.listens);
+      const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
+      return [{ key: place.uid, pod: facts, netnsFd: place.host.fd, listens }];
+    });
+    const results = await this.servers.start(toServe);
+    const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
+    return attached.map((place, index) => podStart(place, plans[index] ?? [], byKey));
+  }
+
+  async stop(pods: readonly Pod[]): Promise<void> {
+    const present = pods.filter((pod) => this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid);
+    if (present.length === 0) return;
+    await this.servers.stop(present.map(({ metadata }) => metadata.uid ?? ""));
+    for (const pod of present) this.options.network.detach(podKey(pod));
+  }
+
+  /** Resolves when cluster DNS answers from the store as it is now. */
+  async dnsKnows(version: number): Promise<void> {
+    if (version <= this.dnsVersion) return;
+    const { store, cluster } = this.options;
+    this.dnsVersion = store.version;
+    await this.servers.setZone(
+      buildZone({
+        namespaces: store.list("Namespace"),
+        services: store.list("Service"),
+        endpointSlices: store.list("EndpointSlice"),
+        dnsDomain: cluster.dnsDomain,
+        dnsAddresses: [cluster.dnsAddress],
+        version: store.version,
+      }),
+    );
+  }
+
+  /** What to tell whoever applies an object about images that are not modelled. */
+  warningsOf(object: KubeObject): LabWarning[] {
+    return imageWarnings(containersOf(object));
+  }
+
+  /** What the built-in servers of the pod have logged. Throws SOURCE_MISSING. */
+  async logs(source: { namespace: string; name: string; container?: string }): Promise<string> {
+    const pod = this.options.store.get("Pod", source.name, source.namespace);
+    if (pod === undefined)
+      throw new LabError("SOURCE_MISSING", `pod ${source.namespace}/${source.name} does not exist`);
+    const lines = await this.servers.logs(pod.metadata.uid ?? "", source.container);
+    return lines.map((line) => `${line}\n`).join("");
+  }
+}
+
+function podStart(
+  place: AttachedPod | Error | undefined,
+  plans: readonly ContainerPlan[],
+  results: ReadonlyMap<string, ListenResult[]>,
+): PodStart | PodStartFailure {
+  if (place === undefined || place instanceof Error) return { error: place ?? new Error("the pod was not attached") };
+  const own = results.get(place.uid) ?? [];
+  return { podIPs: place.addresses, containers: plans.map((plan) => containerStart(plan, own)) };
+}
+
+function containersOf(object: KubeObject): Container[] {
+  const spec = (object as { spec?: { template?: { spec?: PodSpec } } & Partial<PodSpec> }).spec;
+  return spec?.template?.spec?.containers ?? (object.kind === "Pod" ? (spec?.containers ?? []) : []);
+}

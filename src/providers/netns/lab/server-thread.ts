@@ -1,0 +1,55 @@
+import { Worker } from "node:worker_threads";
+import { LabError } from "../../../core/errors.ts";
+import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
+import type { ZoneSnapshot } from "../../../engine/dns/zone.ts";
+
+type Request = ServerRequest extends infer Each ? (Each extends ServerRequest ? Omit<Each, "id"> : never) : never;
+
+/** The thread on which all pods' servers and cluster DNS run. */
+export class ServerThread {
+  private readonly worker = new Worker(new URL("../../../engine/servers/server-worker.js", import.meta.url));
+  private readonly pending = new Map<number, { resolve(response: ServerResponse): void; reject(error: Error): void }>();
+  private nextId = 1;
+
+  constructor() {
+    this.worker.on("message", (response: ServerResponse) => {
+      if (response.type === "ready") return;
+      const pending = this.pending.get(response.id);
+      this.pending.delete(response.id);
+      if (response.type === "failed")
+        pending?.reject(new LabError("POD_SERVERS_FAILED", `the pods' servers failed: ${response.message}`));
+      else pending?.resolve(response);
+    });
+    // Without its servers a lab would answer wrongly; better that it ends, and the log says why.
+    this.worker.on("error", (error) => {
+      throw error;
+    });
+  }
+
+  private ask(request: Request): Promise<ServerResponse> {
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { resolve, reject });
+      this.worker.postMessage({ ...request, id });
+    });
+  }
+
+  /** Results in the order of the pods; the namespaces' descriptors must stay open until then. */
+  async start(pods: PodToServe[]): Promise<ListenResult[][]> {
+    const response = await this.ask({ type: "start", pods });
+    return response.type === "started" ? response.pods : [];
+  }
+
+  async stop(keys: string[]): Promise<void> {
+    await this.ask({ type: "stop", keys });
+  }
+
+  async setZone(zone: ZoneSnapshot): Promise<void> {
+    await this.ask({ type: "dns", zone });
+  }
+
+  async logs(key: string, container: string | undefined): Promise<string[]> {
+    const response = await this.ask({ type: "logs", key, ...(container !== undefined && { container }) });
+    return response.type === "logs" ? response.lines : [];
+  }
+}

@@ -1,0 +1,105 @@
+import { describe, expect, test } from "vitest";
+import { renderTerminal } from "../../../src/report/terminal.ts";
+import type { Report } from "../../../src/report/types.ts";
+import { cell, matrix, observation, probe, report } from "./sample-report.ts";
+
+const plain = { colour: false, width: 100 };
+const nine = ["web-1", "web-2", "web-3", "api-1", "api-2", "api-3", "db-0", "cache-1", "visitor"].map((pod) => `shop/${pod}`);
+
+function matches(name: string, given: Report, options = plain): Promise<void> {
+  return expect(renderTerminal(given, options)).toMatchFileSnapshot(`expected/${name}.txt`);
+}
+
+const leak = probe(
+  "the cache does not reach the database",
+  [
+    cell("shop/cache-1", "shop/db-0", "fail", {
+      expected: "blocked",
+      observation: observation("allowed", "connected", {
+        tries: 2,
+        evidence: [
+          { kind: "tool-output", command: "curl -sv telnet://10.1.0.7:5432", text: "* Connected to 10.1.0.7\n* Closing" },
+          { kind: "note", text: "one line without a command" },
+        ],
+      }),
+      reason: "expected blocked, observed allowed, 2 tries: connected",
+      why: {
+        allowed: false,
+        lines: ["ingress of shop/db-0: isolated by shop/db; no rule allows shop/cache-1:5432/TCP"],
+        spans: [{ file: "labs/shop/solution/db.yaml", line: 4, column: 3, length: 2, lineText: "  db" }],
+      },
+    }),
+  ],
+  { expectText: "blocked", points: 5, possible: 5, hint: "Which label does the policy select?" },
+);
+
+describe("a report for the terminal", () => {
+  test("shows results, a matrix, tasks and the times", async () => {
+    const given = report([
+      probe("the web tier reaches the database", [cell("shop/web-1", "shop/db-0", "pass")], { role: "guard" }),
+      matrix(nine, [80, 5432, 6379], (_from, to, port) => (port === 80 || to === "shop/web-1" ? "allowed" : "blocked")),
+    ]);
+    given.grade.tasks = [
+      { text: "Only the web tier may reach the database.\n", verdict: "pass", earned: 5, possible: 5, probes: [], voidedBy: [] },
+    ];
+    given.grade.earned = 5;
+    given.grade.possible = 5;
+    await matches("passed", given);
+  });
+
+  test("shows of a failure what was expected and seen, why, the evidence and the command that reruns it", async () => {
+    await matches("failed", report([leak]));
+  });
+
+  test("says which guard voided a task", async () => {
+    const given = report([leak]);
+    given.grade.tasks = [
+      { text: "Isolate it.", verdict: "fail", earned: 0, possible: 5, probes: [], voidedBy: ["the web tier works"] },
+    ];
+    await matches("voided", given);
+  });
+
+  test("counts failures beyond the first ones, real failures before what is inconclusive", async () => {
+    const given = report([
+      matrix(nine, [5432], (from, to) => (from === "shop/visitor" ? "leaked" : to === "shop/db-0" ? "unsure" : "allowed")),
+    ]);
+    await matches("many-failures", given);
+  });
+
+  test("leaves out points and tasks when it only probes", async () => {
+    await matches("probe-only", report([leak], { mode: "probe" }));
+  });
+
+  test("wraps port blocks and shortens names on a narrow terminal", async () => {
+    const long = nine.map((name) => `${name}-5d4f7c9b8d-x2x4q`);
+    await matches("narrow", report([matrix(long, [80, 5432], () => "allowed")]), { colour: false, width: 48 });
+  });
+
+  test("gives counts and only unexpected rows for more than twenty pods", async () => {
+    const pods = Array.from({ length: 30 }, (_each, index) => `load/pod-${index}`);
+    const see = (from: string, to: string) => (from === "load/pod-3" ? "leaked" : to === "load/pod-9" ? "blocked" : "allowed");
+    const text = renderTerminal(report([matrix(pods, [80], see)]), plain);
+    await expect(text.slice(0, text.indexOf("\n\n✗ every pair", text.indexOf("✗ every pair")))).toMatchFileSnapshot("expected/thirty-pods.txt");
+  });
+
+  test("never passes escape sequences of tools, names or manifests to the terminal", () => {
+    const evil = "\u001b[2J\u001b]0;owned\u0007\u202e\r";
+    const given = report([
+      probe(`name ${evil}`, [
+        cell(`shop/${evil}`, "shop/db-0", "fail", {
+          reason: evil,
+          rerun: evil,
+          observation: observation("allowed", evil, { evidence: [{ kind: "tool-output", command: evil, text: evil }] }),
+          why: { allowed: true, lines: [evil], spans: [] },
+        }),
+      ], { hint: evil, expectText: evil }),
+    ], { lab: { name: "x", title: evil, file: "x" }, notes: [evil] });
+    // eslint-disable-next-line no-control-regex
+    expect(renderTerminal(given, plain)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
+  });
+
+  test("colours only when asked to", () => {
+    expect(renderTerminal(report([leak]), plain)).not.toContain("\u001b");
+    expect(renderTerminal(report([leak]), { colour: true, width: 100 })).toContain("\u001b[31m");
+  });
+});
