@@ -9,11 +9,11 @@ import {
   type Alias,
   type Document,
   type Node,
-  type YAMLError,
   type YAMLMap,
 } from "yaml";
 import { LabError } from "./errors.ts";
 import { SourceText } from "./source-text.ts";
+import { syntaxProblems } from "./yaml-syntax.ts";
 import { keyText, YamlDocument } from "./yaml-document.ts";
 
 /** What a file may cost to read; files come from strangers. */
@@ -72,8 +72,8 @@ export function parseYaml(bytes: Uint8Array | string, file: string, limits: Yaml
   const documents: YamlDocument[] = [];
   const problems: LabError[] = [];
   for (const document of composer.compose(tokens, true, source.text.length)) {
-    const syntax = [...document.errors, ...document.warnings].map((error) => syntaxProblem(error, document, source));
-    const checked = syntax.length > 0 ? onePerLine(syntax) : readDocument(document, source, limits);
+    const syntax = syntaxProblems(document, source);
+    const checked = syntax.length > 0 ? syntax.slice(0, MAX_PROBLEMS) : readDocument(document, source, limits);
     if (checked instanceof YamlDocument) documents.push(checked);
     else problems.push(...checked);
   }
@@ -160,56 +160,6 @@ function checkKeys(map: YAMLMap, source: SourceText, report: Report): void {
     if (firstLine === undefined) firstLines.set(text, range ? source.span(range[0], range[1]).line : 1);
     else report("YAML_DUPLICATE_KEY", key, `key ${JSON.stringify(text)} is already given on line ${firstLine}`, "keep one of them");
   }
-}
-
-/** Why the parser's commonest complaints arise, in words for people who write YAML by hand. */
-const SYNTAX_HINTS: Readonly<Record<string, string>> = {
-  BAD_INDENT: "line it up with its neighbours; every item of a list or map starts in the same column",
-  MULTILINE_IMPLICIT_KEY: "a ':' may be missing after the key, or the text needs quotes",
-  BLOCK_AS_IMPLICIT_KEY: "a value with ': ' in it needs quotes; a map needs a line of its own",
-  MISSING_CHAR: "a closing quote, bracket or comma may be missing",
-  BAD_SCALAR_START: "put the text in quotes",
-  BAD_DQ_ESCAPE: "use single quotes, or write the backslash twice",
-  UNEXPECTED_TOKEN: "a quote, bracket or comma may be missing or too many",
-};
-
-function syntaxProblem(error: YAMLError, document: Document, source: SourceText): LabError {
-  const end = source.text.trimEnd().length;
-  const atEnd = error.pos[0] >= end;
-  const span = atEnd ? source.span(end - 1, end) : source.span(error.pos[0], error.pos[1]);
-  if (error.code === "TAG_RESOLVE_FAILED") {
-    return new LabError("YAML_TAG", `tag ${tagAt(source, error.pos[0])} is not known`, { span, hint: "remove the tag" });
-  }
-  if (error.code === "MISSING_CHAR" && error.message.includes("quote")) {
-    const open = openQuote(document) ?? error.pos[0];
-    return new LabError("YAML_SYNTAX", "this quote is never closed", { span: source.span(open, open + 1) });
-  }
-  if (error.code === "TAB_AS_INDENT") {
-    return new LabError("YAML_TAB", "a tab is used as indentation", { span, hint: "indent with spaces" });
-  }
-  return new LabError("YAML_SYNTAX", error.message, { span, hint: SYNTAX_HINTS[error.code] });
-}
-
-/** Where the last quoted text begins; the parser itself tells only where the file ended. */
-function openQuote(document: Document): number | undefined {
-  let start: number | undefined;
-  visit(document, {
-    Scalar(_key, { type, range }) {
-      if (type === "QUOTE_SINGLE" || type === "QUOTE_DOUBLE") start = range?.[0] ?? start;
-    },
-  });
-  return start;
-}
-
-/** What the parser says about the rest of a wrong line is a consequence of its first complaint. */
-function onePerLine(problems: readonly LabError[]): LabError[] {
-  const lines = new Set<number | undefined>();
-  const kept = problems.filter(({ span }) => !lines.has(span?.line) && lines.add(span?.line));
-  return kept.slice(0, MAX_PROBLEMS);
-}
-
-function tagAt(source: SourceText, offset: number): string {
-  return /^\S{1,60}/.exec(source.text.slice(offset, offset + 60))?.[0] ?? "here";
 }
 
 /** Whether a document holds a mapping, as every lab and every Kubernetes object does. */

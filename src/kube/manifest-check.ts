@@ -86,6 +86,9 @@ function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject |
   if (facts === undefined) return checkUnknownKind(value, kind, findings);
   if (apiVersion !== facts.apiVersion) {
     findings.error("MANIFEST_BAD_API_VERSION", ["apiVersion"], `${kind} of ${JSON.stringify(apiVersion)} is not known`, `write apiVersion: ${facts.apiVersion}`);
+    // A CNI's own NetworkPolicy or a mesh's Service has other fields; nothing here would read them.
+    const group = apiVersion.split("/")[0] as string;
+    if (group.includes(".") && !group.endsWith(".k8s.io")) return undefined;
   }
   const object = checkStructure(value, { is: "object", type: facts.type }, [], findings) as KubeObject;
   if (!isRecord(object.metadata)) {

@@ -8,6 +8,7 @@ export type Place = "value" | "key" | "missing";
 export class ManifestFindings {
   readonly problems: LabError[] = [];
   readonly warnings: LabWarning[] = [];
+  readonly #paths: YamlPath[] = [];
   readonly #document: YamlDocument;
   readonly #base: YamlPath;
 
@@ -18,11 +19,17 @@ export class ManifestFindings {
   }
 
   error(code: string, path: YamlPath, message: string, hint?: string, place: Place = "value"): void {
+    this.#paths.push(path);
     this.problems.push(new LabError(code, message, { hint, span: this.spanAt(path, place) }));
   }
 
   warn(code: string, path: YamlPath, message: string, hint?: string, place: Place = "value"): void {
     this.warnings.push({ code, message, hint, span: this.spanAt(path, place) });
+  }
+
+  /** Whether an error was reported at or below the path, so that its consequences need no words. */
+  hasErrorBelow(path: YamlPath): boolean {
+    return this.#paths.some((reported) => path.every((step, index) => reported[index] === step));
   }
 
   spanAt(path: YamlPath, place: Place = "value"): Span {

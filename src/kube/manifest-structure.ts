@@ -47,9 +47,12 @@ export function checkStructure(value: unknown, type: FieldType, path: YamlPath, 
 function checkObject(value: Record<string, unknown>, type: string, path: YamlPath, findings: ManifestFindings): unknown {
   const fields = fieldsOf(type);
   const checked: Record<string, unknown> = {};
+  /** What misspelt and misplaced fields stand for: it is not also reported as missing. */
+  const meant = new Set<string | undefined>();
   for (const [name, item] of Object.entries(value)) {
     const field = fields.get(name);
     if (field === undefined) {
+      meant.add(meantField(name, value, fields));
       const where = path.length > 0 ? ` in ${formatPath(path)}` : "";
       findings.error("MANIFEST_UNKNOWN_FIELD", [...path, name], `unknown field ${JSON.stringify(name)}${where}`, unknownHint(name, value, fields), "key");
     } else if (item !== null) {
@@ -59,10 +62,9 @@ function checkObject(value: Record<string, unknown>, type: string, path: YamlPat
       findings.warn("MANIFEST_NULL_SELECTOR", [...path, name], `${name} has no value, so the API drops it`, hint, "key");
     }
   }
-  const misspelt = new Set(Object.keys(value).map((name) => (fields.has(name) ? name : nearestName(name, fields.keys()))));
   for (const name of requiredFields(type)) {
-    // A misspelt field is reported once, not also as missing.
-    if (checked[name] !== undefined || (misspelt.has(name) && value[name] === undefined)) continue;
+    const isWritten = value[name] !== undefined && value[name] !== null;
+    if (isWritten || (meant.has(name) && !(name in value))) continue;
     const where = path.length > 0 ? formatPath(path) : "the object";
     const at = name in value ? "key" : "missing";
     findings.error("MANIFEST_MISSING_FIELD", [...path, name], `${where} needs ${name}`, MISSING_HINTS[name], at);
@@ -75,14 +77,29 @@ function requiredFields(type: string): string[] {
   return [...new Set([...required, ...(ALSO_REQUIRED[type] ?? [])])];
 }
 
-/** A field that stands one level too high or low is as common as a misspelt one. */
-function unknownHint(name: string, value: Record<string, unknown>, fields: ReadonlyMap<string, { type: FieldType }>): string | undefined {
-  const guess = nearestName(name, [...fields.keys()].filter((known) => !(known in value)));
+type Fields = ReadonlyMap<string, { type: FieldType }>;
+
+function unknownHint(name: string, value: Record<string, unknown>, fields: Fields): string | undefined {
+  const guess = misspeltField(name, value, fields);
   if (guess !== undefined) return `did you mean ${guess}?`;
+  const parent = parentOf(name, fields);
+  return parent === undefined ? didYouMean(name, fields.keys()) : `${name} belongs inside ${parent}`;
+}
+
+function meantField(name: string, value: Record<string, unknown>, fields: Fields): string | undefined {
+  return misspeltField(name, value, fields) ?? parentOf(name, fields);
+}
+
+function misspeltField(name: string, value: Record<string, unknown>, fields: Fields): string | undefined {
+  return nearestName(name, [...fields.keys()].filter((known) => !(known in value)));
+}
+
+/** A field that stands one level too high is as common as a misspelt one. */
+function parentOf(name: string, fields: Fields): string | undefined {
   for (const [parent, { type }] of fields) {
-    if (type.is === "object" && fieldsOf(type.type).has(name)) return `${name} belongs inside ${parent}`;
+    if (type.is === "object" && fieldsOf(type.type).has(name)) return parent;
   }
-  return didYouMean(name, fields.keys());
+  return undefined;
 }
 
 const SCALAR_WORDS = {

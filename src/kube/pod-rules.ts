@@ -21,7 +21,7 @@ export function checkWorkload(
   checkSelector(selector, ["spec", "selector"], findings);
   const labels = template?.metadata?.labels;
   checkLabels(labels, ["spec", "template", "metadata", "labels"], findings);
-  if (selector !== undefined) {
+  if (selector !== undefined && !findings.hasErrorBelow(["spec", "selector"])) {
     const isEmpty = Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0;
     if (isEmpty) {
       findings.error("MANIFEST_BAD_SELECTOR", ["spec", "selector"], `a ${kind}'s selector cannot be empty`, undefined, "key");

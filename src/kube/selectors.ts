@@ -7,7 +7,7 @@ export type Labels = Readonly<Record<string, string>>;
  * The label that the API server puts on every namespace, its value the namespace's name
  * (kubernetes.io/docs/reference/labels-annotations-taints, KEP-2161).
  */
-export const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name";
+const NAMESPACE_NAME_LABEL = "kubernetes.io/metadata.name";
 
 /** A namespace's labels with {@link NAMESPACE_NAME_LABEL}, which no manifest can take away. */
 export function namespaceLabels(name: string, labels: Labels | undefined): Record<string, string> {
@@ -37,7 +37,7 @@ export function matchesLabels(wanted: Labels | undefined, labels: Labels | undef
 }
 
 /** One of matchExpressions; NotIn and DoesNotExist match objects that lack the key (labels.Requirement.Matches). */
-export function matchesRequirement(requirement: LabelSelectorRequirement, labels: Labels | undefined): boolean {
+function matchesRequirement(requirement: LabelSelectorRequirement, labels: Labels | undefined): boolean {
   const value = labelOf(labels, requirement.key);
   const values = requirement.values ?? [];
   switch (requirement.operator) {

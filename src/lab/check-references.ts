@@ -16,16 +16,17 @@ const BUILT_IN = ["default/service/kubernetes", "kube-system/service/kube-dns", 
 const POD_MAKERS = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /** Reports references to nodes that the topology lacks and to objects that neither scenario nor solution creates. */
-export function checkReferences({ lab, steps, probes, knowsAllObjects }: LabToCheck, registries: LabRegistries, list: ProblemList): void {
+export function checkReferences({ lab, steps, probes, knowsAllObjects, isTopologyKnown }: LabToCheck, registries: LabRegistries, list: ProblemList): void {
   const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
   const known = knownReferences(objects);
   const nodes = lab.topology.nodes.map(({ name }) => name);
   const check = (ref: EndpointRef, place: YamlPath): void => {
     if (ref.kind === "node") {
-      if (!nodes.includes(ref.name)) report(list, ref, place, `no node is called ${ref.name}`, didYouMean(ref.name, nodes));
+      if (isTopologyKnown && !nodes.includes(ref.name)) report(list, ref, place, `no node is called ${ref.name}`, didYouMean(ref.name, nodes));
     } else if (knowsAllObjects && !exists(ref, known)) {
       const text = formatEndpointRef(ref);
-      report(list, ref, place, `nothing in this lab creates ${text}`, didYouMean(text, known));
+      const own = [...known].filter((name) => !BUILT_IN.includes(name));
+      report(list, ref, place, `nothing in this lab creates ${text}`, didYouMean(text, own));
     }
   };
   for (const { entry, step } of steps) {

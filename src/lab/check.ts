@@ -1,9 +1,8 @@
 import { didYouMean } from "../core/suggest.ts";
-import { parseCidr } from "../core/ip.ts";
 import type { Cni } from "../cnis/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { checkReferences } from "./check-references.ts";
-import { checkOverlaps, networksOf } from "./cluster.ts";
+import { findOverlaps, networksOf } from "./cluster.ts";
 import type { ReadProbe } from "./prepare.ts";
 import { policyNotEnforced } from "./policy-use.ts";
 import type { ProblemList } from "./problems.ts";
@@ -17,6 +16,9 @@ export interface LabToCheck {
   lab: Lab;
   steps: readonly ReadStep[];
   probes: readonly ReadProbe[];
+  /** False where the topology or the cluster's networks have problems; the lab then holds placeholders. */
+  isTopologyKnown: boolean;
+  isClusterKnown: boolean;
   /** False where a manifest could not be read, so that a reference cannot be called missing. */
   knowsAllObjects: boolean;
 }
@@ -24,17 +26,17 @@ export interface LabToCheck {
 /** Checks what concerns several parts of a lab at once; everything found goes to the list. */
 export function checkLab(checked: LabToCheck, registries: LabRegistries, list: ProblemList): void {
   const { lab } = checked;
-  checkCni(lab, registries, list);
+  const cni = registries.cnis[lab.cni.name] as Cni;
+  checkCni(lab, cni, registries, list);
+  checkNetworks(checked, cni, list);
   checkProbeNames(checked.probes, list);
   checkTasks(lab, list);
   checkReferences(checked, registries, list);
-  const cni = registries.cnis[lab.cni.name] as Cni;
   const warning = policyNotEnforced(lab, cni, Object.values(registries.cnis));
   if (warning !== undefined) list.warnings.push({ ...warning, span: lab.cni.span });
 }
 
-function checkCni(lab: Lab, registries: LabRegistries, list: ProblemList): void {
-  const cni = registries.cnis[lab.cni.name] as Cni;
+function checkCni(lab: Lab, cni: Cni, registries: LabRegistries, list: ProblemList): void {
   const modes = cni.modes.map(({ name }) => name);
   if (lab.cni.mode !== undefined && !modes.includes(lab.cni.mode)) {
     list.error("LAB_UNKNOWN_CNI_MODE", ["cni", "mode"], `${cni.name} has no mode ${JSON.stringify(lab.cni.mode)}`, didYouMean(lab.cni.mode, modes));
@@ -47,15 +49,26 @@ function checkCni(lab: Lab, registries: LabRegistries, list: ProblemList): void 
   if (lab.cni.podCidr !== undefined) {
     const at = ["cni", "podCidr"];
     const cidr = parseIpv4Network(lab.cni.podCidr, at, list);
-    if (cidr === undefined) return;
-    if (cidr.prefixLength < 8 || cidr.prefixLength > 24) {
+    if (cidr !== undefined && (cidr.prefixLength < 8 || cidr.prefixLength > 24)) {
       list.error("LAB_BAD_CIDR", at, `the pod network must be between /8 and /24, not /${cidr.prefixLength}`);
     }
   }
+}
+
+function checkNetworks({ lab, isClusterKnown, isTopologyKnown }: LabToCheck, cni: Cni, list: ProblemList): void {
+  if (!isClusterKnown || !isTopologyKnown) return;
   const podCidr = lab.cni.podCidr ?? cni.defaultPodCidr;
-  if (parseCidr(podCidr) === undefined) return;
-  const at = lab.cni.podCidr !== undefined ? ["cni", "podCidr"] : list.document.has(["cluster", "serviceCidr"]) ? ["cluster", "serviceCidr"] : ["topology"];
-  checkOverlaps(networksOf(lab.topology, lab.cluster, podCidr), at, list);
+  for (const [first, second] of findOverlaps(networksOf(lab.topology, lab.cluster, podCidr))) {
+    // The place that says one of the two and is likeliest to be changed.
+    const roles = [first.role, second.role];
+    const places = [
+      ...(roles.includes("pod") ? [["cni", "podCidr"]] : []),
+      ...(roles.includes("service") ? [["cluster", "serviceCidr"]] : []),
+      ["topology"],
+    ];
+    const at = places.find((place) => list.document.has(place)) ?? ["cni"];
+    list.error("LAB_NETWORK_OVERLAP", at, `${second.what} (${second.cidr}) overlaps ${first.what} (${first.cidr})`);
+  }
 }
 
 function checkProbeNames(probes: readonly ReadProbe[], list: ProblemList): void {

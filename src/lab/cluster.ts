@@ -1,5 +1,4 @@
 import { cidrsOverlap, formatCidr, formatIp, nthAddress, parseCidr } from "../core/ip.ts";
-import type { YamlPath } from "../core/yaml-document.ts";
 import { isMapping } from "../core/yaml-source.ts";
 import { dnsSubdomainProblem } from "../kube/names.ts";
 import type { PlannedCluster, PlannedTopology } from "../plan/types.ts";
@@ -22,18 +21,19 @@ export function readCluster(raw: unknown, list: ProblemList): PlannedCluster | u
   if (domainProblem !== undefined) {
     list.error("LAB_BAD_NAME", ["cluster", "dnsDomain"], `DNS domain ${JSON.stringify(dnsDomain.slice(0, 60))} ${domainProblem}`);
   }
-  if (cidr === undefined || domainProblem !== undefined) return undefined;
   // kube-apiserver's bounds are /12 and, for DNS to have its address, /28.
-  if (cidr.prefixLength < 12 || cidr.prefixLength > 28) {
+  const isSizeRight = cidr === undefined || (cidr.prefixLength >= 12 && cidr.prefixLength <= 28);
+  if (!isSizeRight) {
     list.error("LAB_BAD_CIDR", ["cluster", "serviceCidr"], `the service network must be between /12 and /28, not /${cidr.prefixLength}`);
-    return undefined;
   }
+  if (cidr === undefined || domainProblem !== undefined || !isSizeRight) return undefined;
   const dns = nthAddress(cidr, DNS_OFFSET);
   return { serviceCidrs: [formatCidr(cidr)], dnsAddress: dns === undefined ? "" : formatIp(dns), dnsDomain };
 }
 
 /** A network by its role, for {@link findOverlaps}. */
 export interface NamedNetwork {
+  role: "node" | "service" | "pod";
   what: string;
   cidr: string;
 }
@@ -54,15 +54,8 @@ export function findOverlaps(networks: readonly NamedNetwork[]): [NamedNetwork, 
 /** The networks of a lab that must not overlap. */
 export function networksOf(topology: PlannedTopology, cluster: PlannedCluster, podCidr: string): NamedNetwork[] {
   return [
-    ...topology.networks.map(({ name, subnet }) => ({ what: `node network ${name}`, cidr: subnet })),
-    ...cluster.serviceCidrs.map((cidr) => ({ what: "the service network", cidr })),
-    { what: "the pod network", cidr: podCidr },
+    ...topology.networks.map(({ name, subnet }) => ({ role: "node" as const, what: `node network ${name}`, cidr: subnet })),
+    ...cluster.serviceCidrs.map((cidr) => ({ role: "service" as const, what: "the service network", cidr })),
+    { role: "pod", what: "the pod network", cidr: podCidr },
   ];
-}
-
-/** Reports overlaps at the place in the lab that is likeliest to change. */
-export function checkOverlaps(networks: readonly NamedNetwork[], at: YamlPath, list: ProblemList): void {
-  for (const [first, second] of findOverlaps(networks)) {
-    list.error("LAB_NETWORK_OVERLAP", at, `${second.what} (${second.cidr}) overlaps ${first.what} (${first.cidr})`);
-  }
 }

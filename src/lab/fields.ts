@@ -25,19 +25,24 @@ export function parsedBy<Output>(parse: (text: string) => Output): z.ZodType<Out
 }
 
 /** `30s`, `1m30s`, `500ms` → milliseconds, at most an hour. */
-export function durationField(): z.ZodType<number, string> {
-  return parsedBy((text) => {
-    const durationMs = parseDurationMs(text);
-    if (durationMs === undefined) {
-      throw new LabError("LAB_BAD_DURATION", `${JSON.stringify(text)} is no duration`, {
-        hint: "write it like 500ms, 30s or 1m30s",
-      });
-    }
-    if (durationMs > 3_600_000) {
-      throw new LabError("LAB_BAD_DURATION", `${JSON.stringify(text)} is longer than an hour`, { hint: "the longest is 60m" });
-    }
-    return durationMs;
-  });
+export function durationField(): z.ZodType<number, string | number> {
+  // A number is taken in only to be told what it lacks; editors should refuse it.
+  return z
+    .union([z.string(), z.number()])
+    .transform((written, context) => {
+      const durationMs = typeof written === "string" ? parseDurationMs(written) : undefined;
+      if (durationMs !== undefined && durationMs <= 3_600_000) return durationMs;
+      const text = JSON.stringify(written);
+      const problem =
+        durationMs !== undefined
+          ? { message: `${text} is longer than an hour`, hint: "the longest is 60m" }
+          : /^"?\d+"?$/.test(text)
+            ? { message: `duration ${text} has no unit`, hint: `write ${text.replaceAll('"', "")}s for seconds` }
+            : { message: `${text} is no duration`, hint: "write it like 500ms, 30s or 1m30s" };
+      context.addIssue({ code: "custom", message: problem.message, params: { code: "LAB_BAD_DURATION", hint: problem.hint } });
+      return z.NEVER;
+    })
+    .meta({ type: "string", examples: ["30s", "1m30s", "500ms"] });
 }
 
 /** A reference such as `shop/deployment/web`; see {@link parseEndpointRef}. */

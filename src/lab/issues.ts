@@ -32,9 +32,23 @@ export function parseWith<Output>(
   });
   if (result.success) return { value: result.data, problems: [] };
   const report = new IssueReport(input, base, document, inFile, knownKeys);
-  for (const issue of result.error.issues) report.add(issue, base);
+  for (const issue of misspeltFirst(result.error.issues)) report.add(issue, base);
   return { value: undefined, problems: report.problems };
 }
+
+/** Misspelt keys first: what they were meant to be is then not also reported as missing. */
+function misspeltFirst(issues: readonly Issue[]): Issue[] {
+  const rank = (issue: Issue): number => (issue.code === "unrecognized_keys" ? 0 : 1);
+  return issues.toSorted((a, b) => rank(a) - rank(b));
+}
+
+/** What to write where a field that every lab has is missing. */
+const MISSING_HINTS: Readonly<Record<string, string>> = {
+  apiVersion: "add apiVersion: cnilab.dev/v1alpha1",
+  kind: "add kind: Lab",
+  metadata: "add metadata: { name: …, title: … }",
+  cni: "add cni: calico, for example",
+};
 
 function shapeKeys(schema: unknown): string[] {
   const definition = (schema as { _zod?: { def?: { shape?: object } } } | undefined)?._zod?.def;
@@ -43,6 +57,8 @@ function shapeKeys(schema: unknown): string[] {
 
 class IssueReport {
   readonly problems: LabError[] = [];
+  /** Paths that misspelt keys were meant to be. */
+  readonly #misspelt = new Set<string>();
   readonly #input: unknown;
   readonly #base: YamlPath;
   readonly #document: YamlDocument;
@@ -78,6 +94,7 @@ class IssueReport {
       }
       default:
         if (value === undefined) this.#missing(path);
+        else if (value === null) this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
         else this.#scalar(issue, path, value, name);
     }
   }
@@ -88,6 +105,7 @@ class IssueReport {
         this.#error("LAB_WRONG_TYPE", path, `${name} must be ${typeWord(issue.expected)}, not ${describe(value)}`, typeHint(issue.expected, value));
         return;
       case "invalid_value":
+        if (this.#unknownName(path, value, issue.values.map(String))) return;
         this.#error("LAB_BAD_VALUE", path, `${name} cannot be ${describe(value)}`, didYouMean(String(value), issue.values.map(String)));
         return;
       case "too_small":
@@ -107,30 +125,47 @@ class IssueReport {
       this.#missing(path);
       return;
     }
+    if (value === null) {
+      this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
+      return;
+    }
     const isWholeMismatch = (inner: Issue): boolean =>
       inner.path.length === 0 && (inner.code === "invalid_type" || (inner.code === "invalid_value" && typeof value === "object"));
     const meant = issue.errors.filter((branch) => !branch.some(isWholeMismatch));
     const branch = meant.toSorted((a, b) => a.length - b.length)[0];
     if (branch !== undefined) {
-      for (const inner of branch) this.add(inner, path);
+      for (const inner of misspeltFirst(branch)) this.add(inner, path);
       return;
     }
     const words = issue.errors.flatMap((inner) => inner.slice(0, 1).map(formOf));
     this.#error("LAB_WRONG_TYPE", path, `${name} must be ${[...new Set(words)].join(" or ")}, not ${describe(value)}`);
   }
 
+  /** Names of registries get codes of their own: they are what people look up. */
+  #unknownName(path: YamlPath, value: unknown, known: readonly string[]): boolean {
+    const [root] = path;
+    if (root === "providers") {
+      this.#error("LAB_UNKNOWN_PROVIDER", path, `unknown provider ${describe(value)}`, didYouMean(String(value), known));
+    } else if ((root === "cni" || root === "cnis") && typeof value === "string") {
+      this.#error("LAB_UNKNOWN_CNI", path, `unknown CNI ${describe(value)}`, didYouMean(value, known));
+    } else return false;
+    return true;
+  }
+
   #unknownField(key: string, path: YamlPath, known: readonly string[], value: unknown): void {
     const where = path.length > 0 ? ` in ${describePath(path)}` : "";
     const unused = known.filter((name) => !(typeof value === "object" && value !== null && name in value));
     const guess = nearestName(key, unused);
+    if (guess !== undefined) this.#misspelt.add(JSON.stringify([...path, guess]));
     const hint = guess === undefined ? didYouMean(key, known) : `did you mean ${guess}?`;
     this.#error("LAB_UNKNOWN_FIELD", [...path, key], `unknown field ${JSON.stringify(key)}${where}`, hint, "key");
   }
 
   #missing(path: YamlPath): void {
     const parent = path.slice(0, -1);
+    if (this.#misspelt.has(JSON.stringify(path))) return;
     const where = parent.length > 0 ? describePath(parent) : "the lab";
-    this.#error("LAB_MISSING_FIELD", path, `${where} needs ${String(path.at(-1))}`, undefined, "missing");
+    this.#error("LAB_MISSING_FIELD", path, `${where} needs ${String(path.at(-1))}`, MISSING_HINTS[describePath(path)], "missing");
   }
 
   #error(code: string, path: YamlPath, message: string, hint?: string, place: "value" | "key" | "missing" = "value"): void {

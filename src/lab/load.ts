@@ -4,7 +4,7 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { sortProblems } from "../core/format-error.ts";
 import type { YamlDocument } from "../core/yaml-document.ts";
 import { isMapping, parseYaml } from "../core/yaml-source.ts";
-import type { PlannedTask } from "../plan/types.ts";
+import type { PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
 import { readCluster } from "./cluster.ts";
@@ -15,7 +15,7 @@ import { ProblemList } from "./problems.ts";
 import { defaultProbeName, readProbe } from "./read-entries.ts";
 import { KnownNamespaces, readSolution, readSteps } from "./read-manifests.ts";
 import type { LabRegistries } from "./registries.ts";
-import { labSchema, type LabInput } from "./schema.ts";
+import { DEFAULT_TOPOLOGY, labSchema, type LabInput } from "./schema.ts";
 import { readTopology, resolveTopology, TOPOLOGIES_DIRECTORY } from "./topology.ts";
 import type { Lab, LabCni } from "./types.ts";
 
@@ -53,9 +53,9 @@ export async function loadLab(target: string, registries: LabRegistries, options
   const scenario = await readSteps(steps, registries, files, namespaces, list);
   const tasks = await readTasks(input["tasks"], files, namespaces, list);
   const planned = readProbes(probes, registries, list);
-  const topology = parsed.value === undefined ? undefined : topologyOf(parsed.value, list, options);
+  const topology = topologyOf(input["topology"], parsed.value?.topology, list, options);
 
-  if (parsed.value !== undefined && topology !== undefined && cluster !== undefined) {
+  if (parsed.value !== undefined) {
     const { metadata, cnis, providers } = parsed.value;
     const lab: Lab = {
       file,
@@ -65,18 +65,19 @@ export async function loadLab(target: string, registries: LabRegistries, options
       ...(metadata.level === undefined ? {} : { level: metadata.level }),
       ...(metadata.minutes === undefined ? {} : { minutes: metadata.minutes }),
       ...(metadata.description === undefined ? {} : { description: metadata.description }),
-      topology,
+      topology: topology ?? { name: "", networks: [], nodes: [] },
       topologySpan: document.span(["topology"]),
       cni: cniOf(parsed.value, document),
       cnis: cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
       providers,
-      cluster,
+      cluster: cluster ?? { serviceCidrs: [], dnsAddress: "", dnsDomain: "" },
       scenario: scenario.map(({ step }) => step),
       probes: planned.map(({ probe }) => probe),
       tasks,
     };
     const knowsAllObjects = hasAllSteps && scenario.length === steps.length && files.problems.length === 0;
-    checkLab({ lab, steps: scenario, probes: planned, knowsAllObjects }, registries, list);
+    const isKnown = { isTopologyKnown: topology !== undefined, isClusterKnown: cluster !== undefined, knowsAllObjects };
+    checkLab({ lab, steps: scenario, probes: planned, ...isKnown }, registries, list);
     if (list.problems.length === 0 && files.problems.length === 0) {
       return { lab, warnings: sortProblems([...list.warnings, ...files.warnings]) };
     }
@@ -112,9 +113,11 @@ async function readTasks(raw: unknown, files: ManifestFiles, namespaces: KnownNa
   return tasks;
 }
 
-function topologyOf(input: LabInput, list: ProblemList, options: LoadOptions): Lab["topology"] | undefined {
-  if (typeof input.topology !== "string") return resolveTopology("inline", input.topology, ["topology"], list);
-  return readTopology(input.topology, ["topology"], list, options.topologiesDirectory ?? TOPOLOGIES_DIRECTORY);
+/** A topology named in the lab is looked up whatever else is wrong; an inline one must have passed the schema. */
+function topologyOf(raw: unknown, parsed: LabInput["topology"] | undefined, list: ProblemList, options: LoadOptions): PlannedTopology | undefined {
+  const topology = parsed ?? raw ?? DEFAULT_TOPOLOGY;
+  if (typeof topology === "string") return readTopology(topology, ["topology"], list, options.topologiesDirectory ?? TOPOLOGIES_DIRECTORY);
+  return parsed === undefined || typeof parsed === "string" ? undefined : resolveTopology("inline", parsed, ["topology"], list);
 }
 
 function cniOf({ cni }: LabInput, document: YamlDocument): LabCni {

@@ -29,7 +29,7 @@ export class ManifestFiles {
     if (inside === undefined) return [];
     let objects = this.#files.get(inside);
     if (objects === undefined) {
-      objects = this.#readFile(inside, path.join(this.#shownDirectory, path.normalize(name)));
+      objects = this.#readFile(inside, path.join(this.#shownDirectory, path.normalize(name)), span);
       this.#files.set(inside, objects);
     }
     return objects;
@@ -61,10 +61,10 @@ export class ManifestFiles {
     return real;
   }
 
-  async #readFile(file: string, shownName: string): Promise<ManifestObject[]> {
+  async #readFile(file: string, shownName: string, span: Span | undefined): Promise<ManifestObject[]> {
     const bytes = await readPlainFile(file, shownName);
     if (bytes instanceof LabError) {
-      this.problems.push(bytes);
+      this.#report(bytes.code, bytes.message, span, bytes.hint);
       return [];
     }
     const { documents, problems } = parseYaml(bytes, shownName);
@@ -74,7 +74,7 @@ export class ManifestFiles {
     this.problems.push(...checked.problems);
     this.warnings.push(...checked.warnings);
     if (checked.objects.length === 0 && checked.problems.length === 0) {
-      this.problems.push(new LabError("MANIFEST_EMPTY", `${shownName} has no Kubernetes object`));
+      this.#report("MANIFEST_EMPTY", `${shownName} has no Kubernetes object`, span);
     }
     return checked.objects;
   }

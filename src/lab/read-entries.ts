@@ -67,7 +67,7 @@ function checkSource(entry: Entry, from: unknown, fromPath: YamlPath, kind: Prob
     return false;
   }
   if (need === "none" && from !== undefined) {
-    problems.errorAtKey("LAB_BAD_VALUE", fromPath, `a ${entry.kind} probe takes no from beside its options`, `see what may stand inside ${entry.kind}`);
+    problems.errorAtKey("LAB_BAD_VALUE", fromPath, `a ${entry.kind} probe takes no from beside its options`, `docs/probes/${entry.kind}.md says where it starts`);
     return false;
   }
   return true;

@@ -3,6 +3,9 @@ import { dnsLabelProblem } from "../kube/names.ts";
 import { endpointField } from "./fields.ts";
 import type { LabRegistries } from "./registries.ts";
 
+/** The topology of a lab that names none. */
+export const DEFAULT_TOPOLOGY = "two-workers";
+
 /** Version of the file format. */
 export const LAB_API_VERSION = "cnilab.dev/v1alpha1";
 
@@ -89,7 +92,7 @@ export function labSchema(registries: LabRegistries) {
       minutes: z.int().min(1).max(600).optional(),
       description: z.string().max(4000).optional(),
     }),
-    topology: z.union([z.string(), topologySchema]).default("two-workers"),
+    topology: z.union([z.string(), topologySchema]).default(DEFAULT_TOPOLOGY),
     cni: z.union([
       cniName,
       z.strictObject({

@@ -156,8 +156,11 @@ function checkNodes(input: TopologyInput, subnets: ReadonlyMap<string, Cidr>, at
       }
     }
     for (const [key, value] of Object.entries(node.labels)) {
-      const problem = labelKeyProblem(key) ?? labelValueProblem(value);
-      if (problem !== undefined) list.error("LAB_BAD_VALUE", [...where, "labels", key], `label ${JSON.stringify(key)} ${problem}`);
+      const place = [...where, "labels", key];
+      const keyProblem = labelKeyProblem(key);
+      if (keyProblem !== undefined) list.errorAtKey("LAB_BAD_VALUE", place, `label key ${JSON.stringify(key)} ${keyProblem}`);
+      const valueProblem = labelValueProblem(value);
+      if (valueProblem !== undefined) list.error("LAB_BAD_VALUE", place, `value of label ${JSON.stringify(key)} ${valueProblem}`);
     }
   }
   const controlPlanes = Object.values(input.nodes).filter(({ role }) => role === "control-plane").length;
@@ -174,7 +177,7 @@ function checkLinks(input: TopologyInput, at: YamlPath, list: ProblemList): void
     if (node === undefined) {
       list.error("LAB_UNKNOWN_NODE", [...where, "node"], `unknown node ${JSON.stringify(link.node)}`, didYouMean(link.node, Object.keys(input.nodes)));
     } else if (!node.networks.includes(link.network)) {
-      const hint = `${link.node} is in: ${node.networks.join(", ")}`;
+      const hint = `${link.node} is in: ${[...new Set(node.networks)].join(", ")}`;
       list.error("LAB_UNKNOWN_NETWORK", [...where, "network"], `${link.node} has no link to network ${JSON.stringify(link.network)}`, hint);
     }
   }

@@ -41,7 +41,8 @@ const fields = z.strictObject({
 
 /** Options of `curl`. */
 export const curlOptions = z
-  .preprocess((written) => (typeof written === "string" ? { url: written } : written), fields)
+  .union([url.transform((written) => ({ url: written, requests: 1 })), fields])
+  .transform((options): z.output<typeof fields> => options)
   .superRefine((options, issues) => {
     const hasBoth = options.url !== undefined && options.to !== undefined;
     const hasNone = options.url === undefined && options.to === undefined;

@@ -103,15 +103,15 @@ function curlCommand(url: string, options: CurlOptions, connectMs: number, timeo
   return [
     "curl",
     // -q first: no ~/.curlrc. -g: brackets and braces in a URL are not patterns.
-    ...["-q", "-g", "-sSvi", "--proto", "=http,https", "--noproxy", "*"],
-    ...["--connect-timeout", (connectMs / 1000).toFixed(1), "-m", (timeoutMs / 1000).toFixed(1)],
+    "-q", "-g", "-sSvi", "--proto", "=http,https", "--noproxy", "*",
+    "--connect-timeout", (connectMs / 1000).toFixed(1), "-m", (timeoutMs / 1000).toFixed(1),
     // Each request on a new connection, or a Service's choice of endpoint would be made once.
     ...(requests > 1 ? ["--fail-early", "-H", "Connection: close"] : []),
     ...(method === "HEAD" ? ["-I"] : method === undefined ? [] : ["-X", method]),
     ...Object.entries(headers).flatMap(([name, value]) => ["-H", value === "" ? `${name};` : `${name}: ${value}`]),
     ...(data === undefined ? [] : ["--data-raw", data]),
     ...(insecure === true ? ["-k"] : []),
-    ...["-w", CURL_WRITE_OUT],
+    "-w", CURL_WRITE_OUT,
     ...Array.from({ length: requests }, () => url),
   ];
 }

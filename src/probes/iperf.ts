@@ -5,6 +5,7 @@ import type { Evidence, Observation } from "../grade/types.ts";
 import { boundField, durationField, endpointField, portField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { ResolvedSource } from "../providers/source.ts";
+import { probeControls } from "./controls.ts";
 import { boundDifference } from "./figures.ts";
 import { parseIperf } from "./iperf-output.ts";
 import { cellKey, observation, observed, proofText } from "./observe.ts";
@@ -60,16 +61,18 @@ export const iperf = defineProbe<IperfOptions>({
         });
       }
       const cell: ProbedCell = { key, flow: flowTo(target, aim, from), destination: target.identity };
-      const running = await context.cluster.serve(server, ["iperf3", "-s", "-1", "-p", String(port)], {
+      // Not one-off (-1): the control's connection would use it up.
+      const running = await context.cluster.serve(server, ["iperf3", "-s", "-p", String(port)], {
         readyPort: port,
         timeoutMs: SERVER_START_MS,
       });
       try {
         cell.observation = await transfer(options, target, from, context);
+        const isAnswered = cell.observation.outcome === "allowed";
+        return [cell, ...(isAnswered ? [] : await probeControls(target, port, "tcp", context))];
       } finally {
         await running.stop();
       }
-      return [cell, ...listeningControl(cell, context)];
     });
   },
   compare: (measured, expected) => {
@@ -93,7 +96,7 @@ async function transfer(
 ): Promise<Observation> {
   const { port, time, megabytes = DEFAULT_MEGABYTES, reverse, streams } = options;
   const client = [
-    ...["iperf3", "-c", target.host, "-p", String(port), "-J", "--connect-timeout", String(Math.round(context.deadlineMs))],
+    "iperf3", "-c", target.host, "-p", String(port), "-J", "--connect-timeout", String(Math.round(context.deadlineMs)),
     ...(time === undefined ? ["-n", `${megabytes}M`] : ["-t", wholeSeconds(time)]),
     ...(reverse === true ? ["-R"] : []),
     ...(streams === undefined ? [] : ["-P", String(streams)]),
@@ -133,25 +136,6 @@ function observeFailure(
     return observation("rejected", proof === undefined ? text : proofText(proof, "rejected"), { latencyMs, proof, evidence });
   }
   throw new LabError("IPERF_FAILED", `iperf3 failed: ${text}`, { hint: "its server was up; the transfer itself failed" });
-}
-
-/**
- * `serve` resolved, so the server listened in its own namespace: that is the destination's answer to itself, and the one
- * control there can be for a server that lives only as long as the probe.
- */
-function listeningControl({ key, flow, destination, observation: seen }: ProbedCell, context: ProbeContext): ProbedCell[] {
-  const [server] = flow?.to ?? [];
-  if (seen === undefined || seen.outcome === "allowed" || server?.kind !== "pod") return [];
-  context.signal.throwIfAborted();
-  const name = `${server.namespace}/${server.name}`;
-  return [
-    {
-      key: { ...key, from: name, to: name },
-      ...(destination === undefined ? {} : { destination }),
-      ungraded: "the destination listens: a control, not graded",
-      observation: observation("allowed", "iperf3 listens in the destination's namespace"),
-    },
-  ];
 }
 
 /** `1.24 Gbit/s`; decimal prefixes, as links are sold. */

@@ -84,7 +84,7 @@ async function probe(
   const argv = [
     "ping",
     "-n",
-    ...["-c", String(options.count), "-i", String(INTERVAL_SECONDS), "-W", seconds],
+    "-c", String(options.count), "-i", String(INTERVAL_SECONDS), "-W", seconds,
     ...(options.size === undefined ? [] : ["-s", String(options.size)]),
     ...(options.dontFragment === true ? ["-M", "do"] : []),
     target.host,

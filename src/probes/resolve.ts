@@ -198,8 +198,7 @@ function nameTarget(host: string, aim: TargetPort, from: ResolvedSource, context
   if (service === undefined || (clusterIps(service).length === 0 && service.spec.type !== "ExternalName")) {
     return { host, identity: host, to: [], backends: [], notes: [] };
   }
-  const target = serviceTarget(service, aim, from, context);
-  return service.spec.type === "ExternalName" ? { ...target, host } : { ...target, host };
+  return { ...serviceTarget(service, aim, from, context), host };
 }
 
 /** The first address of a family that the other side has; any first one where that is not known. */
@@ -235,7 +234,7 @@ export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSo
 
 /** What `exec` watches for to end early: one dropped flow to any end that this target's flow can have. */
 export function dropWatch(target: ResolvedTarget, aim: TargetPort): NonNullable<ExecOptions["untilDropped"]> | undefined {
-  const ends = [...target.backends.map(({ address }) => address), ...(target.address === undefined ? [] : [target.address])];
+  const ends = target.backends.map(({ address }) => address);
   if (ends.length === 0) return undefined;
   const ports = new Set(target.backends.map(({ port }) => port));
   const [port] = ports.size === 1 ? ports : [];

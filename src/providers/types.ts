@@ -160,6 +160,8 @@ export interface UpResult {
 export interface Provider {
   kind: string;
   summary: string;
+  /** What of a real cluster is modelled rather than real, to follow "… is modelled here:"; undefined where all is real. */
+  models?: string;
   capabilities(): Capabilities;
   /** Everything this host lacks, all at once. Changes nothing. */
   preflight(plan: Plan | undefined): Promise<Finding[]>;

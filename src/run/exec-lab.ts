@@ -67,8 +67,9 @@ async function withPlace<T>(
   const { cluster } = await attachLab(findKnownLab(context.stateRoot, request.lab), context);
   try {
     const { source } = resolveSource(ref, await cluster.list());
-    const isContainerNamed = request.container !== undefined && source.kind === "pod";
-    return await act(cluster, isContainerNamed ? { ...source, container: request.container } : source);
+    const { container } = request;
+    const isContainerNamed = container !== undefined && source.kind === "pod";
+    return await act(cluster, isContainerNamed ? { ...source, container } : source);
   } finally {
     await cluster.close();
   }

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { outputOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
+import type { ListedLab } from "../../run/list-labs.ts";
 import { drawTable, writeData, type DataFormat } from "../write-data.ts";
 
 /** `cnilab list`: the labs that can be named without a path. */
@@ -23,11 +24,23 @@ export function declareList(program: Command, io: CliIo): void {
           lab.name,
           lab.level ?? "-",
           lab.minutes === undefined ? "-" : String(lab.minutes),
-          lab.cnis.join(","),
+          supportedCnis(lab.runs),
           String(lab.tasks),
           lab.title,
         ]),
       ),
     );
   });
+}
+
+/** `calico` where it runs in every mode, else `flannel:vxlan`. */
+function supportedCnis(runs: ListedLab["runs"]): string {
+  const cnis = [...new Set(runs.map(({ cni }) => cni))];
+  return cnis
+    .flatMap((cni) => {
+      const ofCni = runs.filter((run) => run.cni === cni);
+      const supported = ofCni.filter((run) => run.supported);
+      return supported.length === ofCni.length ? [cni] : supported.map(({ mode }) => `${cni}:${mode}`);
+    })
+    .join(",");
 }

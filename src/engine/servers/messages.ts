@@ -1,4 +1,4 @@
-import type { ZoneFacts } from "../dns/zone-facts.ts";
+import type { ZoneFacts } from "../nameserver/zone-facts.ts";
 import type { Listen } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
 

@@ -85,6 +85,7 @@ async function attach(_handle: unknown, stateDirectory: string): Promise<Cluster
 export const netns: Provider = {
   kind: "netns",
   summary: "network namespaces on this host; Kubernetes is cnilab's own embedded engine",
+  models: "links, routes and rules are the kernel's, made as this CNI makes them; container images are not run",
   capabilities: () => capabilities,
   preflight: netnsPreflight,
   up,

@@ -131,6 +131,25 @@ describe("pods in their node's network", () => {
     expect(summary(ask([fromAgents], at("agent"), at("web")))).toBe("allowed, open: own-node");
     expect(ask([denyIngress], at("agent"), at("web")).egress).toBeUndefined();
   });
+
+  it("carry an address that the CNI chooses, as their node does", () => {
+    expect(summary(ask([blockIngress("192.168.0.0/24")], at("far-agent"), at("web")))).toMatch(/open: node-address$/);
+    expect(summary(ask([blockEgress("192.168.0.12/32")], at("web"), at("far-agent")))).toBe("allowed");
+  });
+
+  it("have their node's addresses before they have their own", () => {
+    const agent = pod("new-agent", "", { addresses: [], hostNetwork: true, node: "worker2" });
+    const oracle = (nodes: OracleWorld["nodes"]) =>
+      createOracle({
+        ...BASE,
+        nodes: nodes ?? [],
+        pods: [...BASE.pods, agent],
+        policies: [{ policy: blockEgress("192.168.0.12/32") }],
+      });
+    const flow: OracleFlow = { from: at("web"), to: at("new-agent"), port: 80, protocol: "TCP" };
+    expect(summary(oracle(BASE.nodes).verdict(flow))).toBe("allowed");
+    expect(summary(oracle([]).verdict(flow))).toMatch(/open: node-address$/);
+  });
 });
 
 describe("ICMP", () => {
@@ -172,6 +191,10 @@ describe("named ports", () => {
     );
     expect(summary(ask([rule([{ ipBlock: { cidr: "10.0.0.2/32" } }, { podSelector: {} }])], at("web"), at("db")))).toBe(
       "allowed",
+    );
+    const otherPods = { podSelector: { matchLabels: { app: "none" } } };
+    expect(summary(ask([rule([{ ipBlock: { cidr: "10.0.0.2/32" } }, otherPods])], at("web"), at("db")))).toBe(
+      "blocked",
     );
     expect(summary(ask([rule([])], at("web"), at("db")))).toBe("allowed");
     expect(summary(ask([rule([])], at("web"), address("203.0.113.1")))).toBe("blocked");

@@ -32,7 +32,10 @@ const world: OracleWorld = {
     },
   ],
 };
-const oracle = createFlowOracle(world, { serviceCidrs: ["10.96.0.0/16"], externalAddresses: ["203.0.113.10"] });
+const oracle = createFlowOracle(world, {
+  serviceCidrs: ["10.96.0.0/16", "fd96::/112"],
+  externalAddresses: ["203.0.113.10"],
+});
 const source = (name: string): Source => ({ kind: "pod", namespace: "shop", name });
 
 function ask(flow: Partial<ProbeFlow>) {
@@ -127,6 +130,7 @@ describe("a flow to a Service", () => {
 describe("a flow with an end that is not there", () => {
   it("expects nothing, and says which", () => {
     expect(ask({ from: source("gone") })).toMatchObject({ why: { notGradable: "there is no pod shop/gone" } });
+    expect(ask({ from: source("gone") })).toMatchObject({ isLoopback: false });
     expect(ask({ from: source("gone") }).expected).toBeUndefined();
     expect(ask({ from: { kind: "node", name: "gone" } }).why.notGradable).toBe("there is no node gone");
     expect(askService("web", ["gone"]).why.notGradable).toBe("there is no pod shop/gone");

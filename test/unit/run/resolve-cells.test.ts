@@ -106,6 +106,20 @@ describe("a resolved cell", () => {
     }
   });
 
+  it("to a Service, a node or an address of nobody stays in the grade: nothing declares ports there", () => {
+    const observation = observe("dropped");
+    const flow = flowTo("db", "10.0.0.2", 81);
+    const two = [...flow.to, { kind: "pod" as const, namespace: "shop", name: "web" }];
+    for (const other of [
+      { ...flow, to: two },
+      { ...flow, to: [{ kind: "node" as const, name: "worker1" }] },
+      { ...flow, address: "10.96.0.20" },
+      { ...flow, to: [] },
+    ]) {
+      expect(resolve("policy", { flow: other, observation }).ungraded).toBeUndefined();
+    }
+  });
+
   it("keeps what the probe says of destination, evidence and being ungraded", () => {
     const note = { kind: "note" as const, text: "seen" };
     const resolved = resolve("allowed", {

@@ -94,7 +94,7 @@ export class EmbeddedCluster {
       cluster,
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
-    this.controlPlane.addBarrier((version) => this.runtime.dnsKnows(version));
+    this.controlPlane.addBarrier(() => this.runtime.dnsKnows());
     this.places = new Places({ store, underlay: this.underlay, network: this.network, scratch, cluster });
     this.evidenceSets = evidenceSetsOf(plan.cni);
     this.evidence = new EvidenceReader(
@@ -105,6 +105,7 @@ export class EmbeddedCluster {
 
   /** Resolves when cluster DNS answers for the first objects. */
   async ready(): Promise<void> {
+    await this.runtime.serveExternal();
     await this.controlPlane.wait(
       {
         kind: "condition",

@@ -103,7 +103,9 @@ function watchDrops(
   let timer: NodeJS.Timeout;
   const look = (): void => {
     const seen = new Set(fresh().map(({ destination }) => destination));
-    if (watched.destinations.length > 0 && watched.destinations.every((destination) => seen.has(destination))) {
+    const isDropped = (destination: string): boolean => seen.has(destination);
+    const { destinations } = watched;
+    if (watched.match === "any" ? destinations.some(isDropped) : destinations.length > 0 && destinations.every(isDropped)) {
       onAllDropped();
       return;
     }

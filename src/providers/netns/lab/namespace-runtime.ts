@@ -2,7 +2,7 @@ import { LabError } from "../../../core/errors.ts";
 import type { LabWarning } from "../../../core/errors.ts";
 import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
-import { buildZone } from "../../../engine/dns/zone.ts";
+import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
@@ -35,10 +35,12 @@ function containerStart(plan: ContainerPlan, results: readonly ListenResult[]): 
 export class NamespaceRuntime implements PodRuntime {
   private readonly options: NamespaceRuntimeOptions;
   private readonly servers = new ServerThread();
-  private dnsVersion = -1;
+  private readonly dns: DnsPublisher;
 
   constructor(options: NamespaceRuntimeOptions) {
     this.options = options;
+    const { store, cluster } = options;
+    this.dns = new DnsPublisher({ store, cluster, send: (facts) => this.servers.setZone(facts) });
   }
 
   /** Starts the web server of the host outside the cluster. */
@@ -79,20 +81,8 @@ export class NamespaceRuntime implements PodRuntime {
   }
 
   /** Resolves when cluster DNS answers from the store as it is now. */
-  async dnsKnows(version: number): Promise<void> {
-    if (version <= this.dnsVersion) return;
-    const { store, cluster } = this.options;
-    this.dnsVersion = store.version;
-    await this.servers.setZone(
-      buildZone({
-        namespaces: store.list("Namespace"),
-        services: store.list("Service"),
-        endpointSlices: store.list("EndpointSlice"),
-        dnsDomain: cluster.dnsDomain,
-        dnsAddresses: [cluster.dnsAddress],
-        version: store.version,
-      }),
-    );
+  dnsKnows(): Promise<void> {
+    return this.dns.knows();
   }
 
   /** What to tell whoever applies an object about images that are not modelled. */

@@ -1,5 +1,5 @@
 import { LabError } from "../../../core/errors.ts";
-import { hostsFile, nodeResolvConf, nsswitchConf, podHostname, resolvConf } from "../../../engine/dns/resolv.ts";
+import { hostsFile, nodeResolvConf, nsswitchConf, podHostname, resolvConf } from "../../../engine/nameserver/resolv.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import type { Container, Pod } from "../../../kube/types.ts";
 import type { PlannedCluster } from "../../../plan/types.ts";
@@ -100,7 +100,7 @@ export class Places {
     const written = scratch.write(owner, {
       ...ACCOUNTS,
       "resolv.conf": resolvConf(pod, cluster),
-      hosts: hostsFile(pod, addresses, cluster),
+      hosts: hostsFile(pod, addresses),
       "nsswitch.conf": nsswitchConf(),
       hostname: `${podHostname(pod)}\n`,
     });

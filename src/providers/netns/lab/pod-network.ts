@@ -49,12 +49,17 @@ export class PodNetwork {
     this.configureNodes();
   }
 
+  private subnetOf(network: string): { subnet: string; gateway: string } {
+    const { subnet, gateway } = this.subnets(network);
+    return { subnet, gateway };
+  }
+
   nodes(): CniNode[] {
     return [...this.underlay.nodes.values()].map(({ plan, primary }) => ({
+      ...this.subnetOf(primary.network),
       name: plan.name,
       address: primary.addresses[0] ?? "",
       dev: primary.name,
-      ...this.subnets(primary.network),
       podCidrs: this.ipam.cidrs(plan.name),
     }));
   }

@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
-import type { ZoneSnapshot } from "../../../engine/dns/zone.ts";
+import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
 
 type Request = ServerRequest extends infer Each ? (Each extends ServerRequest ? Omit<Each, "id"> : never) : never;
 
@@ -44,8 +44,9 @@ export class ServerThread {
     await this.ask({ type: "stop", keys });
   }
 
-  async setZone(zone: ZoneSnapshot): Promise<void> {
-    await this.ask({ type: "dns", zone });
+  /** Resolves when cluster DNS answers from these facts. */
+  async setZone(facts: ZoneFacts): Promise<void> {
+    await this.ask({ type: "dns", facts });
   }
 
   async logs(key: string, container: string | undefined): Promise<string[]> {

@@ -1,0 +1,132 @@
+import { closeSync } from "node:fs";
+import type { Socket as DatagramSocket } from "node:dgram";
+import type { Server, Socket } from "node:net";
+import { dnsDatagramServer, dnsStreamServer, type ZoneSource } from "../nameserver/server.ts";
+import { SystemCallError } from "../../kernel/libc.ts";
+import { NetworkNamespace } from "../../kernel/namespace.ts";
+import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
+import { AccessLog } from "./access-log.ts";
+import type { Listen } from "./behaviour.ts";
+import { datagramServer } from "./datagram-server.ts";
+import type { PodFacts } from "./http-apps.ts";
+import { httpServer } from "./http-server.ts";
+import type { ListenResult, PodToServe } from "./messages.ts";
+import { streamServer } from "./stream-server.ts";
+
+const BACKLOG = 4096;
+
+interface ServedPod {
+  servers: (Server | DatagramSocket)[];
+  connections: Set<Socket>;
+  logs: Map<string, AccessLog>;
+}
+
+/** The pods whose servers this thread runs. */
+export class ServedPods {
+  private readonly pods = new Map<string, ServedPod>();
+  private readonly zone: ZoneSource;
+
+  constructor(zone: ZoneSource) {
+    this.zone = zone;
+  }
+
+  /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
+  start({ key, pod, netnsFd, listens }: PodToServe): ListenResult[] {
+    this.stop(key);
+    const served: ServedPod = { servers: [], connections: new Set(), logs: new Map() };
+    this.pods.set(key, served);
+    const opened = openAll(key, netnsFd, listens, pod.ips);
+    for (const { listen, sockets } of opened) for (const { fd, address } of sockets) served.servers.push(this.serve(listen, fd, address, pod, served));
+    return opened.map(({ listen: { container, protocol, port }, error }) => ({ container, protocol, port, ...(error === undefined ? {} : { error }) }));
+  }
+
+  /** Closes the pod's sockets and cuts its connections, at once. */
+  stop(key: string): void {
+    const served = this.pods.get(key);
+    if (served === undefined) return;
+    this.pods.delete(key);
+    for (const server of served.servers) server.close();
+    for (const socket of served.connections) socket.destroy();
+  }
+
+  stopAll(): void {
+    for (const key of [...this.pods.keys()]) this.stop(key);
+  }
+
+  logs(key: string, container: string | undefined): string[] {
+    const logs = this.pods.get(key)?.logs ?? new Map<string, AccessLog>();
+    return container === undefined ? [...logs.values()].flatMap((log) => log.read()) : (logs.get(container)?.read() ?? []);
+  }
+
+  private serve(listen: Listen, fd: number, address: string, pod: PodFacts, served: ServedPod): Server | DatagramSocket {
+    const log = logOf(served, listen.container);
+    log.add(`listening on ${address.includes(":") ? `[${address}]` : address}:${listen.port}/${listen.protocol.toLowerCase()}`);
+    if (listen.protocol === "UDP") {
+      const family = address.includes(":") ? "udp6" : "udp4";
+      const socket = listen.behaviour.kind === "dns" ? dnsDatagramServer(this.zone, family) : datagramServer(listen.behaviour, pod, family);
+      // Errors that ICMP brings back for an earlier reply are about that client alone.
+      socket.on("error", (error) => log.add(`udp: ${error.message}`));
+      socket.bind({ fd });
+      return socket;
+    }
+    const server = this.streamServer(listen, pod, log);
+    server.on("connection", (socket: Socket) => {
+      served.connections.add(socket);
+      socket.on("close", () => served.connections.delete(socket));
+    });
+    server.on("error", (error) => log.add(`tcp: ${error.message}`));
+    server.listen({ fd, backlog: BACKLOG });
+    return server;
+  }
+
+  private streamServer({ behaviour }: Listen, pod: PodFacts, log: AccessLog): Server {
+    if (behaviour.kind === "http") return httpServer(behaviour, pod, log);
+    if (behaviour.kind === "dns") return dnsStreamServer(this.zone);
+    return streamServer(behaviour.kind === "netexec-udp" ? { kind: "echo" } : behaviour, pod, log);
+  }
+}
+
+function logOf(served: ServedPod, container: string): AccessLog {
+  let log = served.logs.get(container);
+  if (log === undefined) {
+    log = new AccessLog();
+    served.logs.set(container, log);
+  }
+  return log;
+}
+
+interface Opened {
+  listen: Listen;
+  sockets: { fd: number; address: string }[];
+  error?: { code: string; message: string };
+}
+
+/** One visit to the namespace for all sockets of the pod. */
+function openAll(key: string, netnsFd: number, listens: readonly Listen[], ips: readonly string[]): Opened[] {
+  const opened = NetworkNamespace.adopt(key, netnsFd).enter(() => listens.map((listen) => open(listen, ips)));
+  const failed = new Set(opened.filter(({ error }) => error !== undefined).map(({ listen }) => listen.container));
+  return opened.map((each) => {
+    if (!failed.has(each.listen.container)) return each;
+    closeAll(each.sockets);
+    return { ...each, sockets: [] };
+  });
+}
+
+function open(listen: Listen, ips: readonly string[]): Opened {
+  const everywhere = ips.some((ip) => ip.includes(":")) ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+  const sockets: Opened["sockets"] = [];
+  try {
+    for (const address of listen.address === undefined ? everywhere : [listen.address]) {
+      sockets.push({ fd: listen.protocol === "TCP" ? listenTcp(address, listen.port) : bindUdp(address, listen.port), address });
+    }
+    return { listen, sockets };
+  } catch (error) {
+    closeAll(sockets);
+    const code = error instanceof SystemCallError ? error.code : "EINVAL";
+    return { listen, sockets: [], error: { code, message: error instanceof Error ? error.message : String(error) } };
+  }
+}
+
+function closeAll(sockets: readonly { fd: number }[]): void {
+  for (const { fd } of sockets) closeSync(fd);
+}

@@ -1,0 +1,47 @@
+import { parentPort } from "node:worker_threads";
+import { buildZone } from "../nameserver/records.ts";
+import type { ZoneSource } from "../nameserver/server.ts";
+import type { ServerRequest, ServerResponse } from "./messages.ts";
+import { ServedPods } from "./served-pods.ts";
+
+/**
+ * The thread on which the servers of all pods run, apart from the probes: a prober that waits in poll would starve
+ * them. Requests are worked off in the order they come, so that a zone is in effect before whatever is asked later.
+ */
+function run(port: NonNullable<typeof parentPort>): void {
+  const zone: ZoneSource = { current: undefined };
+  const pods = new ServedPods(zone);
+
+  const answer = (request: ServerRequest): ServerResponse => {
+    const { id } = request;
+    switch (request.type) {
+      case "start":
+        return { type: "started", id, pods: request.pods.map((pod) => pods.start(pod)) };
+      case "stop":
+        for (const key of request.keys) pods.stop(key);
+        return { type: "stopped", id };
+      case "dns":
+        zone.current = buildZone(request.facts);
+        return { type: "dns", id, version: request.facts.version };
+      case "logs":
+        return { type: "logs", id, lines: pods.logs(request.key, request.container) };
+      case "close":
+        pods.stopAll();
+        return { type: "closed", id };
+    }
+  };
+
+  port.on("message", (request: ServerRequest) => {
+    try {
+      port.postMessage(answer(request));
+    } catch (error) {
+      const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      port.postMessage({ type: "failed", id: request.id, message } satisfies ServerResponse);
+    }
+    if (request.type === "close") port.close();
+  });
+  port.postMessage({ type: "ready" } satisfies ServerResponse);
+}
+
+if (parentPort === null) throw new Error("server-worker runs as a worker thread only");
+run(parentPort);

@@ -1,0 +1,146 @@
+import pLimit from "p-limit";
+import { LabError } from "../core/errors.ts";
+import type { Cell, ProbeResult } from "../grade/types.ts";
+import type { PlannedProbe } from "../plan/types.ts";
+import { expectationText } from "./expectation-text.ts";
+import { cellKey, errorObservation } from "./observe.ts";
+import { probeKinds } from "./registry.ts";
+import { rerunCommand } from "./rerun.ts";
+import type { ProbeContext, ProbedCell, ProbeFlow, ProbeKind } from "./types.ts";
+
+/** Tools that run at once: each is a process, on hosts of few cores. */
+const AT_ONCE = 4;
+/** Longest that one probe may take, whatever its tools do. */
+const PROBE_BOUND_MS = 120_000;
+
+/** A cell with the flow that the oracle is asked about. */
+export interface RanCell extends Cell {
+  flow?: ProbeFlow;
+}
+
+/** A probe's result with what later steps need to complete it. */
+export interface RanProbe extends ProbeResult {
+  cells: RanCell[];
+  /** As planned. */
+  probe: PlannedProbe;
+}
+
+export interface RunProbesOptions {
+  /** What the user calls the lab, for the command that reruns a probe; default its name. */
+  lab?: string;
+  /** By default the registry's. */
+  kinds?: Readonly<Record<string, ProbeKind>>;
+  /** Default 120 s. */
+  probeBoundMs?: number;
+  /** Called as each ends, in the order in which they end. */
+  onProbe?: (result: RanProbe) => void;
+}
+
+/**
+ * Runs probes and returns their results in the order given: independent ones side by side, an `exclusive` kind with none
+ * beside it, after the others. A probe that throws or outlives its bound becomes one cell with an `error` observation.
+ * Rejects only when `context.signal` is aborted. Expectations are copied as planned: `policy` is resolved by the run.
+ */
+export async function runProbes(
+  probes: readonly PlannedProbe[],
+  context: ProbeContext,
+  options: RunProbesOptions = {},
+): Promise<RanProbe[]> {
+  const kinds: Readonly<Record<string, ProbeKind>> = options.kinds ?? probeKinds;
+  const limit = pLimit(AT_ONCE);
+  const results = new Map<number, RanProbe>();
+  const runOne = async (probe: PlannedProbe, index: number): Promise<void> => {
+    context.signal.throwIfAborted();
+    const result = await runProbe(probe, kindOf(probe, kinds), context, options);
+    results.set(index, result);
+    options.onProbe?.(result);
+  };
+  const indexed = probes.map((probe, index) => ({ probe, index }));
+  const isExclusive = ({ probe }: { probe: PlannedProbe }): boolean => kindOf(probe, kinds)?.exclusive === true;
+  await Promise.all(indexed.filter((each) => !isExclusive(each)).map(({ probe, index }) => limit(runOne, probe, index)));
+  for (const { probe, index } of indexed.filter(isExclusive)) await runOne(probe, index);
+  return probes.flatMap((_, index) => results.get(index) ?? []);
+}
+
+function kindOf(probe: PlannedProbe, kinds: Readonly<Record<string, ProbeKind>>): ProbeKind | undefined {
+  return Object.hasOwn(kinds, probe.kind) ? kinds[probe.kind] : undefined;
+}
+
+async function runProbe(
+  probe: PlannedProbe,
+  kind: ProbeKind | undefined,
+  context: ProbeContext,
+  { lab = context.plan.lab.name, probeBoundMs = PROBE_BOUND_MS }: RunProbesOptions,
+): Promise<RanProbe> {
+  const startedAt = performance.now();
+  const cells = await probeWithin(probe, kind, context, probeBoundMs);
+  const { name, span, points, hint } = probe;
+  return {
+    name,
+    kind: probe.kind,
+    ...(span === undefined ? {} : { span }),
+    ...(points === undefined ? {} : { points }),
+    ...(hint === undefined ? {} : { hint }),
+    expectText: expectationText(probe.expect),
+    cells: cells.map((cell) => finishCell(cell, probe, lab)),
+    durationMs: performance.now() - startedAt,
+    probe,
+  };
+}
+
+async function probeWithin(
+  probe: PlannedProbe,
+  kind: ProbeKind | undefined,
+  context: ProbeContext,
+  boundMs: number,
+): Promise<ProbedCell[]> {
+  const bound = new AbortController();
+  const signal = AbortSignal.any([context.signal, bound.signal]);
+  const timer = setTimeout(
+    () => bound.abort(new LabError("PROBE_TOOK_TOO_LONG", `the probe did not end within ${boundMs / 1000} s`)),
+    boundMs,
+  );
+  try {
+    if (kind === undefined) throw new LabError("PROBE_UNKNOWN_KIND", `there is no probe kind ${JSON.stringify(probe.kind)}`);
+    return await orAborted(kind.run(probe.options, probe.from, { ...context, signal }), signal);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    return [{ key: cellKey(probe.from, probe.name), observation: errorObservation(error) }];
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** A kind should end on the signal by itself; this holds where one does not. */
+async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  let stop = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Cells of controls expect nothing. */
+function finishCell(
+  { key, expected, observation, flow, evidence = [], destination, ungraded }: ProbedCell,
+  probe: PlannedProbe,
+  lab: string,
+): RanCell {
+  const wanted = expected ?? (ungraded === undefined ? probe.expect : undefined);
+  const seen = observation && { ...observation, evidence: [...observation.evidence, ...evidence] };
+  return {
+    key,
+    rerun: rerunCommand(lab, probe.name, probe.kind === "matrix" ? key : undefined),
+    ...(wanted === undefined ? {} : { expected: wanted }),
+    ...(seen === undefined ? {} : { observation: seen }),
+    ...(flow === undefined ? {} : { flow }),
+    ...(destination === undefined ? {} : { destination }),
+    ...(ungraded === undefined ? {} : { ungraded }),
+  };
+}

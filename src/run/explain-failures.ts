@@ -1,0 +1,28 @@
+import type { CellKey, Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
+import type { RanProbe } from "../probes/scheduler.ts";
+import type { FlowOracle } from "./flow-oracle.ts";
+
+/**
+ * Adds to every failed cell what the policies that are in the cluster now, the learner's included, say of its flow: the
+ * reference says what should be, this says why it is not.
+ */
+export function explainFailures(grade: GradeReport, ran: readonly RanProbe[], live: FlowOracle): GradeReport {
+  const probes = grade.probes.map((probe) => {
+    const flows = new Map(ran.find(({ name }) => name === probe.name)?.cells.map(({ key, flow }) => [idOf(key), flow]));
+    const cells = probe.cells.map((cell): JudgedCell => {
+      const flow = flows.get(idOf(cell.key));
+      if (cell.verdict !== "fail" || cell.observation === undefined || flow === undefined) return cell;
+      const { why } = live.answer(flow);
+      const isSame = JSON.stringify(why.lines) === JSON.stringify(cell.why?.lines);
+      if (isSame || why.lines.length === 0) return cell;
+      const note: Evidence = { kind: "note", text: ["policies in the cluster now:", ...why.lines].join("\n") };
+      return { ...cell, observation: { ...cell.observation, evidence: [...cell.observation.evidence, note] } };
+    });
+    return { ...probe, cells };
+  });
+  return { ...grade, probes };
+}
+
+function idOf({ from, to, port, protocol }: CellKey): string {
+  return JSON.stringify([from, to, port, protocol]);
+}

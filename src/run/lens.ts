@@ -1,0 +1,50 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { KubeObject } from "../kube/types.ts";
+import type { Plan, PlannedStep } from "../plan/types.ts";
+import type { OracleWorld } from "../policy/types.ts";
+import type { Cluster, ObjectRef } from "../providers/types.ts";
+import { createFlowOracle, type FlowOracle } from "./flow-oracle.ts";
+import { liveWorld, referenceWorld } from "./reference-world.ts";
+
+/** How the policies see the cluster: as the solved lab would be, which judges, and as it is, which explains. */
+export interface Lens {
+  reference: { oracle: FlowOracle; world: OracleWorld };
+  live: FlowOracle;
+}
+
+/** Looks at the cluster's objects as they are now. */
+export async function createLens(plan: Plan, objects: readonly KubeObject[], cluster: Cluster): Promise<Lens> {
+  const source = { plan, objects, deletedRefs, readText: (file: string) => readManifest(plan, file) };
+  const context = {
+    objects,
+    serviceCidrs: plan.cluster.serviceCidrs,
+    externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
+  };
+  const world = referenceWorld(source);
+  return {
+    reference: { oracle: createFlowOracle(world, context), world },
+    live: createFlowOracle(liveWorld(source), context),
+  };
+}
+
+/** Asked only where it is needed: not every provider has a host outside the cluster. */
+function mentionsExternal(plan: Plan): boolean {
+  return JSON.stringify(plan.probes).includes('"external"');
+}
+
+/** What a `delete` step names by reference; objects of manifests stand in the step itself. */
+function deletedRefs({ kind, options }: PlannedStep): ObjectRef[] {
+  if (kind !== "delete") return [];
+  const { targets } = options as { targets: ({ ref: ObjectRef } | { file: string })[] };
+  return targets.flatMap((target) => ("ref" in target ? [target.ref] : []));
+}
+
+/** A lab's file may be gone, or changed, while the lab still runs: lines are then left out of the reasons. */
+function readManifest(plan: Plan, file: string): string | undefined {
+  try {
+    return readFileSync(resolve(plan.lab.directory, file), "utf8");
+  } catch {
+    return undefined;
+  }
+}

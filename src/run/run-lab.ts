@@ -1,0 +1,59 @@
+import type { Report } from "../report/types.ts";
+import { bringUp } from "./bring-up.ts";
+import type { RunContext } from "./context.ts";
+import { makeReport } from "./make-report.ts";
+import { PhaseRunner, withUndo } from "./phases.ts";
+import { probeAndJudge } from "./probing.ts";
+import { keep, remove } from "./provision.ts";
+import type { LabRequest } from "./read-lab.ts";
+import { applySolutions } from "./scenario.ts";
+import { collectWarnings } from "./warnings.ts";
+
+export interface RunRequest extends LabRequest {
+  /** Leave the lab running. */
+  keep: boolean;
+  /** Apply the tasks' reference solutions after the baseline. */
+  solution: boolean;
+}
+
+/** A grade, and what went wrong afterwards. */
+export interface RunOutcome {
+  report: Report;
+  /** The lab was graded but could not be taken down, or left running. */
+  failure?: unknown;
+}
+
+/**
+ * The whole way from a lab file to its grade: load → plan → provision → scenario → baseline → solution → probe → grade →
+ * down. When it fails or is interrupted, nothing is left. Throws what {@link bringUp} throws.
+ */
+export async function runLab(request: RunRequest, outer: RunContext): Promise<RunOutcome> {
+  const { context, warnings } = collectWarnings(outer);
+  const phases = new PhaseRunner(context);
+  return withUndo(context, async (undo) => {
+    const lab = await bringUp(request, { needsBaseline: request.solution }, phases, undo);
+    const { plan, cluster, record } = lab;
+    if (request.solution) {
+      await phases.run("solution", "apply the reference solution", () => applySolutions(plan, cluster, context));
+    }
+    const { grade, controls } = await phases.run("probe", `run ${plan.probes.length} probes`, () =>
+      probeAndJudge(
+        { plan, cluster, probes: plan.probes, tasks: plan.tasks, controls: record.controls, baseline: record.baseline, phase: "probe" },
+        context,
+      ),
+    );
+    record.controls = controls;
+    record.lastGrade = { at: context.now().toISOString(), grade };
+
+    // From here on there is a grade, and it is told whatever else happens.
+    let failure: unknown;
+    try {
+      if (request.keep) await keep(lab, context);
+      else await phases.runToEnd("down", `remove ${plan.lab.name}`, () => remove(lab, context));
+    } catch (error) {
+      failure = error;
+    }
+    const report = makeReport(plan, grade, { mode: "grade", warnings }, phases);
+    return failure === undefined ? { report } : { report, failure };
+  });
+}

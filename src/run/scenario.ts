@@ -1,0 +1,64 @@
+import { LabError } from "../core/errors.ts";
+import type { Plan, PlannedObject, PlannedStep } from "../plan/types.ts";
+import type { Cluster } from "../providers/types.ts";
+import type { ScenarioKind } from "../scenarios/types.ts";
+import type { RunContext } from "./context.ts";
+import { registries } from "./registries.ts";
+
+/** How long a change may take until the data plane shows it. */
+const settleTimeoutMs = 30_000;
+const readyTimeoutMs = 60_000;
+
+/**
+ * Applies the lab's steps in their order; resolves when the last one's effect is in the data plane. A failed step's error
+ * names its place in the lab file.
+ */
+export async function applyScenario(plan: Plan, cluster: Cluster, context: RunContext): Promise<void> {
+  for (const [index, step] of plan.scenario.entries()) {
+    context.signal.throwIfAborted();
+    const message = `step ${index + 1}, ${step.kind}`;
+    context.emit({ type: "progress", phase: "scenario", message, done: index + 1, total: plan.scenario.length });
+    try {
+      await kindOf(step).run(step.options, step.objects, {
+        plan,
+        cluster,
+        signal: context.signal,
+        progress: (text) => context.emit({ type: "progress", phase: "scenario", message: text }),
+      });
+    } catch (error) {
+      throw withPlace(error, step);
+    }
+  }
+  await cluster.settle({ timeoutMs: settleTimeoutMs });
+}
+
+/** Applies the reference solutions of all tasks; resolves when what they make is ready and in effect. */
+export async function applySolutions(plan: Plan, cluster: Cluster, { signal }: RunContext): Promise<void> {
+  const objects = plan.tasks.flatMap(({ solution }) => solution);
+  if (objects.length === 0) {
+    throw new LabError("LAB_NO_SOLUTION", `lab ${plan.lab.name} has no task with a solution`, { hint: "run it without --solution" });
+  }
+  await cluster.apply(objects.map(({ object }) => object));
+  await untilReady(objects, cluster, signal);
+}
+
+/** Resolves when the Deployments among these are available and everything is in effect. */
+export async function untilReady(objects: readonly PlannedObject[], cluster: Cluster, signal: AbortSignal): Promise<void> {
+  for (const { object } of objects) {
+    if (object.kind !== "Deployment") continue;
+    const ref = { kind: object.kind, namespace: object.metadata.namespace ?? "default", name: object.metadata.name };
+    await cluster.wait({ kind: "condition", ref, condition: "available" }, { timeoutMs: readyTimeoutMs, signal });
+  }
+  await cluster.settle({ timeoutMs: settleTimeoutMs });
+}
+
+function kindOf(step: PlannedStep): ScenarioKind {
+  const kind = registries.scenarios[step.kind];
+  if (kind === undefined) throw new LabError("LAB_UNKNOWN_STEP", `there is no scenario step ${JSON.stringify(step.kind)}`);
+  return kind;
+}
+
+function withPlace(error: unknown, { kind, span }: PlannedStep): unknown {
+  if (!(error instanceof LabError) || error.span !== undefined || span === undefined) return error;
+  return new LabError(error.code, `step ${kind}: ${error.message}`, { hint: error.hint, span, cause: error });
+}

@@ -1,0 +1,57 @@
+import type { CellKey, JudgedProbe, Observation } from "../grade/types.ts";
+import type { RanCell, RanProbe } from "../probes/scheduler.ts";
+
+/** The probes with a failed cell: they are run once more before anything is judged for good. */
+export function probesToRepeat(judged: readonly JudgedProbe[]): Set<string> {
+  return new Set(
+    judged
+      .filter((probe) => probe.notEnforceable === undefined && probe.cells.some(({ verdict }) => verdict === "fail"))
+      .map(({ name }) => name),
+  );
+}
+
+/**
+ * The first results with the second try's observation in each cell that had failed. What the first try saw stays as
+ * evidence when it differs: a leak that closed late must not pass unseen.
+ */
+export function mergeSecondTry(first: readonly RanProbe[], second: readonly RanProbe[], judged: readonly JudgedProbe[]): RanProbe[] {
+  return first.map((probe) => {
+    const again = second.find(({ name }) => name === probe.name);
+    const verdicts = judged.find(({ name }) => name === probe.name);
+    if (again === undefined || verdicts === undefined) return probe;
+    const failed = new Set(verdicts.cells.filter(({ verdict }) => verdict === "fail").map(({ key }) => idOf(key)));
+    const repeated = new Map(again.cells.map((cell) => [idOf(cell.key), cell]));
+    const cells = probe.cells.map((cell) => {
+      const later = failed.has(idOf(cell.key)) ? repeated.get(idOf(cell.key)) : undefined;
+      return later === undefined ? cell : combine(cell, later);
+    });
+    return { ...probe, cells, durationMs: probe.durationMs + again.durationMs };
+  });
+}
+
+/** Cells whose two tries saw different things, as `from → to` with both outcomes. */
+export function unsteadyCells(first: readonly RanProbe[], merged: readonly RanProbe[]): string[] {
+  return merged.flatMap((probe, index) =>
+    probe.cells.flatMap((cell, at) => {
+      const before = first[index]?.cells[at]?.observation?.outcome;
+      const after = cell.observation?.outcome;
+      if (before === after) return [];
+      return [`${cell.key.from} → ${cell.key.to}${cell.key.port === undefined ? "" : `:${cell.key.port}`} was ${before ?? "not seen"}, then ${after ?? "not seen"}`];
+    }),
+  );
+}
+
+function combine(cell: RanCell, later: RanCell): RanCell {
+  const { observation: first } = cell;
+  const { observation: second } = later;
+  if (first === undefined || second === undefined) return later;
+  const merged: Observation = { ...second, tries: first.tries + second.tries };
+  if (first.outcome !== second.outcome) {
+    merged.evidence = [{ kind: "note", text: `the first try saw ${first.outcome}: ${first.reason}` }, ...second.evidence];
+  }
+  return { ...later, observation: merged };
+}
+
+function idOf({ from, to, port, protocol }: CellKey): string {
+  return JSON.stringify([from, to, port, protocol]);
+}

@@ -1,0 +1,1 @@
+export {registries} from "./run/registries.ts";
