@@ -3,6 +3,7 @@ import { createProgress, progressStyle, type Progress } from "../report/progress
 import { paintFor, wantsColour, type Paint } from "../report/colour.ts";
 import type { RunContext } from "../run/context.ts";
 import { stateRoot } from "../run/state-directory.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { formatWarning } from "./print-error.ts";
 
 /** Columns for output that goes to a file or a pipe, or to a terminal that does not tell. */
@@ -72,17 +73,25 @@ export function processIo(): CliIo {
 
 let interrupt: AbortController | undefined;
 
+/** npm passes on the Ctrl-C that the terminal sent us already, and timeout(1) signals its child and its group. */
+const echoMs = 1000;
+
 /**
- * Aborted by the first SIGINT, SIGTERM or SIGHUP; what was done is then undone. A second one ends the process at once:
- * whatever it holds dies with it.
+ * Aborted by the first SIGINT, SIGTERM or SIGHUP; what was done is then undone. Another one a second later or more ends
+ * the process at once: whatever it holds dies with it.
  */
 function interruptSignal(): AbortSignal {
   if (interrupt !== undefined) return interrupt.signal;
   const controller = new AbortController();
   interrupt = controller;
+  let firstAtMs = 0;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(130);
+      if (controller.signal.aborted) {
+        if (performance.now() - firstAtMs >= echoMs) process.exit(exitCodes.interrupted);
+        return;
+      }
+      firstAtMs = performance.now();
       controller.abort(new LabError("INTERRUPTED", `interrupted by ${name}`));
     });
   }

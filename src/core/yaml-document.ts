@@ -14,6 +14,11 @@ export function keyText(key: unknown): string | undefined {
   return key.value === null ? "" : String(key.value);
 }
 
+/** The merge key of a mapping: a plain `<<` (yaml.org/type/merge.html). */
+export function mergePair(map: YAMLMap): Pair | undefined {
+  return map.items.find(({ key }) => isScalar(key) && key.source === "<<" && (key.type === undefined || key.type === "PLAIN"));
+}
+
 interface Found {
   node: Node | null;
   /** The pair in a mapping; absent for the root and for items of a sequence. */
@@ -106,7 +111,7 @@ export class YamlDocument {
   #findPair(map: YAMLMap, name: string): Pair | undefined {
     const direct = map.items.find(({ key }) => keyText(key) === name);
     if (direct !== undefined) return direct;
-    const merged = map.items.find(({ key }) => isScalar(key) && key.source === "<<")?.value;
+    const merged = mergePair(map)?.value;
     const sources = isSeq(merged) ? merged.items : [merged];
     for (const source of sources) {
       const node = this.#resolve(source as Node | null);

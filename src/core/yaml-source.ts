@@ -3,6 +3,7 @@ import {
   isAlias,
   isMap,
   isNode,
+  isSeq,
   Lexer,
   Parser,
   visit,
@@ -14,7 +15,7 @@ import {
 import { LabError } from "./errors.ts";
 import { SourceText } from "./source-text.ts";
 import { syntaxProblems } from "./yaml-syntax.ts";
-import { keyText, YamlDocument } from "./yaml-document.ts";
+import { keyText, mergePair, YamlDocument, type AliasTargets } from "./yaml-document.ts";
 
 /** What a file may cost to read; files come from strangers. */
 export interface YamlLimits {
@@ -112,6 +113,7 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
   const problems: LabError[] = [];
   const anchors = new Map<string, Node>();
   const targets = new Map<Alias, Node>();
+  const maps: YAMLMap[] = [];
   const report: Report = (code, node, message, hint) => {
     if (problems.length >= MAX_PROBLEMS) return;
     const [start, end] = (isNode(node) ? node.range : undefined) ?? [0, 1];
@@ -130,11 +132,15 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
       } else {
         if (node.anchor !== undefined) anchors.set(node.anchor, node);
         if (node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) report("YAML_TAG", node, `tag ${node.tag} is not used in labs`, "remove the tag");
-        if (isMap(node)) checkKeys(node, source, report);
+        if (isMap(node)) {
+          maps.push(node);
+          checkKeys(node, source, report);
+        }
       }
       return undefined;
     },
   });
+  for (const map of maps) checkMerge(map, targets, report);
   if (problems.length > 0) return problems;
   try {
     const value: unknown = document.toJS({ maxAliasCount: limits.maxAliases });
@@ -144,6 +150,18 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
     const alias = [...targets.keys()].at(-1);
     report("YAML_TOO_MANY_ALIASES", alias, `aliases expand to more than ${limits.maxAliases} values`, "write the values out");
     return problems;
+  }
+}
+
+/** What `<<` merges must be maps; the parser finds out only when it is too late to say where. */
+function checkMerge(map: YAMLMap, targets: AliasTargets, report: Report): void {
+  const merged = mergePair(map);
+  if (merged === undefined) return;
+  const sources = isSeq(merged.value) ? merged.value.items : [merged.value];
+  for (const source of sources) {
+    if (isMap(isAlias(source) ? targets.get(source) : source)) continue;
+    // An alias without a target is reported as such.
+    if (!isAlias(source) || targets.has(source)) report("YAML_MERGE", isNode(source) ? source : merged.key, "<< can only merge maps", "write an alias of a map behind it");
   }
 }
 

@@ -8,13 +8,15 @@ export function startedStatus(pod: Pod, start: PodStart, hostIPs: readonly strin
   const phase = phaseOf(pod, start.containers);
   const hasEnded = phase === "Succeeded" || phase === "Failed";
   const notReady = start.containers.filter((container) => container.state.kind !== "running" || container.notReady !== undefined);
+  const faults = notReady.flatMap((container) => container.notReady ?? []);
   const readiness: Omit<PodCondition, "type"> =
     notReady.length === 0
       ? { status: "True" }
       : {
           status: "False",
           reason: hasEnded ? (phase === "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady",
-          message: `containers with unready status: [${notReady.map(({ name }) => name).join(" ")}]`,
+          // The API gives the reason in an Event only; here it stands where whoever waits for the pod looks.
+          message: [`containers with unready status: [${notReady.map(({ name }) => name).join(" ")}]`, ...faults].join(": "),
         };
   const set: PodCondition[] = [
     { type: "PodScheduled", status: "True" },

@@ -24,6 +24,8 @@ export interface ManifestObject {
 /** What {@link checkManifest} found; with problems there, objects are those without any. */
 export interface CheckedManifest {
   objects: ManifestObject[];
+  /** Names of all Namespaces in the file, those with problems included. */
+  namespaces: string[];
   problems: LabError[];
   warnings: LabWarning[];
 }
@@ -38,7 +40,7 @@ const STORED_KINDS = new Set(
  * `kind: List` is taken apart; empty documents are skipped. Namespaced objects without a namespace get "default".
  */
 export function checkManifest(documents: readonly YamlDocument[], network: ServiceNetwork = {}): CheckedManifest {
-  const result: CheckedManifest = { objects: [], problems: [], warnings: [] };
+  const result: CheckedManifest = { objects: [], namespaces: [], problems: [], warnings: [] };
   for (const document of documents) {
     for (const [value, base] of objectsIn(document)) checkObject(value, base, document, network, result);
   }
@@ -60,6 +62,7 @@ function checkObject(value: unknown, base: YamlPath, document: YamlDocument, net
   if (object !== undefined) checkBody(object, isNameWritten(value), network, findings);
   result.problems.push(...findings.problems);
   result.warnings.push(...findings.warnings);
+  if (object?.kind === "Namespace" && typeof object.metadata.name === "string") result.namespaces.push(object.metadata.name);
   if (object === undefined || findings.problems.length > 0) return;
   const start = findings.spanAt([]);
   result.objects.push({ object, file: start.file, line: start.line, nameSpan: findings.spanAt(["metadata", "name"]) });

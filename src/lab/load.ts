@@ -13,7 +13,7 @@ import { isMissing, ManifestFiles, readPlainFile } from "./manifest-files.ts";
 import { prepareLab, type ProbeEntry, type ReadProbe } from "./prepare.ts";
 import { ProblemList } from "./problems.ts";
 import { defaultProbeName, readProbe } from "./read-entries.ts";
-import { KnownNamespaces, readSolution, readSteps } from "./read-manifests.ts";
+import { readSolution, readSteps } from "./read-manifests.ts";
 import type { LabRegistries } from "./registries.ts";
 import { DEFAULT_TOPOLOGY, labSchema, type LabInput } from "./schema.ts";
 import { readTopology, resolveTopology, TOPOLOGIES_DIRECTORY } from "./topology.ts";
@@ -49,9 +49,8 @@ export async function loadLab(target: string, registries: LabRegistries, options
   const directory = await realpath(path.dirname(file));
   const network = cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs.join(), dnsAddress: cluster.dnsAddress };
   const files = new ManifestFiles(directory, path.dirname(file), network);
-  const namespaces = new KnownNamespaces();
-  const scenario = await readSteps(steps, registries, files, namespaces, list);
-  const tasks = await readTasks(input["tasks"], files, namespaces, list);
+  const scenario = await readSteps(steps, registries, files, list);
+  const tasks = await readTasks(input["tasks"], files, list);
   const planned = readProbes(probes, registries, list);
   const topology = topologyOf(input["topology"], parsed.value?.topology, list, options);
 
@@ -101,12 +100,12 @@ function readProbes(entries: readonly ProbeEntry[], registries: LabRegistries, l
   });
 }
 
-async function readTasks(raw: unknown, files: ManifestFiles, namespaces: KnownNamespaces, list: ProblemList): Promise<PlannedTask[]> {
+async function readTasks(raw: unknown, files: ManifestFiles, list: ProblemList): Promise<PlannedTask[]> {
   const tasks: PlannedTask[] = [];
   for (const [index, task] of (Array.isArray(raw) ? raw : []).entries()) {
     if (!isMapping(task)) continue;
     const path = ["tasks", index];
-    const solution = await readSolution(task["solution"], [...path, "solution"], files, namespaces.copy(), list);
+    const solution = await readSolution(task["solution"], [...path, "solution"], files, list);
     const probes = Array.isArray(task["probes"]) ? task["probes"].filter((name): name is string => typeof name === "string") : [];
     tasks.push({ text: String(task["text"]).trim(), probes, solution, span: list.document.span([...path, "text"]) });
   }

@@ -11,6 +11,10 @@ import type { ServiceNetwork } from "../kube/service-rules.ts";
 export class ManifestFiles {
   readonly problems: LabError[] = [];
   readonly warnings: LabWarning[] = [];
+  /** Namespaces that some file read so far declares, rightly or not. */
+  readonly namespaces = new Set<string>();
+  /** Whether a file could not be read, so that nobody can say what it declares. */
+  hasUnreadable = false;
   readonly #directory: string;
   readonly #shownDirectory: string;
   readonly #network: ServiceNetwork;
@@ -26,7 +30,10 @@ export class ManifestFiles {
   /** The objects of a file named in the lab at `span`; empty where there was a problem, which is then in the list. */
   async read(name: string, span: Span | undefined): Promise<ManifestObject[]> {
     const inside = await this.#resolve(name, span);
-    if (inside === undefined) return [];
+    if (inside === undefined) {
+      this.hasUnreadable = true;
+      return [];
+    }
     let objects = this.#files.get(inside);
     if (objects === undefined) {
       objects = this.#readFile(inside, path.join(this.#shownDirectory, path.normalize(name)), span);
@@ -64,13 +71,18 @@ export class ManifestFiles {
   async #readFile(file: string, shownName: string, span: Span | undefined): Promise<ManifestObject[]> {
     const bytes = await readPlainFile(file, shownName);
     if (bytes instanceof LabError) {
+      this.hasUnreadable = true;
       this.#report(bytes.code, bytes.message, span, bytes.hint);
       return [];
     }
     const { documents, problems } = parseYaml(bytes, shownName);
     this.problems.push(...problems);
-    if (problems.length > 0) return [];
+    if (problems.length > 0) {
+      this.hasUnreadable = true;
+      return [];
+    }
     const checked = checkManifest(documents, this.#network);
+    for (const name of checked.namespaces) this.namespaces.add(name);
     this.problems.push(...checked.problems);
     this.warnings.push(...checked.warnings);
     if (checked.objects.length === 0 && checked.problems.length === 0) {
@@ -88,7 +100,7 @@ export class ManifestFiles {
       if (isMissing(error)) return `there is no folder ${quote(folder)} either`;
       throw error;
     }
-    return didYouMean(name, files.filter((file) => /\.ya?ml$/.test(file)).map((file) => path.join(folder, file)));
+    return didYouMean(name, files.filter((file) => /\.ya?ml$/.test(file) && file !== "lab.yaml").map((file) => path.join(folder, file)));
   }
 
   #report(code: string, message: string, span: Span | undefined, hint?: string): void {
@@ -98,7 +110,12 @@ export class ManifestFiles {
 
 /** The bytes of a regular file within the size limit, or why there are none. Never blocks on a FIFO or device. */
 export async function readPlainFile(file: string, shownName: string): Promise<Uint8Array | LabError> {
-  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  let handle;
+  try {
+    handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (cause) {
+    return new LabError("LAB_UNREADABLE", `${shownName} cannot be opened (${errnoOf(cause)})`, { cause });
+  }
   try {
     const stats = await handle.stat();
     if (!stats.isFile()) return new LabError("LAB_NOT_A_FILE", `${shownName} is not a regular file`, stats.isDirectory() ? { hint: "name the files in it" } : {});
@@ -108,10 +125,13 @@ export async function readPlainFile(file: string, shownName: string): Promise<Ui
   }
 }
 
-/** Whether an error of node:fs says that a path does not exist. */
+/** Whether an error of node:fs says that a path leads to no file. */
 export function isMissing(error: unknown): boolean {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOENT" || code === "ENOTDIR";
+  return ["ENOENT", "ENOTDIR", "ELOOP", "ENAMETOOLONG"].includes(errnoOf(error));
+}
+
+function errnoOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 function isInside(directory: string, file: string): boolean {

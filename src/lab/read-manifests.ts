@@ -1,4 +1,5 @@
 import { LabError, type Span } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestObject } from "../kube/manifest-check.ts";
 import { objectKey } from "../kube/names.ts";
@@ -18,28 +19,18 @@ export interface ReadStep {
   step: PlannedStep;
 }
 
-/** Namespaces that exist at some point of the scenario. */
-export class KnownNamespaces {
-  readonly #names: Set<string>;
-
-  constructor(names: Iterable<string> = BUILT_IN_NAMESPACES) {
-    this.#names = new Set(names);
-  }
-
-  copy(): KnownNamespaces {
-    return new KnownNamespaces(this.#names);
-  }
-
-  /** Adds the namespaces among the objects, then reports objects in a namespace that nothing creates. */
-  check(objects: readonly ManifestObject[], report: (problem: LabError) => void): void {
-    for (const { object } of objects) if (object.kind === "Namespace") this.#names.add(object.metadata.name);
-    for (const { object, nameSpan } of objects) {
-      const { name, namespace } = object.metadata;
-      // The scope of kinds that are not interpreted is unknown without their namespace.
-      if (namespace === undefined || this.#names.has(namespace)) continue;
-      const hint = `add a Namespace ${namespace} to this manifest or to an earlier step`;
-      report(new LabError("MANIFEST_NAMESPACE_NOT_FOUND", `${object.kind} ${name} is in namespace ${namespace}, which nothing creates`, { hint, span: nameSpan }));
-    }
+/**
+ * Reports objects in a namespace that exists neither in every cluster nor in a manifest read so far: applying them would
+ * fail. What an unreadable file declares is unknown, so then nothing is reported.
+ */
+function checkNamespaces(objects: readonly ManifestObject[], files: ManifestFiles, list: ProblemList): void {
+  if (files.hasUnreadable) return;
+  for (const { object, nameSpan } of objects) {
+    const { name, namespace } = object.metadata;
+    if (namespace === undefined || BUILT_IN_NAMESPACES.includes(namespace) || files.namespaces.has(namespace)) continue;
+    const hint = didYouMean(namespace, files.namespaces) ?? `add a Namespace ${namespace} to this manifest or to an earlier step`;
+    const message = `${object.kind} ${name} is in namespace ${namespace}, which nothing creates`;
+    list.problems.push(new LabError("MANIFEST_NAMESPACE_NOT_FOUND", message, { hint, span: nameSpan }));
   }
 }
 
@@ -48,7 +39,6 @@ export async function readSteps(
   entries: readonly Entry[],
   registries: LabRegistries,
   files: ManifestFiles,
-  namespaces: KnownNamespaces,
   list: ProblemList,
 ): Promise<ReadStep[]> {
   const steps: ReadStep[] = [];
@@ -58,7 +48,7 @@ export async function readSteps(
     if (!options.success) continue;
     const place = [...entry.path, entry.kind];
     const objects = await readObjects(kind.manifests(options.data), place, files, list);
-    namespaces.check(objects, (problem) => list.problems.push(problem));
+    checkNamespaces(objects, files, list);
     steps.push({ entry, step: { kind: entry.kind, options: options.data, objects: objects.map(planned), span: list.document.keySpan(place) } });
   }
   return steps;
@@ -69,12 +59,11 @@ export async function readSolution(
   solution: unknown,
   place: YamlPath,
   files: ManifestFiles,
-  namespaces: KnownNamespaces,
   list: ProblemList,
 ): Promise<PlannedObject[]> {
   const names = (Array.isArray(solution) ? solution : [solution]).filter((name): name is string => typeof name === "string");
   const objects = await readObjects(names, place, files, list);
-  namespaces.check(objects, (problem) => list.problems.push(problem));
+  checkNamespaces(objects, files, list);
   return objects.map(planned);
 }
 

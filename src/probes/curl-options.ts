@@ -12,7 +12,7 @@ const url = z.string().superRefine((text, issues) => {
     // Reported below together with other schemes.
   }
   const isHttp = parsed !== undefined && (parsed.protocol === "http:" || parsed.protocol === "https:") && /^https?:\/\//.test(text);
-  if (isHttp && !/[\s\u0000-\u001f]/.test(text)) return;
+  if (isHttp && /^[\x21-\x7e]+$/.test(text)) return;
   issues.addIssue({
     code: "custom",
     message: `${JSON.stringify(text)} is no http or https URL`,

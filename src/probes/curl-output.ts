@@ -80,13 +80,14 @@ const REFUSED_AFTER_CONNECT: ReadonlySet<number> = new Set([16, 18, 35, 52, 55, 
 export function curlFailure(exitCode: number, stderr: string): CurlFailure | undefined {
   if (exitCode === 0) return undefined;
   const said = /^curl: \(\d+\) (.+)$/m.exec(stderr)?.[1]?.trim() ?? `exit code ${exitCode}`;
-  const isConnected = /^\* Connected to /m.test(stderr) && !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
+  // "Established connection" is what curl says from 8.15 on.
+  const isConnected = /^\* (Connected to|Established connection) /m.test(stderr) && !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
   if (exitCode === 6) return { kind: "name", text: said };
   if (exitCode === 7) return connectFailure(stderr, said);
   if (exitCode === 28) {
     return /Resolving timed out|name lookup timed out|Could not resolve/i.test(said)
       ? { kind: "name", text: said }
-      : { kind: "silent", text: said, wasConnected: isConnected && !/connect(ion)? timed? ?out/i.test(said) };
+      : { kind: "silent", text: said, wasConnected: isConnected && !/^(Connection timed? ?out|Failed to connect)/i.test(said) };
   }
   if (REFUSED_AFTER_CONNECT.has(exitCode)) return { kind: "refused", text: said, wasConnected: true };
   return { kind: "other", text: said };

@@ -35,7 +35,8 @@ function addCase(
   if (probe.span !== undefined) testCase.file(xmlText(probe.span.file));
   if (cell.verdict === "pass") return;
   const message = xmlText(cell.reason);
-  const details = xmlText(renderFailure(probe, cell, paintFor(false)).join("\n"));
+  // The library writes details as CDATA and splits only the first of its end marks.
+  const details = xmlText(renderFailure(probe, cell, paintFor(false)).join("\n")).replaceAll("]]>", "]] >");
   if (cell.verdict === "fail") testCase.failure(message, "fail").stacktrace(details);
   else testCase.error(message, "inconclusive", details);
 }

@@ -1,4 +1,3 @@
-import { isAbsolute, relative } from "node:path";
 import { readFileSync } from "node:fs";
 import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { parseYaml } from "../core/yaml-source.ts";
@@ -6,6 +5,7 @@ import { checkManifest } from "../kube/manifest-check.ts";
 import type { Plan, PlannedObject } from "../plan/types.ts";
 import type { ApplyResult, ObjectRef } from "../providers/types.ts";
 import type { RunContext } from "./context.ts";
+import { shownPath } from "./find-lab.ts";
 import { PhaseRunner } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
 import { withRunningLab } from "./running-lab.ts";
@@ -66,8 +66,7 @@ function readManifests(files: string[], plan: Plan): { objects: PlannedObject[];
       problems.push(new LabError("MANIFEST_UNREADABLE", `cannot read ${file}: ${(cause as Error).message}`, { cause }));
       continue;
     }
-    const shown = isAbsolute(file) && !relative(process.cwd(), file).startsWith("..") ? relative(process.cwd(), file) : file;
-    const parsed = parseYaml(text, shown);
+    const parsed = parseYaml(text, shownPath(file));
     const checked = checkManifest(parsed.documents, networkOf(plan));
     problems.push(...parsed.problems, ...checked.problems);
     warnings.push(...checked.warnings);

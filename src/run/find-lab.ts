@@ -1,11 +1,17 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { bundledLabFile, listBundledLabs } from "./bundled-labs.ts";
 import { readRecord } from "./record.ts";
 import { isLabName, labDirectory, listLabNames } from "./state-directory.ts";
+
+/** A path as messages show it: relative where it is below the working folder. */
+export function shownPath(path: string): string {
+  const fromHere = relative(".", path);
+  return fromHere.startsWith("..") ? path : fromHere;
+}
 
 /**
  * The lab file that an argument means: a file, a folder with a lab.yaml, or the name of a bundled lab, in this order.
@@ -69,9 +75,13 @@ function fileOrUndefined(argument: string): string | undefined {
 }
 
 function nameByFile(root: string, known: string[], file: string): string | undefined {
+  const realFile = join(realpathSync(dirname(file)), basename(file));
   return known.find((name) => {
     const finding = readRecord(root, name);
-    return finding.kind === "found" && resolve(finding.record.plan.lab.file) === file;
+    if (finding.kind !== "found") return false;
+    const { lab } = finding.record.plan;
+    // The file is as it was named then, maybe from another folder.
+    return join(lab.directory, basename(lab.file)) === realFile;
   });
 }
 

@@ -4,7 +4,7 @@ import type { Lab } from "../lab/types.ts";
 import { buildPlan, planWarnings } from "../plan/build-plan.ts";
 import type { Plan } from "../plan/types.ts";
 import { defaultProvider } from "../providers/registry.ts";
-import { findLabFile } from "./find-lab.ts";
+import { findLabFile, shownPath } from "./find-lab.ts";
 import { providerNamed } from "./provision.ts";
 import { registries } from "./registries.ts";
 
@@ -28,7 +28,7 @@ export interface ReadLab {
 
 /** Finds and reads a lab; throws LAB_NOT_FOUND and LabProblems. */
 export function readLab(argument: string): Promise<ReadLab> {
-  return loadLab(findLabFile(argument), registries);
+  return loadLab(shownPath(findLabFile(argument)), registries);
 }
 
 /** The plan of a lab that was read; throws LabProblems with PLAN_… and PROVIDER_UNKNOWN. */

@@ -1,8 +1,7 @@
-import { closeSync } from "node:fs";
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server, Socket } from "node:net";
 import { dnsDatagramServer, dnsStreamServer, type ZoneSource } from "../nameserver/server.ts";
-import { SystemCallError } from "../../kernel/libc.ts";
+import { calls, SystemCallError } from "../../kernel/libc.ts";
 import { NetworkNamespace } from "../../kernel/namespace.ts";
 import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
 import { AccessLog } from "./access-log.ts";
@@ -127,6 +126,7 @@ function open(listen: Listen, ips: readonly string[]): Opened {
   }
 }
 
+/** Not fs.closeSync: a worker thread warns about descriptors that it did not open itself. */
 function closeAll(sockets: readonly { fd: number }[]): void {
-  for (const { fd } of sockets) closeSync(fd);
+  for (const { fd } of sockets) calls.close(fd);
 }

@@ -47,7 +47,8 @@ class Output {
  */
 export function startIn(place: ExecPlace, argv: readonly string[], stdin: "pipe" | "ignore"): ChildProcess {
   const [file = "", ...args] = sandboxCommand(argv, place.sandbox);
-  const child = place.namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe"], detached: true }));
+  const child = place.namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe", "pipe"], detached: true }));
+  sendSeccompProgram(child);
   // This process is the first of its pid namespace, so what a killed command leaves behind becomes its child.
   child.once("exit", () => reapGroup(child.pid));
   return child;

@@ -1,0 +1,55 @@
+import type { Container, IntOrString } from "../../kube/types.ts";
+import type { Listen } from "../servers/behaviour.ts";
+import { httpApps } from "../servers/http-apps.ts";
+import { isRecord } from "../store/json.ts";
+
+/**
+ * Why a running container's readiness probe would fail, or undefined where it would pass or there is none. Judged from
+ * what the container listens on and would answer; nothing is polled. An exec probe is taken to pass.
+ */
+export function readinessFault(container: Container, listens: readonly Listen[]): string | undefined {
+  const probe = container["readinessProbe"];
+  if (!isRecord(probe)) return undefined;
+  const { httpGet, tcpSocket, grpc } = probe;
+  if (isRecord(httpGet)) return httpFault(container, listens, httpGet);
+  const socket = isRecord(tcpSocket) ? tcpSocket : isRecord(grpc) ? grpc : undefined;
+  if (socket === undefined) return undefined;
+  const port = portOf(container, socket["port"]);
+  return listenerOn(listens, port) === undefined ? `Readiness probe failed: dial tcp port ${String(socket["port"])}: connection refused` : undefined;
+}
+
+function httpFault(container: Container, listens: readonly Listen[], httpGet: Record<string, unknown>): string | undefined {
+  const port = portOf(container, httpGet["port"]);
+  const listen = listenerOn(listens, port);
+  const target = typeof httpGet["path"] === "string" ? httpGet["path"] : "/";
+  const where = `port ${String(httpGet["port"])}${target}`;
+  if (listen === undefined) return `Readiness probe failed: Get ${where}: connection refused`;
+  // What is behind a plain listener of an image that is not modelled is not known.
+  if (listen.behaviour.kind !== "http") return undefined;
+  if (httpGet["scheme"] === "HTTPS") return `Readiness probe failed: Get ${where}: the server speaks HTTP, not HTTPS`;
+  const mark = target.indexOf("?");
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const asked = {
+    method: "GET",
+    target,
+    path: path.startsWith("/") ? path : `/${path}`,
+    query: new URLSearchParams(mark < 0 ? "" : target.slice(mark)),
+    headers: {},
+    headerLines: [],
+    remoteAddress: "",
+    remotePort: 0,
+    nowMs: 0,
+  };
+  const { status } = httpApps[listen.behaviour.app](asked, { name: "", namespace: "", ips: [] }, listen.behaviour);
+  return status >= 200 && status < 400 ? undefined : `Readiness probe failed: HTTP probe failed with statuscode: ${status}`;
+}
+
+function portOf(container: Container, port: unknown): number | undefined {
+  if (typeof port === "number") return port;
+  const named = (container.ports ?? []).find(({ name }) => name === (port as IntOrString));
+  return named?.containerPort ?? (/^\d+$/.test(String(port)) ? Number(port) : undefined);
+}
+
+function listenerOn(listens: readonly Listen[], port: number | undefined): Listen | undefined {
+  return listens.find((listen) => listen.protocol === "TCP" && listen.port === port && listen.address !== "127.0.0.1");
+}

@@ -1,1 +1,0 @@
-export {registries} from "./run/registries.ts";

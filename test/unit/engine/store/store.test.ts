@@ -1,0 +1,293 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, it } from "vitest";
+import type { StoreEvent } from "../../../../src/engine/store/history.ts";
+import { ObjectStore } from "../../../../src/engine/store/store.ts";
+import { streamEvents } from "../../../../src/engine/store/stream.ts";
+import { configMap, namespace, pod, service } from "./objects.ts";
+
+const ref = { kind: "ConfigMap", namespace: "default", name: "a" };
+let store: ObjectStore;
+
+beforeEach(() => {
+  store = new ObjectStore();
+  store.create(namespace("default"));
+});
+
+async function told(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe("writing", () => {
+  it("gives a new object its uid, version, generation and time", () => {
+    const { metadata } = store.create(configMap("a"));
+    expect(metadata.uid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(metadata).toMatchObject({ resourceVersion: "2", generation: 1 });
+    expect(metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
+  });
+
+  it("freezes what it stores and keeps no tie to what it was given", () => {
+    const given = configMap("a", { key: "1" });
+    const stored = store.create(given);
+    (given["data"] as Record<string, string>)["key"] = "2";
+    expect(stored["data"]).toEqual({ key: "1" });
+    expect(() => Object.assign(stored["data"] as object, { key: "3" })).toThrow(TypeError);
+  });
+
+  it("refuses a second object of the same name", () => {
+    store.create(configMap("a"));
+    expect(() => store.create(configMap("a"))).toThrow(expect.objectContaining({ code: "OBJECT_EXISTS" }));
+  });
+
+  it("makes a name from generateName, the same for the same seed", () => {
+    const generated = (): string => {
+      const other = new ObjectStore();
+      other.create(namespace("default"));
+      const { name: _name, ...metadata } = configMap("x").metadata;
+      return other.create({ ...configMap("x"), metadata: { ...metadata, generateName: "job-" } as never }).metadata.name;
+    };
+    expect(generated()).toMatch(/^job-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
+    expect(generated()).toBe(generated());
+  });
+
+  it.each(["../escape", "UPPER", "", "a/b", ".", "a..b", "x".repeat(254)])("refuses the name %j", (name) => {
+    expect(() => store.create(configMap(name))).toThrow(expect.objectContaining({ code: "OBJECT_INVALID" }));
+  });
+
+  it("refuses an object whose namespace is missing or going", () => {
+    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(expect.objectContaining({ code: "NAMESPACE_NOT_FOUND", message: expect.stringContaining("does not exist") as string }));
+    store.create({ ...namespace("shop"), spec: { finalizers: ["kubernetes"] } });
+    store.delete({ kind: "Namespace", name: "shop" });
+    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(expect.objectContaining({ code: "NAMESPACE_NOT_FOUND", message: expect.stringContaining("being deleted") as string }));
+  });
+
+  it("bumps the generation when what is wanted changes, not for labels, nor for status", () => {
+    const created = store.create(service("web"));
+    const labelled = store.update({ ...created, metadata: { ...created.metadata, labels: { a: "b" } } });
+    expect(labelled.metadata.generation).toBe(1);
+    const withStatus = store.updateStatus({ ...labelled, status: { loadBalancer: {} } });
+    expect(withStatus.metadata.generation).toBe(1);
+    expect(store.update({ ...withStatus, spec: { ...withStatus.spec, type: "NodePort" } }).metadata.generation).toBe(2);
+  });
+
+  it("keeps the status on an update, and the rest on an update of the status", () => {
+    const created = store.create(service("web"));
+    store.updateStatus({ ...created, spec: { type: "ExternalName" }, status: { seen: true } });
+    const updated = store.update({ ...store.find({ kind: "Service", name: "web" }), status: { seen: false }, spec: { type: "NodePort" } } as never);
+    expect(updated).toMatchObject({ status: { seen: true }, spec: { type: "NodePort" } });
+  });
+
+  it("makes no new version for a write that changes nothing", () => {
+    const created = store.create(configMap("a", { key: "1" }));
+    expect(store.update(created).metadata.resourceVersion).toBe(created.metadata.resourceVersion);
+    expect(store.version).toBe(2);
+  });
+
+  it("refuses a write from a version that is no longer the newest", () => {
+    const created = store.create(configMap("a"));
+    store.update({ ...created, data: { key: "1" } });
+    expect(() => store.update({ ...created, data: { key: "2" } })).toThrow(expect.objectContaining({ code: "STORE_CONFLICT" }));
+    expect(() => store.update({ ...configMap("a", { key: "3" }) })).not.toThrow();
+  });
+
+  it("refuses to update or delete what does not exist", () => {
+    expect(() => store.update(configMap("a"))).toThrow(expect.objectContaining({ code: "OBJECT_NOT_FOUND" }));
+    expect(() => store.delete(ref)).toThrow(expect.objectContaining({ code: "OBJECT_NOT_FOUND" }));
+  });
+});
+
+describe("kinds", () => {
+  it("keeps objects of unknown kinds apart from built-in ones of the same name", () => {
+    store.create({ ...service("web"), apiVersion: "serving.knative.dev/v1" });
+    expect(store.list("Service")).toEqual([]);
+    expect(store.all({ kind: "Service" })).toEqual([]);
+    expect(store.all({ kind: "Service.serving.knative.dev" })).toHaveLength(1);
+  });
+
+  it("finds an unknown kind by its name alone, and takes it for cluster-wide where it names no namespace", () => {
+    store.create({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "a" } });
+    expect(store.find({ kind: "Widget", name: "a" })?.metadata.namespace).toBeUndefined();
+  });
+
+  it("follows a CustomResourceDefinition's scope", () => {
+    const spec = { group: "example.com", names: { kind: "Widget" }, scope: "Namespaced" };
+    store.create({ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "widgets.example.com" }, spec });
+    expect(store.create({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "a" } }).metadata.namespace).toBe("default");
+  });
+
+  it("lists in order of creation", () => {
+    for (const name of ["c", "a", "b"]) store.create(configMap(name));
+    store.update(configMap("c", { changed: "yes" }));
+    expect(store.all({ kind: "ConfigMap" }).map(({ metadata }) => metadata.name)).toEqual(["c", "a", "b"]);
+  });
+});
+
+describe("deleting", () => {
+  it("waits for finalizers, and removes the object with the last of them", () => {
+    const created = store.create({ ...configMap("a"), metadata: { ...configMap("a").metadata, finalizers: ["example.com/hold"] } });
+    store.delete(ref);
+    expect(store.find(ref)?.metadata.deletionTimestamp).toBeDefined();
+    store.update({ ...configMap("a"), metadata: { ...configMap("a").metadata, finalizers: [] } });
+    expect(store.find(ref)).toBeUndefined();
+    expect(created.metadata.deletionTimestamp).toBeUndefined();
+  });
+
+  it("leaves a pod on a node to its kubelet, and removes one that has none", () => {
+    store.create(pod("bound", { spec: { nodeName: "worker" } }));
+    store.create(pod("loose"));
+    store.delete({ kind: "Pod", name: "bound" });
+    store.delete({ kind: "Pod", name: "loose" });
+    expect(store.list("Pod").map(({ metadata }) => metadata.name)).toEqual(["bound"]);
+    store.updateStatus({ ...store.get("Pod", "bound", "default"), status: { phase: "Running" } } as never);
+    expect(store.get("Pod", "bound", "default")).toBeDefined();
+    store.delete({ kind: "Pod", name: "bound" }, { gracePeriodSeconds: 0 });
+    expect(store.list("Pod")).toEqual([]);
+  });
+
+  it("strips the owner from dependents that are to be orphaned", () => {
+    const owner = store.create(configMap("a"));
+    store.create({ ...configMap("b"), metadata: { ...configMap("b").metadata, ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "a", uid: owner.metadata.uid ?? "" }] } });
+    expect(store.dependents(owner.metadata.uid ?? "")).toHaveLength(1);
+    store.delete(ref, { propagation: "Orphan" });
+    expect(store.find({ ...ref, name: "b" })?.metadata.ownerReferences).toEqual([]);
+  });
+});
+
+describe("transactions", () => {
+  it("take back every write when one fails, and tell no watcher", async () => {
+    store.create(configMap("a", { key: "old" }));
+    const before = { version: store.version, objects: store.all() };
+    const seen: StoreEvent[] = [];
+    store.watch({}, (events) => seen.push(...events));
+    const attempt = (): unknown =>
+      store.transaction(() => {
+        store.update(configMap("a", { key: "new" }));
+        store.create(configMap("b"));
+        store.delete(ref);
+        throw new Error("refused");
+      });
+    expect(attempt).toThrow("refused");
+    expect({ version: store.version, objects: store.all() }).toEqual(before);
+    await told();
+    expect(seen).toEqual([]);
+    store.create(configMap("c"));
+    await told();
+    expect(seen.map(({ version }) => version)).toEqual([before.version + 1]);
+  });
+});
+
+describe("watching", () => {
+  it("replays what followed a version, then goes on live, in order and in batches", async () => {
+    const { version } = store;
+    store.create(configMap("a"));
+    const seen: string[][] = [];
+    store.watch({ kinds: ["ConfigMap"], fromVersion: version }, (events) => seen.push(events.map(({ type, object }) => `${type} ${object.metadata.name}`)));
+    await told();
+    store.update(configMap("a", { key: "1" }));
+    store.create(namespace("other"));
+    store.delete(ref);
+    expect(seen).toEqual([["ADDED a"]]);
+    await told();
+    expect(seen).toEqual([["ADDED a"], ["MODIFIED a", "DELETED a"]]);
+  });
+
+  it("gives the state before a change, and a deletion its own version", async () => {
+    store.create(configMap("a", { key: "1" }));
+    const seen: StoreEvent[] = [];
+    store.watch({}, (events) => seen.push(...events));
+    store.update(configMap("a", { key: "2" }));
+    store.delete(ref);
+    await told();
+    expect(seen.map(({ previous, object }) => [previous?.["data"], object["data"], object.metadata.resourceVersion])).toEqual([
+      [{ key: "1" }, { key: "2" }, "3"],
+      [{ key: "2" }, { key: "2" }, "4"],
+    ]);
+  });
+
+  it("refuses a version whose successors are forgotten", async () => {
+    const small = new ObjectStore({ historyLimit: 2 });
+    small.create(namespace("default"));
+    for (let count = 0; count < 20; count += 1) small.create(configMap(`c${count}`));
+    await told();
+    expect(() => small.watch({ fromVersion: 1 }, () => undefined)).toThrow(expect.objectContaining({ code: "STORE_TOO_OLD" }));
+    expect(() => small.eventsSince(small.version - 2)).not.toThrow();
+  });
+
+  it("forgets nothing that a live watcher has not been told yet", async () => {
+    const small = new ObjectStore({ historyLimit: 1 });
+    small.create(namespace("default"));
+    let count = 0;
+    small.watch({ kinds: ["ConfigMap"] }, (events) => (count += events.length));
+    for (let index = 0; index < 500; index += 1) small.create(configMap(`c${index}`));
+    await told();
+    expect(count).toBe(500);
+  });
+
+  it("streams to a reader at its own pace, and tells one that fell behind", async () => {
+    const small = new ObjectStore({ historyLimit: 2 });
+    small.create(namespace("default"));
+    const abort = new AbortController();
+    const stream = streamEvents(small, { kinds: ["ConfigMap"] }, abort.signal);
+    const first = stream.next();
+    small.create(configMap("a"));
+    expect((await first).value).toMatchObject({ type: "ADDED", object: { metadata: { name: "a" } } });
+    for (let index = 0; index < 20; index += 1) small.create(configMap(`c${index}`));
+    await told();
+    await expect(stream.next()).rejects.toMatchObject({ code: "STORE_TOO_OLD" });
+  });
+
+  it("ends a stream when it is aborted", async () => {
+    const abort = new AbortController();
+    const stream = streamEvents(store, {}, abort.signal);
+    const next = stream.next();
+    abort.abort();
+    expect((await next).done).toBe(true);
+  });
+});
+
+describe("laws", () => {
+  const name = fc.constantFrom("a", "b", "c");
+  const write = fc.oneof(
+    fc.record({ verb: fc.constant("create"), name, value: fc.string() }),
+    fc.record({ verb: fc.constant("update"), name, value: fc.string() }),
+    fc.record({ verb: fc.constant("delete"), name, value: fc.string() }),
+    fc.record({ verb: fc.constant("fail"), name, value: fc.string() }),
+  );
+
+  it("a watcher from the start can rebuild the store from the events alone, and versions have no gaps", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(write, { maxLength: 40 }), async (writes) => {
+        const subject = new ObjectStore();
+        subject.create(namespace("default"));
+        const mirror = new Map<string, unknown>();
+        const versions: number[] = [];
+        subject.watch({ kinds: ["ConfigMap"], fromVersion: 0 }, (events) => {
+          for (const { type, object, version } of events) {
+            versions.push(version);
+            if (type === "DELETED") mirror.delete(object.metadata.name);
+            else mirror.set(object.metadata.name, object);
+          }
+        });
+        for (const step of writes) {
+          const target = configMap(step.name, { value: step.value });
+          try {
+            if (step.verb === "create") subject.create(target);
+            else if (step.verb === "update") subject.update(target);
+            else if (step.verb === "delete") subject.delete({ ...ref, name: step.name });
+            else {
+              subject.transaction(() => {
+                subject.create({ ...target, metadata: { ...target.metadata, name: `${step.name}-x` } });
+                throw new Error("refused");
+              });
+            }
+          } catch (error) {
+            expect((error as { code?: string }).code ?? (error as Error).message).toMatch(/OBJECT_EXISTS|OBJECT_NOT_FOUND|refused/);
+          }
+        }
+        await told();
+        expect(Object.fromEntries(mirror)).toEqual(Object.fromEntries(subject.all({ kind: "ConfigMap" }).map((object) => [object.metadata.name, object])));
+        expect(versions).toEqual(versions.map((_version, index) => index + 2));
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
