@@ -1,6 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-const reporters = process.env["CI"] === undefined ? ["default", "./test/counts-reporter.ts"] : ["dot", "./test/counts-reporter.ts"];
+const reporters =
+  process.env["CI"] === undefined ? ["default", "./test/counts-reporter.ts"] : ["dot", "./test/counts-reporter.ts"];
 
 export default defineConfig({
   test: {
@@ -11,7 +12,12 @@ export default defineConfig({
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
         extends: true,
-        test: { name: "integration", include: ["test/integration/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+        test: {
+          name: "integration",
+          include: ["test/integration/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
       {
         extends: true,

@@ -33,10 +33,19 @@ const KINDS: Readonly<Record<string, { apiVersion: string; model: string; namesp
 };
 
 /** Quantities are strings in the models, but the API reads numbers too (`cpu: 1`). */
-const QUANTITY_FIELDS = new Set(["limits", "requests", "overhead", "sizeLimit", "divisor", "capacity", "allocatedResources"]);
+const QUANTITY_FIELDS = new Set([
+  "limits",
+  "requests",
+  "overhead",
+  "sizeLimit",
+  "divisor",
+  "capacity",
+  "allocatedResources",
+]);
 
 const root = process.argv[2];
-if (root === undefined) throw new Error("usage: generate-api-fields.ts FOLDER with @kubernetes/client-node installed in it");
+if (root === undefined)
+  throw new Error("usage: generate-api-fields.ts FOLDER with @kubernetes/client-node installed in it");
 const packageFolder = path.resolve(root, "node_modules/@kubernetes/client-node");
 const modelFolder = path.join(packageFolder, "dist/gen/models");
 const models = (await import(pathToFileURL(path.join(modelFolder, "all.js")).href)) as Record<string, Model>;
@@ -78,12 +87,21 @@ const declaration = readFileSync(path.join(modelFolder, "V1Pod.d.ts"), "utf8");
 const table = {
   openapi: /OpenAPI spec version: (\S+)/.exec(declaration)?.[1] ?? "unknown",
   source: `@kubernetes/client-node ${(JSON.parse(readFileSync(path.join(packageFolder, "package.json"), "utf8")) as { version: string }).version}`,
-  kinds: Object.fromEntries(Object.entries(KINDS).map(([kind, { apiVersion, model, namespaced }]) => [kind, { apiVersion, type: model, namespaced }])),
+  kinds: Object.fromEntries(
+    Object.entries(KINDS).map(([kind, { apiVersion, model, namespaced }]) => [
+      kind,
+      { apiVersion, type: model, namespaced },
+    ]),
+  ),
   types: Object.fromEntries(Object.entries(types).toSorted(([a], [b]) => (a < b ? -1 : 1))),
 };
 // One type a line keeps diffs of a new release readable.
-const typeLines = Object.entries(table.types).map(([name, fields]) => `    ${JSON.stringify(name)}: ${JSON.stringify(fields)}`);
-const kindLines = Object.entries(table.kinds).map(([kind, facts]) => `    ${JSON.stringify(kind)}: ${JSON.stringify(facts)}`);
+const typeLines = Object.entries(table.types).map(
+  ([name, fields]) => `    ${JSON.stringify(name)}: ${JSON.stringify(fields)}`,
+);
+const kindLines = Object.entries(table.kinds).map(
+  ([kind, facts]) => `    ${JSON.stringify(kind)}: ${JSON.stringify(facts)}`,
+);
 writeFileSync(
   new URL("../src/kube/api-fields.json", import.meta.url),
   `{

@@ -3,4 +3,7 @@ import { writeFileSync } from "node:fs";
 import { labJsonSchema } from "../src/lab/json-schema.ts";
 import { registries } from "../src/run/registries.ts";
 
-writeFileSync(new URL("../schema/lab.json", import.meta.url), `${JSON.stringify(labJsonSchema(registries), undefined, 2)}\n`);
+writeFileSync(
+  new URL("../schema/lab.json", import.meta.url),
+  `${JSON.stringify(labJsonSchema(registries), undefined, 2)}\n`,
+);

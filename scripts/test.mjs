@@ -3,7 +3,8 @@
  * is `N passed, N failed, N skipped`.
  */
 import { spawnSync } from "node:child_process";
-import { exitForSetupError, root, setUp } from "./setup.mjs";
+import { root } from "./command.mjs";
+import { exitForSetupError, setUp } from "./setup.mjs";
 
 await setUp().catch(exitForSetupError);
 const { status, signal } = spawnSync(

@@ -15,8 +15,11 @@ export default class CountsReporter implements Reporter {
     for (const test of skipped) reasons.set(reasonOf(test), (reasons.get(reasonOf(test)) ?? 0) + 1);
     for (const [reason, count] of reasons) process.stdout.write(`skipped ${count}: ${reason}\n`);
 
-    const forbidden = isCi ? skipped.filter((test) => !skipsAllowedInCi.some((allowed) => reasonOf(test).includes(allowed))) : [];
-    for (const test of forbidden) process.stdout.write(`not allowed to be skipped in CI: ${test.fullName} (${reasonOf(test)})\n`);
+    const forbidden = isCi
+      ? skipped.filter((test) => !skipsAllowedInCi.some((allowed) => reasonOf(test).includes(allowed)))
+      : [];
+    for (const test of forbidden)
+      process.stdout.write(`not allowed to be skipped in CI: ${test.fullName} (${reasonOf(test)})\n`);
     if (forbidden.length > 0) process.exitCode = 1;
 
     const passed = tests.filter((test) => test.result().state === "passed").length;

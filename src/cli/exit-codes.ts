@@ -25,6 +25,9 @@ const exact: Readonly<Record<string, ExitCode>> = {
   LAB_PROCESS_GONE: provisioning,
   LAB_STUCK: provisioning,
   STATE_UNWRITABLE: hostLacks,
+  // Of all POLICY_ codes these two are a manifest's fault.
+  POLICY_INVALID: usage,
+  POLICY_BAD_PORT_RANGE: usage,
 };
 
 /** By the first word of the code; the first that fits counts. */
@@ -39,7 +42,6 @@ const byPrefix: readonly (readonly [prefix: string, exitCode: ExitCode])[] = [
   ["PROVIDER_", usage],
   ["RECORD_", usage],
   ["SOURCE_", usage],
-  ["CNI_", usage],
   ["PROBE_", inconclusive],
 ];
 
@@ -54,7 +56,9 @@ export function exitCodeOf(code: string): ExitCode {
 export function exitCodeOfError(error: unknown): ExitCode {
   if (error instanceof LabProblems) {
     const codes = error.problems.map((problem) => exitCodeOf(problem.code));
-    return ([interrupted, usage, hostLacks, inconclusive] as const).find((code) => codes.includes(code)) ?? provisioning;
+    return (
+      ([interrupted, usage, hostLacks, inconclusive] as const).find((code) => codes.includes(code)) ?? provisioning
+    );
   }
   return error instanceof LabError ? exitCodeOf(error.code) : provisioning;
 }

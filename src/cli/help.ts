@@ -6,7 +6,10 @@ export const labArgument = "lab file, its folder, or the name of a bundled lab (
 export const runningLabArgument = "name of a running lab (cnilab status), or its file or folder";
 
 /** Ends a verb's help with commands that can be pasted, each with what it does. */
-export function withExamples(command: Command, examples: readonly (readonly [example: string, what: string])[]): Command {
+export function withExamples(
+  command: Command,
+  examples: readonly (readonly [example: string, what: string])[],
+): Command {
   const width = Math.max(...examples.map(([example]) => example.length));
   const lines = examples.map(([example, what]) => `  ${example.padEnd(width)}  ${what}`);
   return command.addHelpText("after", `\nExamples:\n${lines.join("\n")}`);

@@ -47,7 +47,9 @@ export function parseReporters(text: string, earlier: ReporterTarget[] = []): Re
     const name = equals < 0 ? part : part.slice(0, equals);
     const file = equals < 0 ? "" : part.slice(equals + 1);
     if (!isReporter(name)) {
-      throw new InvalidArgumentError(`unknown reporter ${JSON.stringify(name)}; known: ${Object.keys(reporters).join(", ")}.`);
+      throw new InvalidArgumentError(
+        `unknown reporter ${JSON.stringify(name)}; known: ${Object.keys(reporters).join(", ")}.`,
+      );
     }
     if (file === "") throw new InvalidArgumentError(`reporter ${name} needs a file: ${name}=FILE.`);
     return { name, file };

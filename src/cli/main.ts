@@ -19,5 +19,12 @@ async function main(argv: readonly string[], io: CliIo): Promise<number> {
   }
 }
 
-// Standard output and error are written synchronously to files, pipes and terminals on Linux: nothing is cut off.
-process.exit(await main(process.argv.slice(2), processIo()));
+/** Resolves when all that was written has been handed over, or its reader is gone; what reads may be a socket. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write("", () => resolve()));
+}
+
+const exitCode = await main(process.argv.slice(2), processIo());
+await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+// Not left to the event loop: what a run abandoned at an interrupt may still hold a handle.
+process.exit(exitCode);

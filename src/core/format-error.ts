@@ -12,7 +12,12 @@ export interface ProblemPaint {
   hint(text: string): string;
 }
 
-const PLAIN: ProblemPaint = { code: (text) => text, place: (text) => text, caret: (text) => text, hint: (text) => text };
+const PLAIN: ProblemPaint = {
+  code: (text) => text,
+  place: (text) => text,
+  caret: (text) => text,
+  hint: (text) => text,
+};
 
 /** Source lines wider than this are cut around the caret. */
 const LINE_WIDTH = 120;
@@ -29,7 +34,10 @@ export function formatProblem(problem: Problem, paint: ProblemPaint = PLAIN): st
   const lines =
     span === undefined
       ? [head]
-      : [`${paint.place(`${makeVisibleLine(span.file)}:${span.line}:${span.column}`)}  ${head}`, ...sourceLines(span, paint)];
+      : [
+          `${paint.place(`${makeVisibleLine(span.file)}:${span.line}:${span.column}`)}  ${head}`,
+          ...sourceLines(span, paint),
+        ];
   if (problem.hint !== undefined) {
     lines.push(`  ${paint.hint("hint:")} ${makeVisible(problem.hint).replaceAll("\n", "\n        ")}`);
   }

@@ -29,7 +29,9 @@ function editsBetween(a: string, b: string): number {
   const edits = distance(a, b);
   if (edits !== 2 || a.length !== b.length) return edits;
   const first = [...a].findIndex((letter, index) => letter !== b[index]);
-  return a[first] === b[first + 1] && a[first + 1] === b[first] && a.slice(first + 2) === b.slice(first + 2) ? 1 : edits;
+  return a[first] === b[first + 1] && a[first + 1] === b[first] && a.slice(first + 2) === b.slice(first + 2)
+    ? 1
+    : edits;
 }
 
 /** Hint for an unknown name: `did you mean calico? known: calico, flannel`; a long list is given only without a guess. */
@@ -38,6 +40,7 @@ export function didYouMean(written: string, known: Iterable<string>): string | u
   const guess = nearestName(written, names);
   if (names.length === 0) return undefined;
   const list = names.length <= 12 ? `known: ${names.join(", ")}` : undefined;
-  if (guess !== undefined) return list === undefined || names.length === 1 ? `did you mean ${guess}?` : `did you mean ${guess}? ${list}`;
+  if (guess !== undefined)
+    return list === undefined || names.length === 1 ? `did you mean ${guess}?` : `did you mean ${guess}? ${list}`;
   return list ?? `known: ${names.slice(0, 40).join(", ")}${names.length > 40 ? ", …" : ""}`;
 }

@@ -1,4 +1,15 @@
-import { isAlias, isMap, isPair, isScalar, isSeq, type Alias, type Document, type Node, type Pair, type YAMLMap } from "yaml";
+import {
+  isAlias,
+  isMap,
+  isPair,
+  isScalar,
+  isSeq,
+  type Alias,
+  type Document,
+  type Node,
+  type Pair,
+  type YAMLMap,
+} from "yaml";
 import type { Span } from "./errors.ts";
 import type { SourceText } from "./source-text.ts";
 
@@ -16,7 +27,9 @@ export function keyText(key: unknown): string | undefined {
 
 /** The merge key of a mapping: a plain `<<` (yaml.org/type/merge.html). */
 export function mergePair(map: YAMLMap): Pair | undefined {
-  return map.items.find(({ key }) => isScalar(key) && key.source === "<<" && (key.type === undefined || key.type === "PLAIN"));
+  return map.items.find(
+    ({ key }) => isScalar(key) && key.source === "<<" && (key.type === undefined || key.type === "PLAIN"),
+  );
 }
 
 interface Found {

@@ -37,7 +37,9 @@ const MAX_PROBLEMS = 50;
 const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\ufffe\uffff]/;
 
 /** Tags whose values JSON can hold; sets, ordered maps and binary are no part of a lab or a manifest. */
-const PLAIN_TAGS = new Set(["str", "int", "float", "bool", "null", "map", "seq"].map((name) => `tag:yaml.org,2002:${name}`));
+const PLAIN_TAGS = new Set(
+  ["str", "int", "float", "bool", "null", "map", "seq"].map((name) => `tag:yaml.org,2002:${name}`),
+);
 
 /** What {@link parseYaml} found: with problems there, `documents` may be incomplete and should not be judged further. */
 export interface ParsedYaml {
@@ -56,7 +58,10 @@ export function parseYaml(bytes: Uint8Array | string, file: string, limits: Yaml
   try {
     text = typeof bytes === "string" ? bytes : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    const problem = new LabError("YAML_ENCODING", `${file} is not UTF-8 text`, { cause, hint: "save the file as UTF-8" });
+    const problem = new LabError("YAML_ENCODING", `${file} is not UTF-8 text`, {
+      cause,
+      hint: "save the file as UTF-8",
+    });
     return { documents: [], problems: [problem] };
   }
   const source = new SourceText(file, text.startsWith("\ufeff") ? text.slice(1) : text);
@@ -64,7 +69,9 @@ export function parseYaml(bytes: Uint8Array | string, file: string, limits: Yaml
   if (unprintable !== null) {
     const span = source.span(unprintable.index, unprintable.index + 1);
     const code = (unprintable[0].codePointAt(0) ?? 0).toString(16).padStart(4, "0");
-    const problem = new LabError("YAML_CONTROL_CHARACTER", `control character U+${code.toUpperCase()} is not allowed`, { span });
+    const problem = new LabError("YAML_CONTROL_CHARACTER", `control character U+${code.toUpperCase()} is not allowed`, {
+      span,
+    });
     return { documents: [], problems: [problem] };
   }
   const composer = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" });
@@ -125,13 +132,19 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
       if (isAlias(node)) {
         const target = anchors.get(node.source);
         if (target === undefined) {
-          report("YAML_ALIAS", node, `alias *${node.source} names no anchor`, `put &${node.source} before the value it repeats`);
+          report(
+            "YAML_ALIAS",
+            node,
+            `alias *${node.source} names no anchor`,
+            `put &${node.source} before the value it repeats`,
+          );
         } else if (ancestors.includes(target)) {
           report("YAML_ALIAS", node, `alias *${node.source} is part of the value that it names`);
         } else targets.set(node, target);
       } else {
         if (node.anchor !== undefined) anchors.set(node.anchor, node);
-        if (node.tag !== undefined && !PLAIN_TAGS.has(node.tag)) report("YAML_TAG", node, `tag ${node.tag} is not used in labs`, "remove the tag");
+        if (node.tag !== undefined && !PLAIN_TAGS.has(node.tag))
+          report("YAML_TAG", node, `tag ${node.tag} is not used in labs`, "remove the tag");
         if (isMap(node)) {
           maps.push(node);
           checkKeys(node, source, report);
@@ -148,7 +161,12 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     const alias = [...targets.keys()].at(-1);
-    report("YAML_TOO_MANY_ALIASES", alias, `aliases expand to more than ${limits.maxAliases} values`, "write the values out");
+    report(
+      "YAML_TOO_MANY_ALIASES",
+      alias,
+      `aliases expand to more than ${limits.maxAliases} values`,
+      "write the values out",
+    );
     return problems;
   }
 }
@@ -161,7 +179,13 @@ function checkMerge(map: YAMLMap, targets: AliasTargets, report: Report): void {
   for (const source of sources) {
     if (isMap(isAlias(source) ? targets.get(source) : source)) continue;
     // An alias without a target is reported as such.
-    if (!isAlias(source) || targets.has(source)) report("YAML_MERGE", isNode(source) ? source : merged.key, "<< can only merge maps", "write an alias of a map behind it");
+    if (!isAlias(source) || targets.has(source))
+      report(
+        "YAML_MERGE",
+        isNode(source) ? source : merged.key,
+        "<< can only merge maps",
+        "write an alias of a map behind it",
+      );
   }
 }
 
@@ -176,7 +200,13 @@ function checkKeys(map: YAMLMap, source: SourceText, report: Report): void {
     const firstLine = firstLines.get(text);
     const range = isNode(key) ? key.range : undefined;
     if (firstLine === undefined) firstLines.set(text, range ? source.span(range[0], range[1]).line : 1);
-    else report("YAML_DUPLICATE_KEY", key, `key ${JSON.stringify(text)} is already given on line ${firstLine}`, "keep one of them");
+    else
+      report(
+        "YAML_DUPLICATE_KEY",
+        key,
+        `key ${JSON.stringify(text)} is already given on line ${firstLine}`,
+        "keep one of them",
+      );
   }
 }
 

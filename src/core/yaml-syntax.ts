@@ -27,13 +27,24 @@ interface Wording {
 
 /** For codes whose own message speaks of the parser's inside. */
 const WORDINGS: Readonly<Record<string, Wording>> = {
-  BAD_INDENT: { hint: "line it up with its neighbours; all keys of a map and all items of a list start in the same column" },
-  MULTILINE_IMPLICIT_KEY: { message: "this is neither a key with a ':' nor part of the line above", hint: "a ':' may be missing, or the text needs quotes" },
-  BLOCK_AS_IMPLICIT_KEY: { message: "this value has a ': ' in it", hint: "put the text in quotes; a map needs a line of its own" },
+  BAD_INDENT: {
+    hint: "line it up with its neighbours; all keys of a map and all items of a list start in the same column",
+  },
+  MULTILINE_IMPLICIT_KEY: {
+    message: "this is neither a key with a ':' nor part of the line above",
+    hint: "a ':' may be missing, or the text needs quotes",
+  },
+  BLOCK_AS_IMPLICIT_KEY: {
+    message: "this value has a ': ' in it",
+    hint: "put the text in quotes; a map needs a line of its own",
+  },
   MISSING_CHAR: { hint: "a closing quote, bracket or comma may be missing" },
   BAD_SCALAR_START: { hint: "put the text in quotes" },
   BAD_DQ_ESCAPE: { hint: "use single quotes, or write the backslash twice" },
-  UNEXPECTED_TOKEN: { message: "this is not expected here", hint: "a quote, bracket or comma may be missing or too many, or the indentation is wrong" },
+  UNEXPECTED_TOKEN: {
+    message: "this is not expected here",
+    hint: "a quote, bracket or comma may be missing or too many, or the indentation is wrong",
+  },
 };
 
 function syntaxProblem(error: YAMLError, source: SourceText): LabError {
@@ -63,14 +74,18 @@ function openEnd(error: YAMLError, document: Document, source: SourceText): LabE
   if (start === undefined) return undefined;
   const sign = source.text.charAt(start);
   const closing = { "{": "}", "[": "]" }[sign] ?? sign;
-  return new LabError("YAML_SYNTAX", `this ${sign} is never closed`, { span: source.span(start, start + 1), hint: `add ${closing} at its end` });
+  return new LabError("YAML_SYNTAX", `this ${sign} is never closed`, {
+    span: source.span(start, start + 1),
+    hint: `add ${closing} at its end`,
+  });
 }
 
 function openQuote(document: Document): number | undefined {
   let start: number | undefined;
   visit(document, {
     Node(_key, node) {
-      if (isScalar(node) && (node.type === "QUOTE_SINGLE" || node.type === "QUOTE_DOUBLE")) start = node.range?.[0] ?? start;
+      if (isScalar(node) && (node.type === "QUOTE_SINGLE" || node.type === "QUOTE_DOUBLE"))
+        start = node.range?.[0] ?? start;
     },
   });
   return start;

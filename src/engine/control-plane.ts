@@ -24,7 +24,8 @@ import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
 import { cloneJson } from "./store/json.ts";
-import { ObjectStore, type StoreRef } from "./store/store.ts";
+import type { StoreRef } from "./store/object-parts.ts";
+import { ObjectStore } from "./store/store.ts";
 import { waitFor, type WaitCondition, type WaitOptions } from "./wait-for.ts";
 
 export interface ControlPlaneOptions {
@@ -75,18 +76,28 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
 /** Registers the nodes, writes the default objects and starts the loops. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const { nodes, cluster, runtime, clock = systemClock } = options;
-  const store = options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
+  const store =
+    options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
   const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
   registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs);
-  const apiServers = nodes.filter(({ role }) => role === "control-plane").flatMap((node) => primaryAddresses(node).slice(0, 1));
-  if (store.get("Namespace", "default") === undefined) createDefaultObjects(store, cluster, { addresses: apiServers, clusterIP: firstServiceAddress(cluster) });
+  const apiServers = nodes
+    .filter(({ role }) => role === "control-plane")
+    .flatMap((node) => primaryAddresses(node).slice(0, 1));
+  if (store.get("Namespace", "default") === undefined)
+    createDefaultObjects(store, cluster, { addresses: apiServers, clusterIP: firstServiceAddress(cluster) });
 
   const controllers = runControllers(allControllers(), {
     store,
     clock,
     onError: (name, key, { error }) => {
       const namespace = key.slice(0, Math.max(0, key.indexOf("/")));
-      recordEvent(store, clock, { kind: "Controller", namespace, name }, "ReconcileError", `${key}: ${error instanceof Error ? error.message : String(error)}`);
+      recordEvent(
+        store,
+        clock,
+        { kind: "Controller", namespace, name },
+        "ReconcileError",
+        `${key}: ${error instanceof Error ? error.message : String(error)}`,
+      );
     },
   });
   const kubelet = new Kubelet({
@@ -116,7 +127,9 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     apply: (objects) => applyObjects(store, objects, options.warningsOf),
     async delete(refs, { timeoutMs = 60_000, signal } = {}) {
       const present = refs.filter((ref) => store.find(ref) !== undefined);
-      const gone = present.map((ref) => waitFor(store, { kind: "deleted", ref }, { timeoutMs, ...(signal === undefined ? {} : { signal }) }));
+      const gone = present.map((ref) =>
+        waitFor(store, { kind: "deleted", ref }, { timeoutMs, ...(signal === undefined ? {} : { signal }) }),
+      );
       const all = Promise.all(gone);
       // Deleting one may take another of the list along.
       for (const ref of present) if (store.find(ref) !== undefined) store.delete(ref);
@@ -124,7 +137,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     },
     scale: (ref, replicas) => scale(store, ref, replicas),
     wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
-    settle: ({ timeoutMs = 30_000 } = {}) => inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
+    settle: ({ timeoutMs = 30_000 } = {}) =>
+      inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
     addBarrier: (barrier) => void barriers.push(barrier),
     failing: () => controllers.failing().map(describeFailing),
     close() {
@@ -152,7 +166,8 @@ function allControllers(): Controller[] {
 function firstServiceAddress({ serviceCidrs }: ClusterFacts): string {
   const range = parseCidr(serviceCidrs[0] ?? "");
   const address = range === undefined ? undefined : nthAddress(range, 1);
-  if (address === undefined) throw new LabError("BAD_ADDRESS", `the Service network "${serviceCidrs[0] ?? ""}" is not a CIDR`);
+  if (address === undefined)
+    throw new LabError("BAD_ADDRESS", `the Service network "${serviceCidrs[0] ?? ""}" is not a CIDR`);
   return formatIp(address);
 }
 
@@ -160,7 +175,9 @@ function scale(store: ObjectStore, ref: StoreRef, replicas: number): void {
   const object = store.find(ref);
   if (object === undefined) throw new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}" does not exist`);
   if (object.kind !== "Deployment" && object.kind !== "ReplicaSet") {
-    throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, { hint: "scale a Deployment or a ReplicaSet" });
+    throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, {
+      hint: "scale a Deployment or a ReplicaSet",
+    });
   }
   const draft = cloneJson(object);
   store.update({ ...draft, spec: { ...(draft["spec"] as object), replicas } });
@@ -175,7 +192,11 @@ function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-async function inTime(work: (isLate: () => boolean) => Promise<void>, timeoutMs: number, busy: () => string): Promise<void> {
+async function inTime(
+  work: (isLate: () => boolean) => Promise<void>,
+  timeoutMs: number,
+  busy: () => string,
+): Promise<void> {
   let isLate = false;
   const { promise, resolve, reject } = deferred();
   const timer = setTimeout(() => {
@@ -200,7 +221,15 @@ function deferred(): { promise: Promise<void>; resolve: () => void; reject: (err
   return { promise, resolve, reject };
 }
 
-function describeFailing({ controller, key, failing: { error, attempts } }: { controller: string; key: string; failing: { error: unknown; attempts: number } }): string {
+function describeFailing({
+  controller,
+  key,
+  failing: { error, attempts },
+}: {
+  controller: string;
+  key: string;
+  failing: { error: unknown; attempts: number };
+}): string {
   return `${controller} of ${key} failed ${attempts} times: ${error instanceof Error ? error.message : String(error)}`;
 }
 

@@ -13,7 +13,11 @@ export interface ClusterFacts {
 const DNS_LABELS = { "k8s-app": "kube-dns" };
 
 /** Writes what every kubeadm cluster has before anyone applies anything: namespaces, the API's Service, cluster DNS. */
-export function createDefaultObjects(store: ObjectStore, cluster: ClusterFacts, apiServer: { addresses: readonly string[]; clusterIP: string }): void {
+export function createDefaultObjects(
+  store: ObjectStore,
+  cluster: ClusterFacts,
+  apiServer: { addresses: readonly string[]; clusterIP: string },
+): void {
   for (const name of ["default", "kube-system", "kube-public", "kube-node-lease"]) {
     store.create({ apiVersion: "v1", kind: "Namespace", metadata: { name } });
   }
@@ -35,7 +39,9 @@ function kubernetesService(clusterIP: string): Service {
 }
 
 function kubernetesEndpoints(addresses: readonly string[]): KubeObject {
-  const subsets = [{ addresses: addresses.map((ip) => ({ ip })), ports: [{ name: "https", port: 6443, protocol: "TCP" }] }];
+  const subsets = [
+    { addresses: addresses.map((ip) => ({ ip })), ports: [{ name: "https", port: 6443, protocol: "TCP" }] },
+  ];
   return { apiVersion: "v1", kind: "Endpoints", metadata: { name: "kubernetes", namespace: "default" }, subsets };
 }
 
@@ -126,5 +132,10 @@ function dnsConfig(domain: string): KubeObject {
     loadbalance
 }
 `;
-  return { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "coredns", namespace: "kube-system" }, data: { Corefile: corefile } };
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "coredns", namespace: "kube-system" },
+    data: { Corefile: corefile },
+  };
 }

@@ -7,7 +7,13 @@ import type { ObjectStore } from "./store/store.ts";
 const LIMIT = 1000;
 
 /** Writes a v1 Event about an object, or counts one up that says the same; what `kubectl get events` shows. */
-export function recordEvent(store: ObjectStore, clock: Clock, about: { kind: string; namespace?: string; name: string }, reason: string, message: string): void {
+export function recordEvent(
+  store: ObjectStore,
+  clock: Clock,
+  about: { kind: string; namespace?: string; name: string },
+  reason: string,
+  message: string,
+): void {
   const namespace = about.namespace === undefined || about.namespace === "" ? "default" : about.namespace;
   const home = store.get("Namespace", namespace);
   // No event can be written where nothing can be created; the namespace is on its way out with all it holds.
@@ -20,7 +26,8 @@ export function recordEvent(store: ObjectStore, clock: Clock, about: { kind: str
     return;
   }
   const oldest = store.all({ kind: "Event" });
-  for (const { metadata } of oldest.slice(0, Math.max(0, oldest.length - LIMIT + 1))) store.delete({ kind: "Event", namespace: metadata.namespace ?? "", name: metadata.name });
+  for (const { metadata } of oldest.slice(0, Math.max(0, oldest.length - LIMIT + 1)))
+    store.delete({ kind: "Event", namespace: metadata.namespace ?? "", name: metadata.name });
   const event: KubeObject = {
     apiVersion: "v1",
     kind: "Event",

@@ -135,9 +135,12 @@ export class Kubelet {
 
   private async start(states: PodState[]): Promise<void> {
     const pods = states.map(({ pod }) => pod);
-    const results = await this.options.runtime.start(pods).catch((error: unknown) => pods.map(() => ({ error: asError(error) })));
+    const results = await this.options.runtime
+      .start(pods)
+      .catch((error: unknown) => pods.map(() => ({ error: asError(error) })));
     if (this.isClosed) return;
-    for (const [index, state] of states.entries()) this.started(state, results[index] ?? { error: new Error("the runtime gave no result for the pod") });
+    for (const [index, state] of states.entries())
+      this.started(state, results[index] ?? { error: new Error("the runtime gave no result for the pod") });
   }
 
   private started(state: PodState, result: PodStart | PodStartFailure): void {
@@ -158,7 +161,10 @@ export class Kubelet {
     state.phase = "running";
     store.updateStatus({ ...current, status: startedStatus(current, result, hostIPs, now) });
     for (const container of result.containers) {
-      if (container.state.kind !== "running" && !(container.state.kind === "exited" && container.state.exitCode === 0)) {
+      if (
+        container.state.kind !== "running" &&
+        !(container.state.kind === "exited" && container.state.exitCode === 0)
+      ) {
         this.options.onError(current, new Error(`container ${container.name}: ${container.state.message}`));
       }
     }
@@ -195,7 +201,10 @@ export class Kubelet {
   private forget(pod: Pod): void {
     const current = this.options.store.get("Pod", pod.metadata.name, pod.metadata.namespace);
     if (current?.metadata.uid !== pod.metadata.uid || current?.metadata.deletionTimestamp === undefined) return;
-    this.options.store.delete({ kind: "Pod", namespace: pod.metadata.namespace ?? "", name: pod.metadata.name }, { gracePeriodSeconds: 0 });
+    this.options.store.delete(
+      { kind: "Pod", namespace: pod.metadata.namespace ?? "", name: pod.metadata.name },
+      { gracePeriodSeconds: 0 },
+    );
   }
 
   private current(state: PodState): Pod | undefined {

@@ -4,7 +4,10 @@ import type { Pod } from "../kube/types.ts";
 export interface ContainerStart {
   name: string;
   /** `exited`: its process ended by itself or could not listen; `waiting`: it was never started. */
-  state: { kind: "running" } | { kind: "exited"; exitCode: number; message: string } | { kind: "waiting"; reason: string; message: string };
+  state:
+    | { kind: "running" }
+    | { kind: "exited"; exitCode: number; message: string }
+    | { kind: "waiting"; reason: string; message: string };
   /** Why a running container is not ready (its readiness probe would fail); absent when it is. */
   notReady?: string;
 }

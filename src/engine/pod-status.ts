@@ -7,7 +7,9 @@ export function startedStatus(pod: Pod, start: PodStart, hostIPs: readonly strin
   const containerStatuses = start.containers.map((container) => containerStatus(pod, container, now));
   const phase = phaseOf(pod, start.containers);
   const hasEnded = phase === "Succeeded" || phase === "Failed";
-  const notReady = start.containers.filter((container) => container.state.kind !== "running" || container.notReady !== undefined);
+  const notReady = start.containers.filter(
+    (container) => container.state.kind !== "running" || container.notReady !== undefined,
+  );
   const faults = notReady.flatMap((container) => container.notReady ?? []);
   const readiness: Omit<PodCondition, "type"> =
     notReady.length === 0
@@ -16,7 +18,9 @@ export function startedStatus(pod: Pod, start: PodStart, hostIPs: readonly strin
           status: "False",
           reason: hasEnded ? (phase === "Succeeded" ? "PodCompleted" : "PodFailed") : "ContainersNotReady",
           // The API gives the reason in an Event only; here it stands where whoever waits for the pod looks.
-          message: [`containers with unready status: [${notReady.map(({ name }) => name).join(" ")}]`, ...faults].join(": "),
+          message: [`containers with unready status: [${notReady.map(({ name }) => name).join(" ")}]`, ...faults].join(
+            ": ",
+          ),
         };
   const set: PodCondition[] = [
     { type: "PodScheduled", status: "True" },
@@ -24,7 +28,13 @@ export function startedStatus(pod: Pod, start: PodStart, hostIPs: readonly strin
     { type: "ContainersReady", ...readiness },
     { type: "Ready", ...readiness },
   ];
-  return { ...baseStatus(pod, hostIPs, now), ...addresses(start.podIPs), phase, conditions: conditions(pod, set, now), containerStatuses };
+  return {
+    ...baseStatus(pod, hostIPs, now),
+    ...addresses(start.podIPs),
+    phase,
+    conditions: conditions(pod, set, now),
+    containerStatuses,
+  };
 }
 
 /** The status of a pod whose network or processes could not be made; it stays Pending and is tried again. */
@@ -38,8 +48,20 @@ export function failedStatus(pod: Pod, error: Error, hostIPs: readonly string[],
     { type: "Ready", ...unready },
   ];
   const waiting = { waiting: { reason: "ContainerCreating", message: error.message } };
-  const containerStatuses = pod.spec.containers.map(({ name, image }) => ({ name, image, ready: false, started: false, restartCount: 0, state: waiting }));
-  return { ...baseStatus(pod, hostIPs, now), phase: "Pending", conditions: conditions(pod, set, now), containerStatuses };
+  const containerStatuses = pod.spec.containers.map(({ name, image }) => ({
+    name,
+    image,
+    ready: false,
+    started: false,
+    restartCount: 0,
+    state: waiting,
+  }));
+  return {
+    ...baseStatus(pod, hostIPs, now),
+    phase: "Pending",
+    conditions: conditions(pod, set, now),
+    containerStatuses,
+  };
 }
 
 function baseStatus(pod: Pod, hostIPs: readonly string[], now: string): PodStatus {
@@ -52,7 +74,10 @@ function addresses(podIPs: readonly string[]): Pick<PodStatus, "podIP" | "podIPs
 }
 
 function conditions(pod: Pod, set: readonly PodCondition[], now: string): PodCondition[] {
-  return set.reduce<PodCondition[]>((all, condition) => withCondition(all, condition, now), pod.status?.conditions ?? []);
+  return set.reduce<PodCondition[]>(
+    (all, condition) => withCondition(all, condition, now),
+    pod.status?.conditions ?? [],
+  );
 }
 
 function isRestarted(pod: Pod, exitCode: number): boolean {
@@ -60,12 +85,27 @@ function isRestarted(pod: Pod, exitCode: number): boolean {
 }
 
 function containerStatus(pod: Pod, { name, state, notReady }: ContainerStart, now: string): ContainerStatus {
-  const image = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => container.name === name)?.image ?? "";
+  const image =
+    [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => container.name === name)?.image ??
+    "";
   const base = { name, image, restartCount: 0 };
-  if (state.kind === "running") return { ...base, ready: notReady === undefined, started: true, state: { running: { startedAt: now } } };
-  if (state.kind === "waiting") return { ...base, ready: false, started: false, state: { waiting: { reason: state.reason, message: state.message } } };
+  if (state.kind === "running")
+    return { ...base, ready: notReady === undefined, started: true, state: { running: { startedAt: now } } };
+  if (state.kind === "waiting")
+    return {
+      ...base,
+      ready: false,
+      started: false,
+      state: { waiting: { reason: state.reason, message: state.message } },
+    };
   const { exitCode, message } = state;
-  const terminated = { exitCode, reason: exitCode === 0 ? "Completed" : "Error", message, startedAt: now, finishedAt: now };
+  const terminated = {
+    exitCode,
+    reason: exitCode === 0 ? "Completed" : "Error",
+    message,
+    startedAt: now,
+    finishedAt: now,
+  };
   if (!isRestarted(pod, exitCode)) return { ...base, ready: false, started: false, state: { terminated } };
   const waiting = { reason: "CrashLoopBackOff", message };
   return { ...base, ready: false, started: false, restartCount: 1, state: { waiting }, lastState: { terminated } };
@@ -74,7 +114,9 @@ function containerStatus(pod: Pod, { name, state, notReady }: ContainerStart, no
 /** Running while a container runs or is to be started again, else how they ended. */
 function phaseOf(pod: Pod, containers: readonly ContainerStart[]): NonNullable<PodStatus["phase"]> {
   if (containers.every(({ state }) => state.kind === "waiting")) return "Pending";
-  const ended = containers.flatMap(({ state }) => (state.kind === "exited" && !isRestarted(pod, state.exitCode) ? [state.exitCode] : []));
+  const ended = containers.flatMap(({ state }) =>
+    state.kind === "exited" && !isRestarted(pod, state.exitCode) ? [state.exitCode] : [],
+  );
   if (ended.length < containers.length) return "Running";
   return ended.every((exitCode) => exitCode === 0) ? "Succeeded" : "Failed";
 }

@@ -31,7 +31,7 @@ export function fnv1a(text: string): number {
 
 /** A number's decimal digits mapped into the name alphabet (apimachinery rand.SafeEncodeString). */
 export function safeEncode(number: number): string {
-  return [...String(number)].map((digit) => NAME_ALPHABET[digit.charCodeAt(0) % NAME_ALPHABET.length]).join("");
+  return String(number).replaceAll(/\d/g, (digit) => NAME_ALPHABET[digit.charCodeAt(0) % NAME_ALPHABET.length] ?? "");
 }
 
 /** A version 4 shaped UUID from a repeatable source. */

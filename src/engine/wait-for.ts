@@ -2,7 +2,8 @@ import { LabError } from "../core/errors.ts";
 import type { KubeObject, Pod, PodCondition } from "../kube/types.ts";
 import { conditionOf } from "./controllers/conditions.ts";
 import { isRecord } from "./store/json.ts";
-import type { ObjectStore, StoreRef } from "./store/store.ts";
+import type { StoreRef } from "./store/object-parts.ts";
+import type { ObjectStore } from "./store/store.ts";
 import { deploymentGap, podGap } from "./wait-reasons.ts";
 
 /** What to wait for; the providers' WaitFor is one. */
@@ -27,7 +28,10 @@ export function waitFor(store: ObjectStore, condition: WaitCondition, options: W
     const watch = store.watch({}, () => {
       if (look() === undefined) end(resolve);
     });
-    const timer = setTimeout(() => end(() => reject(timeout(condition, options.timeoutMs, look() ?? "it came true at the last moment"))), options.timeoutMs);
+    const timer = setTimeout(
+      () => end(() => reject(timeout(condition, options.timeoutMs, look() ?? "it came true at the last moment"))),
+      options.timeoutMs,
+    );
     const onAbort = (): void => end(() => reject(asError(options.signal?.reason)));
     const end = (settle: () => void): void => {
       watch.close();
@@ -48,7 +52,9 @@ export function missing(store: ObjectStore, condition: WaitCondition, deletedUid
   if (condition.kind === "deleted") {
     // Something new of the same name does not mean that the old one is still there.
     if (object === undefined || (deletedUid !== undefined && object.metadata.uid !== deletedUid)) return undefined;
-    return object.metadata.deletionTimestamp === undefined ? `${nameOf(ref)} has not been deleted` : `${nameOf(ref)} is still being deleted`;
+    return object.metadata.deletionTimestamp === undefined
+      ? `${nameOf(ref)} has not been deleted`
+      : `${nameOf(ref)} is still being deleted`;
   }
   if (object === undefined) return `${nameOf(ref)} does not exist`;
   if (condition.kind === "endpoints") return endpointGap(store, object, condition.count);
@@ -58,7 +64,10 @@ export function missing(store: ObjectStore, condition: WaitCondition, deletedUid
 /** `Available`, `condition=Ready` and `Ready=False` as `kubectl wait --for` takes them; the case of letters does not count. */
 function conditionGap(store: ObjectStore, object: KubeObject, wanted: string): string | undefined {
   const [type = "", status = "true"] = wanted.replace(/^condition=/i, "").split("=");
-  const conditions = isRecord(object["status"]) && Array.isArray(object["status"]["conditions"]) ? (object["status"]["conditions"] as PodCondition[]) : [];
+  const conditions =
+    isRecord(object["status"]) && Array.isArray(object["status"]["conditions"])
+      ? (object["status"]["conditions"] as PodCondition[])
+      : [];
   const observed = isRecord(object["status"]) ? object["status"]["observedGeneration"] : undefined;
   const isStale = typeof observed === "number" && observed < (object.metadata.generation ?? 0);
   const found = conditionOf(
@@ -68,7 +77,9 @@ function conditionGap(store: ObjectStore, object: KubeObject, wanted: string): s
   if (!isStale && found?.status.toLowerCase() === status.toLowerCase()) return undefined;
   if (object.kind === "Deployment") return deploymentGap(store, object);
   if (object.kind === "Pod") return podGap(object as Pod);
-  return found === undefined ? `it has no condition ${type}` : `condition ${found.type} is ${found.status}${found.message === undefined ? "" : `: ${found.message}`}`;
+  return found === undefined
+    ? `it has no condition ${type}`
+    : `condition ${found.type} is ${found.status}${found.message === undefined ? "" : `: ${found.message}`}`;
 }
 
 function endpointGap(store: ObjectStore, service: KubeObject, count: number): string | undefined {
@@ -76,14 +87,23 @@ function endpointGap(store: ObjectStore, service: KubeObject, count: number): st
   const addresses = new Set<string>();
   for (const slice of store.list("EndpointSlice", namespace)) {
     if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
-    for (const endpoint of slice.endpoints) if (endpoint.conditions?.ready !== false) for (const address of endpoint.addresses) addresses.add(address);
+    for (const endpoint of slice.endpoints)
+      if (endpoint.conditions?.ready !== false) for (const address of endpoint.addresses) addresses.add(address);
   }
   return addresses.size === count ? undefined : `${addresses.size} of ${count} ready endpoints`;
 }
 
 function timeout(condition: WaitCondition, timeoutMs: number, gap: string): LabError {
-  const wanted = condition.kind === "condition" ? condition.condition : condition.kind === "deleted" ? "deleted" : `${condition.count} endpoints`;
-  return new LabError("WAIT_TIMEOUT", `${nameOf(condition.ref)} was not ${wanted} within ${timeoutMs / 1000} s: ${gap}`);
+  const wanted =
+    condition.kind === "condition"
+      ? condition.condition
+      : condition.kind === "deleted"
+        ? "deleted"
+        : `${condition.count} endpoints`;
+  return new LabError(
+    "WAIT_TIMEOUT",
+    `${nameOf(condition.ref)} was not ${wanted} within ${timeoutMs / 1000} s: ${gap}`,
+  );
 }
 
 function nameOf({ kind, namespace, name }: StoreRef): string {

@@ -12,7 +12,9 @@ const NAMED_PODS = 3;
 export function deploymentGap(store: ObjectStore, object: KubeObject): string {
   const { spec, status, metadata } = object as Deployment;
   const counts = `${status?.availableReplicas ?? 0} of ${spec.replicas ?? 1} replicas available`;
-  const unready = store.list("Pod", metadata.namespace).filter((pod) => matchesSelector(spec.selector, pod.metadata.labels) && !isPodReady(pod));
+  const unready = store
+    .list("Pod", metadata.namespace)
+    .filter((pod) => matchesSelector(spec.selector, pod.metadata.labels) && !isPodReady(pod));
   const named = unready.slice(0, NAMED_PODS).map((pod) => `pod ${pod.metadata.name}: ${podGap(pod)}`);
   const more = unready.length > NAMED_PODS ? [`and ${unready.length - NAMED_PODS} more pods`] : [];
   return [counts, ...named, ...more].join("; ");
@@ -25,9 +27,11 @@ export function podGap(pod: Pod): string {
   if (scheduled?.status === "False") return `${scheduled.reason ?? "Unschedulable"}: ${scheduled.message ?? ""}`;
   for (const container of pod.status?.containerStatuses ?? []) {
     const waiting = container.state["waiting"];
-    if (isRecord(waiting)) return `${String(waiting["reason"])}: container ${container.name}: ${String(waiting["message"] ?? "")}`;
+    if (isRecord(waiting))
+      return `${String(waiting["reason"])}: container ${container.name}: ${String(waiting["message"] ?? "")}`;
     const terminated = container.state["terminated"];
-    if (isRecord(terminated)) return `container ${container.name} ended: ${String(terminated["message"] ?? terminated["reason"])}`;
+    if (isRecord(terminated))
+      return `container ${container.name} ended: ${String(terminated["message"] ?? terminated["reason"])}`;
   }
   const ready = conditionOf(pod.status?.conditions, "Ready");
   return ready?.message ?? `phase ${pod.status?.phase ?? "Pending"}`;

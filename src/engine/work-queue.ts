@@ -92,7 +92,7 @@ export class WorkQueue {
 
   private drain(): void {
     this.isScheduled = false;
-    for (const key of [...this.queued]) {
+    for (const key of Array.from(this.queued)) {
       if (this.running.has(key)) continue;
       this.queued.delete(key);
       this.work(key);
@@ -131,7 +131,12 @@ export class WorkQueue {
     const attempts = (this.retries.get(key)?.attempts ?? 0) + 1;
     const delayMs = Math.min(FIRST_DELAY_MS * 2 ** (attempts - 1), LONGEST_DELAY_MS);
     const { clock } = this.options;
-    const failing = { error, attempts, retryAtMs: clock.nowMs() + delayMs, cancel: clock.after(delayMs, () => this.add(key)) };
+    const failing = {
+      error,
+      attempts,
+      retryAtMs: clock.nowMs() + delayMs,
+      cancel: clock.after(delayMs, () => this.add(key)),
+    };
     this.retries.set(key, failing);
     this.options.onError(key, failing);
   }

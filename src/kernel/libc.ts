@@ -16,6 +16,11 @@ function openLibc(): ReturnType<typeof koffi.load> {
 
 const libc = openLibc();
 
+/** Flags of mount(2). */
+export const MS_NOSUID = 2;
+export const MS_NODEV = 4;
+export const MS_NOEXEC = 8;
+
 /** Raw calls; each returns -1 and sets errno on failure. See the man page (section 2) of each name. */
 export const calls = {
   unshare: libc.func("int unshare(int flags)") as (flags: number) => number,
@@ -84,6 +89,7 @@ export const calls = {
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
   ) as (source: string, target: string, type: string, flags: number, data: string) => number,
   close: libc.func("int close(int fd)") as (fd: number) => number,
+  fcntl: libc.func("int fcntl(int fd, int command, int argument)") as (fd: number, command: number, argument: number) => number,
   flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,
   waitpid: libc.func("int waitpid(int pid, _Out_ int *status, int options)") as (
     pid: number,

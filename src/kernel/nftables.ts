@@ -1,5 +1,6 @@
 import koffi from "koffi";
 import { LabError } from "../core/errors.ts";
+import { keepDescriptorsFromChildren } from "./processes.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
@@ -59,6 +60,8 @@ export class Nftables {
   constructor(namespace: NetworkNamespace) {
     this.name = namespace.name;
     this.context = namespace.enter(() => this.nft.create(0));
+    // Its netlink socket would be open in every child.
+    keepDescriptorsFromChildren();
     this.nft.bufferOutput(this.context);
     this.nft.bufferError(this.context);
   }

@@ -1,5 +1,8 @@
+import { readdirSync } from "node:fs";
 import { calls } from "./libc.ts";
 
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
 const WNOHANG = 1;
 const WALL = 0x4000_0000;
 const AGAIN_MS = 5;
@@ -16,4 +19,15 @@ export function reapGroup(group: number | undefined): void {
     if (pid === 0) break;
   }
   setTimeout(() => reapGroup(group), AGAIN_MS).unref();
+}
+
+/**
+ * Marks every descriptor from 3 on to be closed in children (fcntl(2), FD_CLOEXEC): those that came with this process from
+ * whoever started it, and those that libraries opened without. Children get what they are given at spawn, nothing else.
+ */
+export function keepDescriptorsFromChildren(): void {
+  for (const name of readdirSync("/proc/self/fd")) {
+    // The descriptor that lists the folder is closed by now; setting a flag on it fails, and does no harm.
+    if (Number(name) > 2) calls.fcntl(Number(name), F_SETFD, FD_CLOEXEC);
+  }
 }

@@ -68,7 +68,8 @@ function bound(type: number, address: string, port: number): number {
   }
 }
 
-/** A listening TCP socket of the calling thread's namespace, non-blocking; give it to `server.listen({fd})`. */
+/** A listening TCP socket of the calling thread's namespace, non-blocking; give it to
+ * `server.listen({fd}, BACKLOG)`: Node calls listen(2) again, and ignores `backlog` among the options. */
 export function listenTcp(address: string, port: number): number {
   return bound(SOCK_STREAM, address, port);
 }

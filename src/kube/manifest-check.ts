@@ -31,9 +31,31 @@ export interface CheckedManifest {
 }
 
 /** Kinds of the built-in API that are stored and otherwise left alone, so that their names are never taken for typos. */
-const STORED_KINDS = new Set(
-  ["StatefulSet", "DaemonSet", "Job", "CronJob", "Ingress", "IngressClass", "PersistentVolume", "PersistentVolumeClaim", "StorageClass", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding", "HorizontalPodAutoscaler", "PodDisruptionBudget", "LimitRange", "ResourceQuota", "CustomResourceDefinition", "PriorityClass", "RuntimeClass", "ReplicationController", "Event", "Lease"],
-);
+const STORED_KINDS = new Set([
+  "StatefulSet",
+  "DaemonSet",
+  "Job",
+  "CronJob",
+  "Ingress",
+  "IngressClass",
+  "PersistentVolume",
+  "PersistentVolumeClaim",
+  "StorageClass",
+  "Role",
+  "RoleBinding",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "HorizontalPodAutoscaler",
+  "PodDisruptionBudget",
+  "LimitRange",
+  "ResourceQuota",
+  "CustomResourceDefinition",
+  "PriorityClass",
+  "RuntimeClass",
+  "ReplicationController",
+  "Event",
+  "Lease",
+]);
 
 /**
  * Checks the documents of one manifest file, as the API server would: structure, names, labels, selectors, ports. A
@@ -56,13 +78,20 @@ function objectsIn(document: YamlDocument): [unknown, YamlPath][] {
   return [[value, []]];
 }
 
-function checkObject(value: unknown, base: YamlPath, document: YamlDocument, network: ServiceNetwork, result: CheckedManifest): void {
+function checkObject(
+  value: unknown,
+  base: YamlPath,
+  document: YamlDocument,
+  network: ServiceNetwork,
+  result: CheckedManifest,
+): void {
   const findings = new ManifestFindings(document, base);
   const object = checkIdentity(value, findings);
   if (object !== undefined) checkBody(object, isNameWritten(value), network, findings);
   result.problems.push(...findings.problems);
   result.warnings.push(...findings.warnings);
-  if (object?.kind === "Namespace" && typeof object.metadata.name === "string") result.namespaces.push(object.metadata.name);
+  if (object?.kind === "Namespace" && typeof object.metadata.name === "string")
+    result.namespaces.push(object.metadata.name);
   if (object === undefined || findings.problems.length > 0) return;
   const start = findings.spanAt([]);
   result.objects.push({ object, file: start.file, line: start.line, nameSpan: findings.spanAt(["metadata", "name"]) });
@@ -77,8 +106,10 @@ function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject |
   const { apiVersion, kind } = value;
   for (const field of ["apiVersion", "kind"]) {
     const given = value[field];
-    if (given === undefined || given === null) findings.error("MANIFEST_MISSING_FIELD", [field], `the object needs ${field}`, undefined, "missing");
-    else if (typeof given !== "string") findings.error("MANIFEST_WRONG_TYPE", [field], `${field} must be a text, not ${describeValue(given)}`);
+    if (given === undefined || given === null)
+      findings.error("MANIFEST_MISSING_FIELD", [field], `the object needs ${field}`, undefined, "missing");
+    else if (typeof given !== "string")
+      findings.error("MANIFEST_WRONG_TYPE", [field], `${field} must be a text, not ${describeValue(given)}`);
   }
   if (typeof apiVersion !== "string" || typeof kind !== "string") return undefined;
   if (kind === "Node") {
@@ -88,7 +119,12 @@ function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject |
   const facts = kindFacts(kind);
   if (facts === undefined) return checkUnknownKind(value, kind, findings);
   if (apiVersion !== facts.apiVersion) {
-    findings.error("MANIFEST_BAD_API_VERSION", ["apiVersion"], `${kind} of ${JSON.stringify(apiVersion)} is not known`, `write apiVersion: ${facts.apiVersion}`);
+    findings.error(
+      "MANIFEST_BAD_API_VERSION",
+      ["apiVersion"],
+      `${kind} of ${JSON.stringify(apiVersion)} is not known`,
+      `write apiVersion: ${facts.apiVersion}`,
+    );
     // A CNI's own NetworkPolicy or a mesh's Service has other fields; nothing here would read them.
     const group = apiVersion.split("/")[0] as string;
     if (group.includes(".") && !group.endsWith(".k8s.io")) return undefined;
@@ -102,12 +138,22 @@ function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject |
   }
   if (facts.namespaced) object.metadata.namespace ??= "default";
   else if (object.metadata.namespace !== undefined) {
-    findings.error("MANIFEST_BAD_VALUE", ["metadata", "namespace"], `a ${kind} is in no namespace`, "remove the line", "key");
+    findings.error(
+      "MANIFEST_BAD_VALUE",
+      ["metadata", "namespace"],
+      `a ${kind} is in no namespace`,
+      "remove the line",
+      "key",
+    );
   }
   return object;
 }
 
-function checkUnknownKind(value: Record<string, unknown>, kind: string, findings: ManifestFindings): KubeObject | undefined {
+function checkUnknownKind(
+  value: Record<string, unknown>,
+  kind: string,
+  findings: ManifestFindings,
+): KubeObject | undefined {
   const guess = STORED_KINDS.has(kind) ? undefined : nearestName(kind, knownKinds());
   if (guess !== undefined) {
     findings.error("MANIFEST_UNKNOWN_KIND", ["kind"], `unknown kind ${JSON.stringify(kind)}`, `did you mean ${guess}?`);
@@ -115,10 +161,21 @@ function checkUnknownKind(value: Record<string, unknown>, kind: string, findings
   }
   const metadata = value["metadata"];
   if (!isRecord(metadata) || typeof metadata["name"] !== "string") {
-    findings.error("MANIFEST_MISSING_FIELD", ["metadata", "name"], "the object needs metadata.name", undefined, "missing");
+    findings.error(
+      "MANIFEST_MISSING_FIELD",
+      ["metadata", "name"],
+      "the object needs metadata.name",
+      undefined,
+      "missing",
+    );
     return undefined;
   }
-  findings.warn("MANIFEST_NOT_INTERPRETED", ["kind"], `kind ${kind} is stored but does nothing here`, `interpreted kinds: ${knownKinds().join(", ")}`);
+  findings.warn(
+    "MANIFEST_NOT_INTERPRETED",
+    ["kind"],
+    `kind ${kind} is stored but does nothing here`,
+    `interpreted kinds: ${knownKinds().join(", ")}`,
+  );
   return value as KubeObject;
 }
 
@@ -130,7 +187,10 @@ const NAME_RULES: Readonly<Record<string, (name: string) => string | undefined>>
 /** Whether metadata has a name, be it misspelt or of a wrong type, which is then reported already. */
 function isNameWritten(value: unknown): boolean {
   const metadata = isRecord(value) ? value["metadata"] : undefined;
-  return isRecord(metadata) && Object.entries(metadata).some(([key, name]) => name !== null && nearestName(key, ["name"]) !== undefined);
+  return (
+    isRecord(metadata) &&
+    Object.entries(metadata).some(([key, name]) => name !== null && nearestName(key, ["name"]) !== undefined)
+  );
 }
 
 function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork, findings: ManifestFindings): void {
@@ -165,18 +225,31 @@ function checkMetadata({ kind, metadata }: KubeObject, hasName: boolean, finding
   const path = ["metadata"];
   if (typeof metadata.name === "string") {
     const problem = (NAME_RULES[kind] ?? dnsSubdomainProblem)(metadata.name);
-    if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...path, "name"], `name ${describeValue(metadata.name)} ${problem}`);
+    if (problem !== undefined)
+      findings.error("MANIFEST_BAD_NAME", [...path, "name"], `name ${describeValue(metadata.name)} ${problem}`);
   } else if (!hasName) {
     const hint = metadata.generateName === undefined ? undefined : "generateName cannot be applied: write name";
     findings.error("MANIFEST_MISSING_FIELD", [...path, "name"], "the object needs metadata.name", hint, "missing");
   }
   if (typeof metadata.namespace === "string") {
     const problem = dnsLabelProblem(metadata.namespace);
-    if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...path, "namespace"], `namespace ${describeValue(metadata.namespace)} ${problem}`);
+    if (problem !== undefined)
+      findings.error(
+        "MANIFEST_BAD_NAME",
+        [...path, "namespace"],
+        `namespace ${describeValue(metadata.namespace)} ${problem}`,
+      );
   }
   checkLabels(metadata.labels, [...path, "labels"], findings);
   for (const key of Object.keys(metadata.annotations ?? {})) {
     const problem = labelKeyProblem(key);
-    if (problem !== undefined) findings.error("MANIFEST_BAD_LABEL", [...path, "annotations", key], `annotation key ${JSON.stringify(key)} ${problem}`, undefined, "key");
+    if (problem !== undefined)
+      findings.error(
+        "MANIFEST_BAD_LABEL",
+        [...path, "annotations", key],
+        `annotation key ${JSON.stringify(key)} ${problem}`,
+        undefined,
+        "key",
+      );
   }
 }

@@ -42,6 +42,10 @@ export class ManifestFindings {
 /** A path as people write it: `spec.ports[0].name`. */
 export function formatPath(path: YamlPath): string {
   return path
-    .map((step, index) => (typeof step === "number" ? `[${step}]` : `${index > 0 ? "." : ""}${/^[\w-]+$/.test(step) ? step : JSON.stringify(step)}`))
+    .map((step, index) =>
+      typeof step === "number"
+        ? `[${step}]`
+        : `${index > 0 ? "." : ""}${/^[\w-]+$/.test(step) ? step : JSON.stringify(step)}`,
+    )
     .join("");
 }

@@ -17,6 +17,8 @@ const ALSO_REQUIRED: Readonly<Record<string, readonly string[]>> = {
   V1NetworkPolicySpec: ["podSelector"],
 };
 
+const MAX_UNKNOWN_FIELDS = 50;
+
 const MISSING_HINTS: Readonly<Record<string, string>> = {
   podSelector: "podSelector: {} selects every pod of the namespace",
 };
@@ -30,36 +32,63 @@ export function checkStructure(value: unknown, type: FieldType, path: YamlPath, 
     case "any":
       return value;
     case "object":
-      return isRecord(value) ? checkObject(value, type.type, path, findings) : wrongType(value, "a map", path, findings);
+      return isRecord(value)
+        ? checkObject(value, type.type, path, findings)
+        : wrongType(value, "a map", path, findings);
     case "list":
       if (!Array.isArray(value)) return wrongType(value, "a list", path, findings, `begin each item with "- "`);
       return value.map((item, index) => checkStructure(item, type.of, [...path, index], findings));
     case "map":
       if (!isRecord(value)) return wrongType(value, "a map", path, findings);
       return Object.fromEntries(
-        Object.entries(value).map(([key, item]) => [key, item === null ? "" : checkStructure(item, type.of, [...path, key], findings)]),
+        Object.entries(value).map(([key, item]) => [
+          key,
+          item === null ? "" : checkStructure(item, type.of, [...path, key], findings),
+        ]),
       );
     default:
-      return isScalarOf(type.is, value) ? value : wrongType(value, SCALAR_WORDS[type.is], path, findings, quoteHint(type.is, value));
+      return isScalarOf(type.is, value)
+        ? value
+        : wrongType(value, SCALAR_WORDS[type.is], path, findings, quoteHint(type.is, value));
   }
 }
 
-function checkObject(value: Record<string, unknown>, type: string, path: YamlPath, findings: ManifestFindings): unknown {
+function checkObject(
+  value: Record<string, unknown>,
+  type: string,
+  path: YamlPath,
+  findings: ManifestFindings,
+): unknown {
   const fields = fieldsOf(type);
   const checked: Record<string, unknown> = {};
   /** What misspelt and misplaced fields stand for: it is not also reported as missing. */
   const meant = new Set<string | undefined>();
+  let unknownCount = 0;
   for (const [name, item] of Object.entries(value)) {
     const field = fields.get(name);
     if (field === undefined) {
+      // A map with so many wrong fields is something else altogether; finding each one's place takes time.
+      if (++unknownCount > MAX_UNKNOWN_FIELDS) continue;
       meant.add(meantField(name, value, fields));
       const where = path.length > 0 ? ` in ${formatPath(path)}` : "";
-      findings.error("MANIFEST_UNKNOWN_FIELD", [...path, name], `unknown field ${JSON.stringify(name)}${where}`, unknownHint(name, value, fields), "key");
+      findings.error(
+        "MANIFEST_UNKNOWN_FIELD",
+        [...path, name],
+        `unknown field ${JSON.stringify(name)}${where}`,
+        unknownHint(name, value, fields),
+        "key",
+      );
     } else if (item !== null) {
       checked[name] = checkStructure(item, field.type, [...path, name], findings);
     } else if (name.endsWith("Selector") && !(ALSO_REQUIRED[type] ?? []).includes(name)) {
       const hint = `write ${name}: {} to select everything, or remove the line`;
-      findings.warn("MANIFEST_NULL_SELECTOR", [...path, name], `${name} has no value, so the API drops it`, hint, "key");
+      findings.warn(
+        "MANIFEST_NULL_SELECTOR",
+        [...path, name],
+        `${name} has no value, so the API drops it`,
+        hint,
+        "key",
+      );
     }
   }
   for (const name of requiredFields(type)) {
@@ -91,7 +120,10 @@ function meantField(name: string, value: Record<string, unknown>, fields: Fields
 }
 
 function misspeltField(name: string, value: Record<string, unknown>, fields: Fields): string | undefined {
-  return nearestName(name, [...fields.keys()].filter((known) => !(known in value)));
+  return nearestName(
+    name,
+    [...fields.keys()].filter((known) => !(known in value)),
+  );
 }
 
 /** A field that stands one level too high is as common as a misspelt one. */
@@ -124,18 +156,34 @@ function isScalarOf(is: keyof typeof SCALAR_WORDS, value: unknown): boolean {
     case "int-or-string":
       return typeof value === "string" || Number.isSafeInteger(value);
     case "quantity":
-      return Number.isFinite(value) || (typeof value === "string" && /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[numkKMGTPE]i?)?$/.test(value));
+      return (
+        Number.isFinite(value) ||
+        (typeof value === "string" && /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+|[numkKMGTPE]i?)?$/.test(value))
+      );
   }
 }
 
 function quoteHint(is: keyof typeof SCALAR_WORDS, value: unknown): string | undefined {
-  if (is === "string" && (typeof value === "number" || typeof value === "boolean")) return `write it in quotes: "${value}"`;
-  if ((is === "integer" || is === "number") && typeof value === "string" && /^\d+$/.test(value)) return "write it without quotes";
+  if (is === "string" && (typeof value === "number" || typeof value === "boolean"))
+    return `write it in quotes: "${value}"`;
+  if ((is === "integer" || is === "number") && typeof value === "string" && /^\d+$/.test(value))
+    return "write it without quotes";
   return undefined;
 }
 
-function wrongType(value: unknown, wanted: string, path: YamlPath, findings: ManifestFindings, hint?: string): undefined {
-  findings.error("MANIFEST_WRONG_TYPE", path, `${formatPath(path)} must be ${wanted}, not ${describeValue(value)}`, hint);
+function wrongType(
+  value: unknown,
+  wanted: string,
+  path: YamlPath,
+  findings: ManifestFindings,
+  hint?: string,
+): undefined {
+  findings.error(
+    "MANIFEST_WRONG_TYPE",
+    path,
+    `${formatPath(path)} must be ${wanted}, not ${describeValue(value)}`,
+    hint,
+  );
   return undefined;
 }
 

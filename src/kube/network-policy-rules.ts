@@ -32,8 +32,10 @@ function checkRule(
   path: YamlPath,
   findings: ManifestFindings,
 ): void {
-  for (const [index, peer] of (peers ?? []).entries()) if (peer !== undefined) checkPeer(peer, [...path, field, index], findings);
-  for (const [index, port] of (ports ?? []).entries()) if (port !== undefined) checkPort(port, [...path, "ports", index], findings);
+  for (const [index, peer] of (peers ?? []).entries())
+    if (peer !== undefined) checkPeer(peer, [...path, field, index], findings);
+  for (const [index, port] of (ports ?? []).entries())
+    if (port !== undefined) checkPort(port, [...path, "ports", index], findings);
 }
 
 function checkPeer(peer: NetworkPolicyPeer, path: YamlPath, findings: ManifestFindings): void {
@@ -48,7 +50,13 @@ function checkPeer(peer: NetworkPolicyPeer, path: YamlPath, findings: ManifestFi
     return;
   }
   if (peer.podSelector !== undefined || peer.namespaceSelector !== undefined) {
-    findings.error("MANIFEST_MIXED_PEER", [...path, "ipBlock"], "ipBlock cannot stand beside a selector in one peer", `begin another item with "- ipBlock:"`, "key");
+    findings.error(
+      "MANIFEST_MIXED_PEER",
+      [...path, "ipBlock"],
+      "ipBlock cannot stand beside a selector in one peer",
+      `begin another item with "- ipBlock:"`,
+      "key",
+    );
   }
   const cidr = checkCidr(ipBlock.cidr, [...path, "ipBlock", "cidr"], findings);
   for (const [index, text] of (ipBlock.except ?? []).entries()) {
@@ -79,14 +87,27 @@ function checkPort(port: NetworkPolicyPort, path: YamlPath, findings: ManifestFi
   if (typeof port.port === "string") {
     const problem = portNameProblem(port.port);
     const hint = /^\d+$/.test(port.port) ? "write the number without quotes" : undefined;
-    if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...path, "port"], `port name ${JSON.stringify(port.port)} ${problem}`, hint);
+    if (problem !== undefined)
+      findings.error("MANIFEST_BAD_NAME", [...path, "port"], `port name ${JSON.stringify(port.port)} ${problem}`, hint);
   }
   if (port.endPort === undefined) return;
   checkPortNumber(port.endPort, [...path, "endPort"], findings);
   if (port.port === undefined) {
-    findings.error("MANIFEST_BAD_PORT", [...path, "endPort"], "endPort needs port, the first of the range", undefined, "key");
+    findings.error(
+      "MANIFEST_BAD_PORT",
+      [...path, "endPort"],
+      "endPort needs port, the first of the range",
+      undefined,
+      "key",
+    );
   } else if (typeof port.port === "string") {
-    findings.error("MANIFEST_BAD_PORT", [...path, "endPort"], "endPort needs a number as port, not a name", undefined, "key");
+    findings.error(
+      "MANIFEST_BAD_PORT",
+      [...path, "endPort"],
+      "endPort needs a number as port, not a name",
+      undefined,
+      "key",
+    );
   } else if (port.endPort < port.port) {
     findings.error("MANIFEST_BAD_PORT", [...path, "endPort"], `endPort ${port.endPort} is below port ${port.port}`);
   }
@@ -95,8 +116,17 @@ function checkPort(port: NetworkPolicyPort, path: YamlPath, findings: ManifestFi
 /** Valid, but not what anyone means: rules of a direction that the policy does not isolate. */
 function warnOfIdleRules(spec: NetworkPolicy["spec"], findings: ManifestFindings): void {
   if (spec.policyTypes === undefined || spec.policyTypes.length === 0) return;
-  for (const [field, type] of [["ingress", "Ingress"], ["egress", "Egress"]] as const) {
+  for (const [field, type] of [
+    ["ingress", "Ingress"],
+    ["egress", "Egress"],
+  ] as const) {
     if (spec[field] === undefined || spec.policyTypes.includes(type)) continue;
-    findings.warn("MANIFEST_RULES_IGNORED", ["spec", field], `these ${field} rules have no effect: policyTypes has no ${type}`, `add ${type} to policyTypes`, "key");
+    findings.warn(
+      "MANIFEST_RULES_IGNORED",
+      ["spec", field],
+      `these ${field} rules have no effect: policyTypes has no ${type}`,
+      `add ${type} to policyTypes`,
+      "key",
+    );
   }
 }

@@ -17,30 +17,53 @@ export function checkWorkload(
   findings: ManifestFindings,
 ): void {
   const { replicas, selector, template } = spec;
-  if (replicas !== undefined && replicas < 0) findings.error("MANIFEST_BAD_VALUE", ["spec", "replicas"], "replicas cannot be negative");
+  if (replicas !== undefined && replicas < 0)
+    findings.error("MANIFEST_BAD_VALUE", ["spec", "replicas"], "replicas cannot be negative");
   checkSelector(selector, ["spec", "selector"], findings);
   const labels = template?.metadata?.labels;
   checkLabels(labels, ["spec", "template", "metadata", "labels"], findings);
   if (selector !== undefined && !findings.hasErrorBelow(["spec", "selector"])) {
     const isEmpty = Object.keys(selector.matchLabels ?? {}).length + (selector.matchExpressions ?? []).length === 0;
     if (isEmpty) {
-      findings.error("MANIFEST_BAD_SELECTOR", ["spec", "selector"], `a ${kind}'s selector cannot be empty`, undefined, "key");
+      findings.error(
+        "MANIFEST_BAD_SELECTOR",
+        ["spec", "selector"],
+        `a ${kind}'s selector cannot be empty`,
+        undefined,
+        "key",
+      );
     } else if (template !== undefined && !matchesSelector(selector, labels)) {
       const hint = `spec.template.metadata.labels has ${JSON.stringify(labels ?? {})}; it must have every label of the selector`;
-      findings.error("MANIFEST_SELECTOR_MISMATCH", ["spec", "selector"], "the selector does not match the labels of the template", hint, "key");
+      findings.error(
+        "MANIFEST_SELECTOR_MISMATCH",
+        ["spec", "selector"],
+        "the selector does not match the labels of the template",
+        hint,
+        "key",
+      );
     }
   }
   if (template?.spec === undefined) return;
   checkPodSpec(template.spec, ["spec", "template", "spec"], findings);
   if (template.spec.restartPolicy !== undefined && template.spec.restartPolicy !== "Always") {
-    findings.error("MANIFEST_BAD_VALUE", ["spec", "template", "spec", "restartPolicy"], `restartPolicy of a ${kind} can only be Always`);
+    findings.error(
+      "MANIFEST_BAD_VALUE",
+      ["spec", "template", "spec", "restartPolicy"],
+      `restartPolicy of a ${kind} can only be Always`,
+    );
   }
 }
 
 /** Checks what the API server checks of a pod beyond its structure (core validation.go), as far as networks are concerned. */
 export function checkPodSpec(spec: PodSpec, path: YamlPath, findings: ManifestFindings): void {
   if (spec.containers?.length === 0) {
-    findings.error("MANIFEST_MISSING_FIELD", [...path, "containers"], "a pod needs at least one container", undefined, "key");
+    findings.error(
+      "MANIFEST_MISSING_FIELD",
+      [...path, "containers"],
+      "a pod needs at least one container",
+      undefined,
+      "key",
+    );
   }
   checkOneOf(spec.restartPolicy, ["Always", "OnFailure", "Never"], [...path, "restartPolicy"], findings);
   checkOneOf(spec.dnsPolicy, DNS_POLICIES, [...path, "dnsPolicy"], findings);
@@ -53,10 +76,14 @@ export function checkPodSpec(spec: PodSpec, path: YamlPath, findings: ManifestFi
       if (container === undefined) continue;
       const at = [...path, list, index];
       checkContainerName(container, names, at, findings);
-      checkContainerPorts(container, at, findings, list === "containers" ? portOwners : new Map());
+      checkContainerPorts(container, at, findings, list === "containers" ? portOwners : new Map<string, string>());
       for (const [position, name] of namesOf(container["volumeMounts"]).entries()) {
         if (volumes.has(name)) continue;
-        findings.error("MANIFEST_BAD_VALUE", [...at, "volumeMounts", position, "name"], `no volume ${JSON.stringify(name)} in this pod`);
+        findings.error(
+          "MANIFEST_BAD_VALUE",
+          [...at, "volumeMounts", position, "name"],
+          `no volume ${JSON.stringify(name)} in this pod`,
+        );
       }
     }
   }
@@ -65,12 +92,23 @@ export function checkPodSpec(spec: PodSpec, path: YamlPath, findings: ManifestFi
 function checkContainerName({ name }: Container, names: Set<string>, at: YamlPath, findings: ManifestFindings): void {
   if (typeof name !== "string") return;
   const problem = dnsLabelProblem(name);
-  if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...at, "name"], `container name ${JSON.stringify(name)} ${problem}`);
-  if (names.has(name)) findings.error("MANIFEST_DUPLICATE_NAME", [...at, "name"], `two containers of this pod are called ${JSON.stringify(name)}`);
+  if (problem !== undefined)
+    findings.error("MANIFEST_BAD_NAME", [...at, "name"], `container name ${JSON.stringify(name)} ${problem}`);
+  if (names.has(name))
+    findings.error(
+      "MANIFEST_DUPLICATE_NAME",
+      [...at, "name"],
+      `two containers of this pod are called ${JSON.stringify(name)}`,
+    );
   names.add(name);
 }
 
-function checkContainerPorts(container: Container, at: YamlPath, findings: ManifestFindings, owners: Map<string, string>): void {
+function checkContainerPorts(
+  container: Container,
+  at: YamlPath,
+  findings: ManifestFindings,
+  owners: Map<string, string>,
+): void {
   const names = new Set<string>();
   for (const [index, port] of (container.ports ?? []).entries()) {
     if (port === undefined) continue;
@@ -83,17 +121,33 @@ function checkContainerPorts(container: Container, at: YamlPath, findings: Manif
     const owner = owners.get(key);
     if (owner !== undefined && owner !== container.name) {
       const message = `containers ${owner} and ${container.name} both declare ${key}`;
-      findings.warn("MANIFEST_PORT_CONFLICT", [...portPath, "containerPort"], message, "containers of one pod share its ports: only one of them can listen");
+      findings.warn(
+        "MANIFEST_PORT_CONFLICT",
+        [...portPath, "containerPort"],
+        message,
+        "containers of one pod share its ports: only one of them can listen",
+      );
     }
     owners.set(key, container.name);
   }
 }
 
-function checkPortName({ name }: ContainerPort, names: Set<string>, portPath: YamlPath, findings: ManifestFindings): void {
+function checkPortName(
+  { name }: ContainerPort,
+  names: Set<string>,
+  portPath: YamlPath,
+  findings: ManifestFindings,
+): void {
   if (name === undefined) return;
   const problem = portNameProblem(name);
-  if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...portPath, "name"], `port name ${JSON.stringify(name)} ${problem}`);
-  if (names.has(name)) findings.error("MANIFEST_DUPLICATE_NAME", [...portPath, "name"], `two ports of this container are called ${JSON.stringify(name)}`);
+  if (problem !== undefined)
+    findings.error("MANIFEST_BAD_NAME", [...portPath, "name"], `port name ${JSON.stringify(name)} ${problem}`);
+  if (names.has(name))
+    findings.error(
+      "MANIFEST_DUPLICATE_NAME",
+      [...portPath, "name"],
+      `two ports of this container are called ${JSON.stringify(name)}`,
+    );
   names.add(name);
 }
 
@@ -105,5 +159,7 @@ export function checkPortNumber(port: unknown, path: YamlPath, findings: Manifes
 
 function namesOf(list: unknown): string[] {
   if (!Array.isArray(list)) return [];
-  return list.map((item: unknown) => (typeof item === "object" && item !== null && "name" in item ? String(item.name) : ""));
+  return list.map((item: unknown) =>
+    typeof item === "object" && item !== null && "name" in item ? String(item.name) : "",
+  );
 }

@@ -20,9 +20,22 @@ export function checkService({ spec }: Service, network: ServiceNetwork, finding
   checkOneOf(spec.sessionAffinity, ["None", "ClientIP"], ["spec", "sessionAffinity"], findings);
   checkLabels(spec.selector, ["spec", "selector"], findings);
   if (spec.type === "ExternalName") {
-    if (!spec.externalName) findings.error("MANIFEST_MISSING_FIELD", ["spec", "externalName"], "a Service of type ExternalName needs externalName", undefined, "missing");
+    if (!spec.externalName)
+      findings.error(
+        "MANIFEST_MISSING_FIELD",
+        ["spec", "externalName"],
+        "a Service of type ExternalName needs externalName",
+        undefined,
+        "missing",
+      );
   } else if ((spec.ports ?? []).length === 0 && spec.clusterIP !== "None") {
-    findings.error("MANIFEST_MISSING_FIELD", ["spec", "ports"], "a Service needs at least one port", "only a headless Service (clusterIP: None) may have none", "missing");
+    findings.error(
+      "MANIFEST_MISSING_FIELD",
+      ["spec", "ports"],
+      "a Service needs at least one port",
+      "only a headless Service (clusterIP: None) may have none",
+      "missing",
+    );
   }
   checkPorts(spec.ports ?? [], findings);
   if (spec.clusterIP !== undefined) checkClusterIp(spec.clusterIP, ["spec", "clusterIP"], network, findings);
@@ -43,14 +56,33 @@ function checkPorts(ports: NonNullable<Service["spec"]["ports"]>, findings: Mani
     if (typeof port.targetPort === "string") {
       const problem = portNameProblem(port.targetPort);
       const hint = /^\d+$/.test(port.targetPort) ? "write the number without quotes" : undefined;
-      if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...at, "targetPort"], `port name ${JSON.stringify(port.targetPort)} ${problem}`, hint);
+      if (problem !== undefined)
+        findings.error(
+          "MANIFEST_BAD_NAME",
+          [...at, "targetPort"],
+          `port name ${JSON.stringify(port.targetPort)} ${problem}`,
+          hint,
+        );
     }
     if (port.name === undefined || port.name === "") {
-      if (ports.length > 1) findings.error("MANIFEST_MISSING_FIELD", [...at, "name"], "each port needs a name where a Service has several", undefined, "missing");
+      if (ports.length > 1)
+        findings.error(
+          "MANIFEST_MISSING_FIELD",
+          [...at, "name"],
+          "each port needs a name where a Service has several",
+          undefined,
+          "missing",
+        );
     } else {
       const problem = dnsLabelProblem(port.name);
-      if (problem !== undefined) findings.error("MANIFEST_BAD_NAME", [...at, "name"], `port name ${JSON.stringify(port.name)} ${problem}`);
-      if (names.has(port.name)) findings.error("MANIFEST_DUPLICATE_NAME", [...at, "name"], `two ports of this Service are called ${JSON.stringify(port.name)}`);
+      if (problem !== undefined)
+        findings.error("MANIFEST_BAD_NAME", [...at, "name"], `port name ${JSON.stringify(port.name)} ${problem}`);
+      if (names.has(port.name))
+        findings.error(
+          "MANIFEST_DUPLICATE_NAME",
+          [...at, "name"],
+          `two ports of this Service are called ${JSON.stringify(port.name)}`,
+        );
       names.add(port.name);
     }
     const key = `${port.port}/${port.protocol ?? "TCP"}`;
@@ -64,7 +96,12 @@ function checkClusterIp(address: string, path: YamlPath, network: ServiceNetwork
   const ip = parseIp(address);
   const cidr = network.serviceCidr === undefined ? undefined : parseCidr(network.serviceCidr);
   if (ip === undefined) {
-    findings.error("MANIFEST_BAD_ADDRESS", path, `${JSON.stringify(address)} is no IP address`, "write an address, None for a headless Service, or leave it out");
+    findings.error(
+      "MANIFEST_BAD_ADDRESS",
+      path,
+      `${JSON.stringify(address)} is no IP address`,
+      "write an address, None for a headless Service, or leave it out",
+    );
   } else if (cidr !== undefined && !cidrContains(cidr, ip)) {
     findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is not in the service network ${network.serviceCidr}`);
   } else if (cidr !== undefined && ip.value === cidr.value + 1n) {
@@ -94,7 +131,8 @@ export function checkEndpointSlice({ addressType, endpoints, ports }: EndpointSl
   checkOneOf(addressType, ["IPv4", "IPv6", "FQDN"], ["addressType"], findings);
   for (const [index, endpoint] of (endpoints ?? []).entries()) {
     for (const [position, address] of (endpoint?.addresses ?? []).entries()) {
-      if (addressType !== "FQDN" && typeof address === "string") checkAddress(address, ["endpoints", index, "addresses", position], findings);
+      if (addressType !== "FQDN" && typeof address === "string")
+        checkAddress(address, ["endpoints", index, "addresses", position], findings);
     }
   }
   for (const [position, port] of (ports ?? []).entries()) {

@@ -98,7 +98,9 @@ export function serviceBackends(
 ): ServiceBackend[] {
   const wanted = servicePort(service, port, protocol);
   if (port !== undefined && wanted === undefined) return [];
-  const pick = (ports: readonly { name?: string; port?: number; protocol?: string }[] | undefined): number | undefined =>
+  const pick = (
+    ports: readonly { name?: string; port?: number; protocol?: string }[] | undefined,
+  ): number | undefined =>
     ports?.find((each) => (each.name ?? "") === (wanted?.name ?? "") && (each.protocol ?? "TCP") === protocol)?.port;
   const namespace = service.metadata.namespace;
   const slices = objects.filter(

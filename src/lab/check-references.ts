@@ -16,13 +16,18 @@ const BUILT_IN = ["default/service/kubernetes", "kube-system/service/kube-dns", 
 const POD_MAKERS = ["deployment", "replicaset", "statefulset", "daemonset"];
 
 /** Reports references to nodes that the topology lacks and to objects that neither scenario nor solution creates. */
-export function checkReferences({ lab, steps, probes, knowsAllObjects, isTopologyKnown }: LabToCheck, registries: LabRegistries, list: ProblemList): void {
+export function checkReferences(
+  { lab, steps, probes, knowsAllObjects, isTopologyKnown }: LabToCheck,
+  registries: LabRegistries,
+  list: ProblemList,
+): void {
   const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
   const known = knownReferences(objects);
   const nodes = lab.topology.nodes.map(({ name }) => name);
   const check = (ref: EndpointRef, place: YamlPath): void => {
     if (ref.kind === "node") {
-      if (isTopologyKnown && !nodes.includes(ref.name)) report(list, ref, place, `no node is called ${ref.name}`, didYouMean(ref.name, nodes));
+      if (isTopologyKnown && !nodes.includes(ref.name))
+        report(list, ref, place, `no node is called ${ref.name}`, didYouMean(ref.name, nodes));
     } else if (knowsAllObjects && !exists(ref, known)) {
       const text = formatEndpointRef(ref);
       const own = [...known].filter((name) => !BUILT_IN.includes(name));
@@ -66,7 +71,12 @@ function exists(ref: EndpointRef, known: ReadonlySet<string>): boolean {
 function ownerOf(namespace: string, name: string, known: ReadonlySet<string>): boolean {
   return [...known].some((text) => {
     const [knownNamespace, kind, owner] = text.split("/");
-    return knownNamespace === namespace && owner !== undefined && POD_MAKERS.includes(kind ?? "") && name.startsWith(`${owner}-`);
+    return (
+      knownNamespace === namespace &&
+      owner !== undefined &&
+      POD_MAKERS.includes(kind ?? "") &&
+      name.startsWith(`${owner}-`)
+    );
   });
 }
 

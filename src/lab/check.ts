@@ -39,12 +39,22 @@ export function checkLab(checked: LabToCheck, registries: LabRegistries, list: P
 function checkCni(lab: Lab, cni: Cni, registries: LabRegistries, list: ProblemList): void {
   const modes = cni.modes.map(({ name }) => name);
   if (lab.cni.mode !== undefined && !modes.includes(lab.cni.mode)) {
-    list.error("LAB_UNKNOWN_CNI_MODE", ["cni", "mode"], `${cni.name} has no mode ${JSON.stringify(lab.cni.mode)}`, didYouMean(lab.cni.mode, modes));
+    list.error(
+      "LAB_UNKNOWN_CNI_MODE",
+      ["cni", "mode"],
+      `${cni.name} has no mode ${JSON.stringify(lab.cni.mode)}`,
+      didYouMean(lab.cni.mode, modes),
+    );
   }
   for (const [index, claim] of (lab.cnis ?? []).entries()) {
     const known = (registries.cnis[claim.name] as Cni).modes.map(({ name }) => name);
     if (claim.mode === undefined || known.includes(claim.mode)) continue;
-    list.error("LAB_UNKNOWN_CNI_MODE", ["cnis", index, "mode"], `${claim.name} has no mode ${JSON.stringify(claim.mode)}`, didYouMean(claim.mode, known));
+    list.error(
+      "LAB_UNKNOWN_CNI_MODE",
+      ["cnis", index, "mode"],
+      `${claim.name} has no mode ${JSON.stringify(claim.mode)}`,
+      didYouMean(claim.mode, known),
+    );
   }
   if (lab.cni.podCidr !== undefined) {
     const at = ["cni", "podCidr"];
@@ -78,7 +88,13 @@ function checkProbeNames(probes: readonly ReadProbe[], list: ProblemList): void 
     const line = list.document.span(at).line;
     const first = firsts.get(probe.name);
     if (first === undefined) firsts.set(probe.name, line);
-    else list.error("LAB_DUPLICATE_PROBE", at, `another probe, on line ${first}, is called ${JSON.stringify(probe.name)}`, "tasks name probes: give each its own name");
+    else
+      list.error(
+        "LAB_DUPLICATE_PROBE",
+        at,
+        `another probe, on line ${first}, is called ${JSON.stringify(probe.name)}`,
+        "tasks name probes: give each its own name",
+      );
   }
 }
 
@@ -87,7 +103,12 @@ function checkTasks(lab: Lab, list: ProblemList): void {
   for (const [index, task] of lab.tasks.entries()) {
     for (const [position, name] of task.probes.entries()) {
       if (names.includes(name)) continue;
-      list.error("LAB_UNKNOWN_PROBE_NAME", ["tasks", index, "probes", position], `no probe is called ${JSON.stringify(name.slice(0, 120))}`, didYouMean(name, names));
+      list.error(
+        "LAB_UNKNOWN_PROBE_NAME",
+        ["tasks", index, "probes", position],
+        `no probe is called ${JSON.stringify(name.slice(0, 120))}`,
+        didYouMean(name, names),
+      );
     }
   }
 }

@@ -19,12 +19,20 @@ export function readCluster(raw: unknown, list: ProblemList): PlannedCluster | u
   const cidr = parseIpv4Network(serviceCidr, ["cluster", "serviceCidr"], list);
   const domainProblem = dnsSubdomainProblem(dnsDomain);
   if (domainProblem !== undefined) {
-    list.error("LAB_BAD_NAME", ["cluster", "dnsDomain"], `DNS domain ${JSON.stringify(dnsDomain.slice(0, 60))} ${domainProblem}`);
+    list.error(
+      "LAB_BAD_NAME",
+      ["cluster", "dnsDomain"],
+      `DNS domain ${JSON.stringify(dnsDomain.slice(0, 60))} ${domainProblem}`,
+    );
   }
   // kube-apiserver's bounds are /12 and, for DNS to have its address, /28.
   const isSizeRight = cidr === undefined || (cidr.prefixLength >= 12 && cidr.prefixLength <= 28);
   if (!isSizeRight) {
-    list.error("LAB_BAD_CIDR", ["cluster", "serviceCidr"], `the service network must be between /12 and /28, not /${cidr.prefixLength}`);
+    list.error(
+      "LAB_BAD_CIDR",
+      ["cluster", "serviceCidr"],
+      `the service network must be between /12 and /28, not /${cidr.prefixLength}`,
+    );
   }
   if (cidr === undefined || domainProblem !== undefined || !isSizeRight) return undefined;
   const dns = nthAddress(cidr, DNS_OFFSET);
@@ -54,7 +62,11 @@ export function findOverlaps(networks: readonly NamedNetwork[]): [NamedNetwork, 
 /** The networks of a lab that must not overlap. */
 export function networksOf(topology: PlannedTopology, cluster: PlannedCluster, podCidr: string): NamedNetwork[] {
   return [
-    ...topology.networks.map(({ name, subnet }) => ({ role: "node" as const, what: `node network ${name}`, cidr: subnet })),
+    ...topology.networks.map(({ name, subnet }) => ({
+      role: "node" as const,
+      what: `node network ${name}`,
+      cidr: subnet,
+    })),
     ...cluster.serviceCidrs.map((cidr) => ({ role: "service" as const, what: "the service network", cidr })),
     { role: "pod", what: "the pod network", cidr: podCidr },
   ];

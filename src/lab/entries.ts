@@ -2,7 +2,7 @@ import { LabError } from "../core/errors.ts";
 import { didYouMean, nearestName } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import { isMapping } from "../core/yaml-source.ts";
-import { describe } from "./issues.ts";
+import { describe } from "./issue-words.ts";
 import type { ProblemList } from "./problems.ts";
 
 /** One probe or step as written: its kind and where its options stand. */
@@ -27,7 +27,12 @@ export interface EntrySort {
  * in words that the schema, which sees a map of optional fields, could not find. `reportedKeys` are keys that the
  * schema would call unknown once more.
  */
-export function readKinds(list: unknown, at: YamlPath, sort: EntrySort, problems: ProblemList): { entries: (Entry | undefined)[]; reportedKeys: Set<string> } {
+export function readKinds(
+  list: unknown,
+  at: YamlPath,
+  sort: EntrySort,
+  problems: ProblemList,
+): { entries: (Entry | undefined)[]; reportedKeys: Set<string> } {
   const reportedKeys = new Set<string>();
   // The schema reports what is no list.
   if (!Array.isArray(list)) return { entries: [], reportedKeys };
@@ -38,7 +43,12 @@ export function readKinds(list: unknown, at: YamlPath, sort: EntrySort, problems
     const [kind] = kinds;
     if (kinds.length > 1) {
       for (const extra of kinds.slice(1)) reportedKeys.add(JSON.stringify([...path, extra]));
-      problems.errorAtKey("LAB_TWO_KINDS", [...path, kinds[1] as string], `a ${sort.noun} has one kind, this has ${kinds.join(" and ")}`, `make two ${sort.noun}s of it`);
+      problems.errorAtKey(
+        "LAB_TWO_KINDS",
+        [...path, kinds[1] as string],
+        `a ${sort.noun} has one kind, this has ${kinds.join(" and ")}`,
+        `make two ${sort.noun}s of it`,
+      );
       return undefined;
     }
     if (kind !== undefined) {
@@ -55,7 +65,12 @@ export function readKinds(list: unknown, at: YamlPath, sort: EntrySort, problems
       problems.problems.push(missingKind(path, sort, problems));
     } else {
       reportedKeys.add(JSON.stringify([...path, stray]));
-      problems.errorAtKey(sort.unknownCode, [...path, stray], `unknown ${sort.noun} kind ${describe(stray)}`, didYouMean(stray, sort.kinds));
+      problems.errorAtKey(
+        sort.unknownCode,
+        [...path, stray],
+        `unknown ${sort.noun} kind ${describe(stray)}`,
+        didYouMean(stray, sort.kinds),
+      );
     }
     return undefined;
   });
@@ -64,5 +79,8 @@ export function readKinds(list: unknown, at: YamlPath, sort: EntrySort, problems
 
 function missingKind(path: YamlPath, sort: EntrySort, problems: ProblemList): LabError {
   const span = problems.document.parentSpan([...path, "kind"]);
-  return new LabError("LAB_MISSING_FIELD", `this ${sort.noun} has no kind`, { span, hint: `add one of: ${sort.kinds.join(", ")}` });
+  return new LabError("LAB_MISSING_FIELD", `this ${sort.noun} has no kind`, {
+    span,
+    hint: `add one of: ${sort.kinds.join(", ")}`,
+  });
 }

@@ -39,7 +39,11 @@ export function durationField(): z.ZodType<number, string | number> {
           : /^"?\d+"?$/.test(text)
             ? { message: `duration ${text} has no unit`, hint: `write ${text.replaceAll('"', "")}s for seconds` }
             : { message: `${text} is no duration`, hint: "write it like 500ms, 30s or 1m30s" };
-      context.addIssue({ code: "custom", message: problem.message, params: { code: "LAB_BAD_DURATION", hint: problem.hint } });
+      context.addIssue({
+        code: "custom",
+        message: problem.message,
+        params: { code: "LAB_BAD_DURATION", hint: problem.hint },
+      });
       return z.NEVER;
     })
     .meta({ type: "string", examples: ["30s", "1m30s", "500ms"] });

@@ -3,6 +3,18 @@ import { LabError } from "../core/errors.ts";
 import { didYouMean, nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 
+import {
+  describe,
+  describePath,
+  figure,
+  formOf,
+  lowerFirst,
+  sizeWords,
+  typeHint,
+  typeWord,
+  valueAt,
+} from "./issue-words.ts";
+
 type Issue = z.core.$ZodIssue;
 
 /** Where a value of the checked input stands in the file; differs from its path where the input was rearranged. */
@@ -55,6 +67,9 @@ function shapeKeys(schema: unknown): string[] {
   return Object.keys(definition?.shape ?? {});
 }
 
+/** A map with more wrong fields than this is something else altogether; finding each one's place takes time. */
+const MAX_UNKNOWN_FIELDS = 50;
+
 class IssueReport {
   readonly problems: LabError[] = [];
   /** Paths that misspelt keys were meant to be. */
@@ -65,7 +80,13 @@ class IssueReport {
   readonly #inFile: PathInFile;
   readonly #knownKeys: WeakMap<object, string[]>;
 
-  constructor(input: unknown, base: YamlPath, document: YamlDocument, inFile: PathInFile, knownKeys: WeakMap<object, string[]>) {
+  constructor(
+    input: unknown,
+    base: YamlPath,
+    document: YamlDocument,
+    inFile: PathInFile,
+    knownKeys: WeakMap<object, string[]>,
+  ) {
     this.#input = input;
     this.#base = base;
     this.#document = document;
@@ -79,7 +100,8 @@ class IssueReport {
     const name = describePath(path);
     switch (issue.code) {
       case "unrecognized_keys":
-        for (const key of issue.keys) this.#unknownField(key, path, this.#knownKeys.get(issue.keys) ?? [], value);
+        for (const key of issue.keys.slice(0, MAX_UNKNOWN_FIELDS))
+          this.#unknownField(key, path, this.#knownKeys.get(issue.keys) ?? [], value);
         return;
       case "invalid_union":
         this.#union(issue, path, value, name);
@@ -94,7 +116,8 @@ class IssueReport {
       }
       default:
         if (value === undefined) this.#missing(path);
-        else if (value === null) this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
+        else if (value === null)
+          this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
         else this.#scalar(issue, path, value, name);
     }
   }
@@ -102,17 +125,35 @@ class IssueReport {
   #scalar(issue: Issue, path: YamlPath, value: unknown, name: string): void {
     switch (issue.code) {
       case "invalid_type":
-        this.#error("LAB_WRONG_TYPE", path, `${name} must be ${typeWord(issue.expected)}, not ${describe(value)}`, typeHint(issue.expected, value));
+        this.#error(
+          "LAB_WRONG_TYPE",
+          path,
+          `${name} must be ${typeWord(issue.expected)}, not ${describe(value)}`,
+          typeHint(issue.expected, value),
+        );
         return;
       case "invalid_value":
         if (this.#unknownName(path, value, issue.values.map(String))) return;
-        this.#error("LAB_BAD_VALUE", path, `${name} cannot be ${describe(value)}`, didYouMean(String(value), issue.values.map(String)));
+        this.#error(
+          "LAB_BAD_VALUE",
+          path,
+          `${name} cannot be ${describe(value)}`,
+          didYouMean(String(value), issue.values.map(String)),
+        );
         return;
       case "too_small":
-        this.#error("LAB_BAD_VALUE", path, `${name} ${sizeWords(issue.origin, "at least", issue.minimum)}${figure(value)}`);
+        this.#error(
+          "LAB_BAD_VALUE",
+          path,
+          `${name} ${sizeWords(issue.origin, "at least", issue.minimum)}${figure(value)}`,
+        );
         return;
       case "too_big":
-        this.#error("LAB_BAD_VALUE", path, `${name} ${sizeWords(issue.origin, "at most", issue.maximum)}${figure(value)}`);
+        this.#error(
+          "LAB_BAD_VALUE",
+          path,
+          `${name} ${sizeWords(issue.origin, "at most", issue.maximum)}${figure(value)}`,
+        );
         return;
       default:
         this.#error("LAB_BAD_VALUE", path, `${name}: ${lowerFirst(issue.message)}`);
@@ -130,7 +171,8 @@ class IssueReport {
       return;
     }
     const isWholeMismatch = (inner: Issue): boolean =>
-      inner.path.length === 0 && (inner.code === "invalid_type" || (inner.code === "invalid_value" && typeof value === "object"));
+      inner.path.length === 0 &&
+      (inner.code === "invalid_type" || (inner.code === "invalid_value" && typeof value === "object"));
     const meant = issue.errors.filter((branch) => !branch.some(isWholeMismatch));
     const branch = meant.toSorted((a, b) => a.length - b.length)[0];
     if (branch !== undefined) {
@@ -145,7 +187,12 @@ class IssueReport {
   #unknownName(path: YamlPath, value: unknown, known: readonly string[]): boolean {
     const [root] = path;
     if (root === "providers") {
-      this.#error("LAB_UNKNOWN_PROVIDER", path, `unknown provider ${describe(value)}`, didYouMean(String(value), known));
+      this.#error(
+        "LAB_UNKNOWN_PROVIDER",
+        path,
+        `unknown provider ${describe(value)}`,
+        didYouMean(String(value), known),
+      );
     } else if ((root === "cni" || root === "cnis") && typeof value === "string") {
       this.#error("LAB_UNKNOWN_CNI", path, `unknown CNI ${describe(value)}`, didYouMean(value, known));
     } else return false;
@@ -165,77 +212,26 @@ class IssueReport {
     const parent = path.slice(0, -1);
     if (this.#misspelt.has(JSON.stringify(path))) return;
     const where = parent.length > 0 ? describePath(parent) : "the lab";
-    this.#error("LAB_MISSING_FIELD", path, `${where} needs ${String(path.at(-1))}`, MISSING_HINTS[describePath(path)], "missing");
+    this.#error(
+      "LAB_MISSING_FIELD",
+      path,
+      `${where} needs ${String(path.at(-1))}`,
+      MISSING_HINTS[describePath(path)],
+      "missing",
+    );
   }
 
-  #error(code: string, path: YamlPath, message: string, hint?: string, place: "value" | "key" | "missing" = "value"): void {
+  #error(
+    code: string,
+    path: YamlPath,
+    message: string,
+    hint?: string,
+    place: "value" | "key" | "missing" = "value",
+  ): void {
     const full = this.#inFile(path);
     const document = this.#document;
-    const span = place === "key" ? document.keySpan(full) : place === "missing" ? document.parentSpan(full) : document.span(full);
+    const span =
+      place === "key" ? document.keySpan(full) : place === "missing" ? document.parentSpan(full) : document.span(full);
     this.problems.push(new LabError(code, message, { hint, span }));
   }
-}
-
-/** A path as people write it: `probes[2].tcp.port`. */
-export function describePath(path: YamlPath): string {
-  return path.map((step, index) => (typeof step === "number" ? `[${step}]` : `${index > 0 ? "." : ""}${/^[\w-]+$/.test(step) ? step : JSON.stringify(step.slice(0, 60))}`)).join("");
-}
-
-/** A value in an error message. */
-export function describe(value: unknown): string {
-  if (value === null || value === undefined) return "empty";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a map";
-  return typeof value === "string" ? JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value) : String(value as number);
-}
-
-/** The value at a path of plain data, undefined where there is none. */
-export function valueAt(input: unknown, path: YamlPath): unknown {
-  let value = input;
-  for (const step of path) {
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return undefined;
-    value = (value as Record<string | number, unknown>)[step];
-  }
-  return value;
-}
-
-const TYPE_WORDS: Readonly<Record<string, string>> = {
-  string: "a text",
-  number: "a number",
-  int: "a whole number",
-  boolean: "true or false",
-  object: "a map",
-  record: "a map",
-  array: "a list",
-};
-
-function typeWord(expected: string): string {
-  return TYPE_WORDS[expected] ?? expected;
-}
-
-function typeHint(expected: string, value: unknown): string | undefined {
-  if (expected === "string" && (typeof value === "number" || typeof value === "boolean")) return `write it in quotes: "${value}"`;
-  if ((expected === "number" || expected === "int") && typeof value === "string" && /^-?\d+(\.\d+)?$/.test(value)) return "write it without quotes";
-  if (expected === "array") return `begin each item with "- "`;
-  return undefined;
-}
-
-function formOf(issue: Issue): string {
-  if (issue.code === "invalid_type") return typeWord(issue.expected);
-  if (issue.code === "invalid_value") return issue.values.length <= 6 ? `one of ${issue.values.join(", ")}` : "a known name";
-  return "another value";
-}
-
-function sizeWords(origin: string, bound: string, size: number | bigint): string {
-  if (origin === "string") return size === 1 && bound === "at least" ? "cannot be empty" : `must have ${bound} ${size} characters`;
-  if (origin === "array" || origin === "set") return `must have ${bound} ${size} ${size === 1 ? "item" : "items"}`;
-  return `must be ${bound} ${size}`;
-}
-
-function figure(value: unknown): string {
-  return typeof value === "number" ? `, not ${value}` : "";
-}
-
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
 }

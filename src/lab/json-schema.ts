@@ -27,7 +27,8 @@ function completeProbes(item: JsonSchema, { probes }: LabRegistries): void {
   for (const [name, kind] of Object.entries(probes)) {
     const options = properties[name] as JsonSchema;
     options["description"] ??= kind.summary;
-    if (kind.source !== "none" && isObjectSchema(options)) (options["properties"] as Record<string, JsonSchema>)["from"] ??= from;
+    if (kind.source !== "none" && isObjectSchema(options))
+      (options["properties"] as Record<string, JsonSchema>)["from"] ??= from;
   }
   properties["expect"] = { description: `${EXPECT_WORDS.join(", ")}, or figures that the kind of probe defines` };
   item["oneOf"] = Object.entries(probes).map(([name, { expect }]) => {
@@ -39,7 +40,8 @@ function completeProbes(item: JsonSchema, { probes }: LabRegistries): void {
 
 function completeSteps(item: JsonSchema, { scenarios }: LabRegistries): void {
   const properties = item["properties"] as Record<string, JsonSchema>;
-  for (const [name, kind] of Object.entries(scenarios)) (properties[name] as JsonSchema)["description"] ??= kind.summary;
+  for (const [name, kind] of Object.entries(scenarios))
+    (properties[name] as JsonSchema)["description"] ??= kind.summary;
   item["oneOf"] = Object.keys(scenarios).map((name) => ({ required: [name] }));
 }
 

@@ -8,7 +8,8 @@ import type { PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
 import { readCluster } from "./cluster.ts";
-import { describe, parseWith } from "./issues.ts";
+import { describe } from "./issue-words.ts";
+import { parseWith } from "./issues.ts";
 import { isMissing, ManifestFiles, readPlainFile } from "./manifest-files.ts";
 import { prepareLab, type ProbeEntry, type ReadProbe } from "./prepare.ts";
 import { ProblemList } from "./problems.ts";
@@ -37,17 +38,26 @@ const MAX_PROBLEMS = 100;
  * Reads and checks a lab file (or the lab.yaml of a folder) and every manifest it names. Throws LabProblems with
  * everything that is wrong, in file order. Reads files below the lab's folder only, and changes nothing.
  */
-export async function loadLab(target: string, registries: LabRegistries, options: LoadOptions = {}): Promise<LoadedLab> {
+export async function loadLab(
+  target: string,
+  registries: LabRegistries,
+  options: LoadOptions = {},
+): Promise<LoadedLab> {
   const file = await findLabFile(target);
   const document = await readDocument(file);
   const list = new ProblemList(document);
-  const { input, inFile, steps, probes, hasAllSteps } = prepareLab(document.value as Record<string, unknown>, registries, list);
+  const { input, inFile, steps, probes, hasAllSteps } = prepareLab(
+    document.value as Record<string, unknown>,
+    registries,
+    list,
+  );
   const parsed = parseWith(labSchema(registries), input, document, { inFile });
   list.problems.push(...parsed.problems);
 
   const cluster = readCluster(input["cluster"], list);
   const directory = await realpath(path.dirname(file));
-  const network = cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs.join(), dnsAddress: cluster.dnsAddress };
+  const network =
+    cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs.join(), dnsAddress: cluster.dnsAddress };
   const files = new ManifestFiles(directory, path.dirname(file), network);
   const scenario = await readSteps(steps, registries, files, list);
   const tasks = await readTasks(input["tasks"], files, list);
@@ -106,17 +116,27 @@ async function readTasks(raw: unknown, files: ManifestFiles, list: ProblemList):
     if (!isMapping(task)) continue;
     const path = ["tasks", index];
     const solution = await readSolution(task["solution"], [...path, "solution"], files, list);
-    const probes = Array.isArray(task["probes"]) ? task["probes"].filter((name): name is string => typeof name === "string") : [];
+    const probes = Array.isArray(task["probes"])
+      ? task["probes"].filter((name): name is string => typeof name === "string")
+      : [];
     tasks.push({ text: String(task["text"]).trim(), probes, solution, span: list.document.span([...path, "text"]) });
   }
   return tasks;
 }
 
 /** A topology named in the lab is looked up whatever else is wrong; an inline one must have passed the schema. */
-function topologyOf(raw: unknown, parsed: LabInput["topology"] | undefined, list: ProblemList, options: LoadOptions): PlannedTopology | undefined {
+function topologyOf(
+  raw: unknown,
+  parsed: LabInput["topology"] | undefined,
+  list: ProblemList,
+  options: LoadOptions,
+): PlannedTopology | undefined {
   const topology = parsed ?? raw ?? DEFAULT_TOPOLOGY;
-  if (typeof topology === "string") return readTopology(topology, ["topology"], list, options.topologiesDirectory ?? TOPOLOGIES_DIRECTORY);
-  return parsed === undefined || typeof parsed === "string" ? undefined : resolveTopology("inline", parsed, ["topology"], list);
+  if (typeof topology === "string")
+    return readTopology(topology, ["topology"], list, options.topologiesDirectory ?? TOPOLOGIES_DIRECTORY);
+  return parsed === undefined || typeof parsed === "string"
+    ? undefined
+    : resolveTopology("inline", parsed, ["topology"], list);
 }
 
 function cniOf({ cni }: LabInput, document: YamlDocument): LabCni {
@@ -125,7 +145,10 @@ function cniOf({ cni }: LabInput, document: YamlDocument): LabCni {
 }
 
 async function findLabFile(target: string): Promise<string> {
-  const missing = (what: string): LabProblems => new LabProblems([new LabError("LAB_FILE_NOT_FOUND", what, { hint: "name a lab file, or a folder with a lab.yaml in it" })]);
+  const missing = (what: string): LabProblems =>
+    new LabProblems([
+      new LabError("LAB_FILE_NOT_FOUND", what, { hint: "name a lab file, or a folder with a lab.yaml in it" }),
+    ]);
   const isFolder = async (file: string): Promise<boolean> => {
     try {
       return (await stat(file)).isDirectory();
@@ -147,14 +170,23 @@ async function readDocument(file: string): Promise<YamlDocument> {
   if (problems.length > 0) throw problemsOf(problems);
   const [document, second] = documents;
   if (document === undefined || (document.value === null && second === undefined)) {
-    throw new LabProblems([new LabError("YAML_EMPTY", `${file} is empty`, { hint: "cnilab init writes a lab to start from" })]);
+    throw new LabProblems([
+      new LabError("YAML_EMPTY", `${file} is empty`, { hint: "cnilab init writes a lab to start from" }),
+    ]);
   }
   if (second !== undefined) {
-    const problem = new LabError("YAML_MULTIPLE_DOCUMENTS", "a lab file holds one document", { span: second.span([]), hint: "put manifests into files of their own" });
+    const problem = new LabError("YAML_MULTIPLE_DOCUMENTS", "a lab file holds one document", {
+      span: second.span([]),
+      hint: "put manifests into files of their own",
+    });
     throw new LabProblems([problem]);
   }
   if (!isMapping(document.value)) {
-    throw new LabProblems([new LabError("YAML_NOT_A_MAP", `a lab must be a map, not ${describe(document.value)}`, { span: document.span([]) })]);
+    throw new LabProblems([
+      new LabError("YAML_NOT_A_MAP", `a lab must be a map, not ${describe(document.value)}`, {
+        span: document.span([]),
+      }),
+    ]);
   }
   return document;
 }

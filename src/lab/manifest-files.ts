@@ -50,7 +50,12 @@ export class ManifestFiles {
     }
     const wanted = path.resolve(this.#directory, name);
     if (path.isAbsolute(name) || !isInside(this.#directory, wanted)) {
-      this.#report("LAB_PATH_OUTSIDE", `${quote(name)} is not inside the lab's folder`, span, "a lab can only read files below its own folder");
+      this.#report(
+        "LAB_PATH_OUTSIDE",
+        `${quote(name)} is not inside the lab's folder`,
+        span,
+        "a lab can only read files below its own folder",
+      );
       return undefined;
     }
     let real: string;
@@ -58,11 +63,21 @@ export class ManifestFiles {
       real = await realpath(wanted);
     } catch (error) {
       if (!isMissing(error)) throw error;
-      this.#report("LAB_FILE_NOT_FOUND", `no file ${quote(name)} in the lab's folder`, span, await this.#filesLike(name));
+      this.#report(
+        "LAB_FILE_NOT_FOUND",
+        `no file ${quote(name)} in the lab's folder`,
+        span,
+        await this.#filesLike(name),
+      );
       return undefined;
     }
     if (!isInside(this.#directory, real)) {
-      this.#report("LAB_PATH_OUTSIDE", `${quote(name)} is a link that leads out of the lab's folder`, span, "a lab can only read files below its own folder");
+      this.#report(
+        "LAB_PATH_OUTSIDE",
+        `${quote(name)} is a link that leads out of the lab's folder`,
+        span,
+        "a lab can only read files below its own folder",
+      );
       return undefined;
     }
     return real;
@@ -100,7 +115,10 @@ export class ManifestFiles {
       if (isMissing(error)) return `there is no folder ${quote(folder)} either`;
       throw error;
     }
-    return didYouMean(name, files.filter((file) => /\.ya?ml$/.test(file) && file !== "lab.yaml").map((file) => path.join(folder, file)));
+    return didYouMean(
+      name,
+      files.filter((file) => /\.ya?ml$/.test(file) && file !== "lab.yaml").map((file) => path.join(folder, file)),
+    );
   }
 
   #report(code: string, message: string, span: Span | undefined, hint?: string): void {
@@ -118,7 +136,12 @@ export async function readPlainFile(file: string, shownName: string): Promise<Ui
   }
   try {
     const stats = await handle.stat();
-    if (!stats.isFile()) return new LabError("LAB_NOT_A_FILE", `${shownName} is not a regular file`, stats.isDirectory() ? { hint: "name the files in it" } : {});
+    if (!stats.isFile())
+      return new LabError(
+        "LAB_NOT_A_FILE",
+        `${shownName} is not a regular file`,
+        stats.isDirectory() ? { hint: "name the files in it" } : {},
+      );
     return stats.size > YAML_LIMITS.maxBytes ? tooLarge(shownName, stats.size) : await handle.readFile();
   } finally {
     await handle.close();

@@ -5,11 +5,18 @@ import type { Lab } from "./types.ts";
 /** Whether a lab's outcome depends on NetworkPolicy: it applies one, teaches one, or grades by the policies. */
 export function usesPolicy(lab: Pick<Lab, "scenario" | "tasks" | "probes">): boolean {
   const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
-  return objects.some(({ object }) => object.kind === "NetworkPolicy") || lab.probes.some(({ expect }) => expect === "policy");
+  return (
+    objects.some(({ object }) => object.kind === "NetworkPolicy") ||
+    lab.probes.some(({ expect }) => expect === "policy")
+  );
 }
 
 /** The warning for a lab with policies on a CNI that enforces none; undefined where all is well. */
-export function policyNotEnforced(lab: Pick<Lab, "scenario" | "tasks" | "probes">, cni: Cni, all: readonly Cni[]): LabWarning | undefined {
+export function policyNotEnforced(
+  lab: Pick<Lab, "scenario" | "tasks" | "probes">,
+  cni: Cni,
+  all: readonly Cni[],
+): LabWarning | undefined {
   if (cni.enforcesPolicy || !usesPolicy(lab)) return undefined;
   const enforcing = all.filter(({ enforcesPolicy }) => enforcesPolicy).map(({ name }) => name);
   return {

@@ -32,9 +32,23 @@ export interface PreparedLab {
 }
 
 /** Finds the kind of every step and probe, reports where there is none, and arranges the rest for the schema. */
-export function prepareLab(raw: Readonly<Record<string, unknown>>, registries: LabRegistries, problems: ProblemList): PreparedLab {
-  const stepSort = { noun: "step", unknownCode: "LAB_UNKNOWN_STEP", kinds: Object.keys(registries.scenarios), fields: [] };
-  const probeSort = { noun: "probe", unknownCode: "LAB_UNKNOWN_PROBE", kinds: Object.keys(registries.probes), fields: PROBE_FIELDS };
+export function prepareLab(
+  raw: Readonly<Record<string, unknown>>,
+  registries: LabRegistries,
+  problems: ProblemList,
+): PreparedLab {
+  const stepSort = {
+    noun: "step",
+    unknownCode: "LAB_UNKNOWN_STEP",
+    kinds: Object.keys(registries.scenarios),
+    fields: [],
+  };
+  const probeSort = {
+    noun: "probe",
+    unknownCode: "LAB_UNKNOWN_PROBE",
+    kinds: Object.keys(registries.probes),
+    fields: PROBE_FIELDS,
+  };
   const steps = readKinds(raw["scenario"], ["scenario"], stepSort, problems);
   const probes = readKinds(raw["probes"], ["probes"], probeSort, problems);
   const fromPaths = new Map<number, YamlPath>();
@@ -47,10 +61,15 @@ export function prepareLab(raw: Readonly<Record<string, unknown>>, registries: L
   const isThere = <T>(item: T | undefined): item is T => item !== undefined;
   const input = { ...raw };
   if (Array.isArray(raw["scenario"])) {
-    input["scenario"] = raw["scenario"].map((item: unknown, index) => withoutReported(item, ["scenario", index], steps.reportedKeys));
+    input["scenario"] = raw["scenario"].map((item: unknown, index) =>
+      withoutReported(item, ["scenario", index], steps.reportedKeys),
+    );
   }
   if (Array.isArray(raw["probes"])) {
-    input["probes"] = raw["probes"].map((item: unknown, index) => lifted[index]?.lifted.fields ?? withoutReported(item, ["probes", index], probes.reportedKeys));
+    input["probes"] = raw["probes"].map(
+      (item: unknown, index) =>
+        lifted[index]?.lifted.fields ?? withoutReported(item, ["probes", index], probes.reportedKeys),
+    );
   }
   return {
     input,

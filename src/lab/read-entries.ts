@@ -4,7 +4,8 @@ import { didYouMean } from "../core/suggest.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import type { Expectation } from "../grade/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
-import { describe, parseWith } from "./issues.ts";
+import { describe } from "./issue-words.ts";
+import { parseWith } from "./issues.ts";
 import type { Entry } from "./entries.ts";
 import { endpointField } from "./fields.ts";
 import type { ProblemList } from "./problems.ts";
@@ -25,7 +26,12 @@ export function liftFrom(entry: Entry, kind: ProbeKind, problems: ProblemList): 
   const { from, ...others } = options;
   const fromPath = [...entry.path, entry.kind, "from"];
   if ("from" in entry.fields) {
-    problems.errorAtKey("LAB_BAD_VALUE", fromPath, "from is given twice, beside and inside the options", "keep one of them");
+    problems.errorAtKey(
+      "LAB_BAD_VALUE",
+      fromPath,
+      "from is given twice, beside and inside the options",
+      "keep one of them",
+    );
     return { ...beside, fields: { ...entry.fields, [entry.kind]: others } };
   }
   return { fields: { ...entry.fields, from, [entry.kind]: others }, fromPath };
@@ -35,7 +41,12 @@ export function liftFrom(entry: Entry, kind: ProbeKind, problems: ProblemList): 
  * The probe of an entry that the schema found right, or undefined where its expectation or source does not fit its kind,
  * which is then in the list. The name is empty where the lab gives none.
  */
-export function readProbe(entry: Entry, lifted: LiftedProbe, kind: ProbeKind, problems: ProblemList): PlannedProbe | undefined {
+export function readProbe(
+  entry: Entry,
+  lifted: LiftedProbe,
+  kind: ProbeKind,
+  problems: ProblemList,
+): PlannedProbe | undefined {
   const { fields, fromPath } = lifted;
   const options = kind.options.safeParse(fields[entry.kind]);
   const from = endpointField().optional().safeParse(fields["from"]);
@@ -43,7 +54,8 @@ export function readProbe(entry: Entry, lifted: LiftedProbe, kind: ProbeKind, pr
   const isSourceRight = checkSource(entry, fields["from"], fromPath, kind, problems);
   if (!options.success || !from.success || expect === undefined || !isSourceRight) return undefined;
   if (from.data !== undefined && ["service", "address", "host"].includes(from.data.kind)) {
-    const hint = "a probe starts at a pod (NAMESPACE/POD), a workload (NAMESPACE/deployment/NAME), node/NAME or external";
+    const hint =
+      "a probe starts at a pod (NAMESPACE/POD), a workload (NAMESPACE/deployment/NAME), node/NAME or external";
     problems.error("LAB_BAD_REF", fromPath, `a probe cannot start at ${describe(fields["from"])}`, hint);
     return undefined;
   }
@@ -67,13 +79,23 @@ function checkSource(entry: Entry, from: unknown, fromPath: YamlPath, kind: Prob
     return false;
   }
   if (need === "none" && from !== undefined) {
-    problems.errorAtKey("LAB_BAD_VALUE", fromPath, `a ${entry.kind} probe takes no from beside its options`, `docs/probes/${entry.kind}.md says where it starts`);
+    problems.errorAtKey(
+      "LAB_BAD_VALUE",
+      fromPath,
+      `a ${entry.kind} probe takes no from beside its options`,
+      `docs/probes/${entry.kind}.md says where it starts`,
+    );
     return false;
   }
   return true;
 }
 
-function readExpectation(raw: unknown, path: YamlPath, kind: ProbeKind, problems: ProblemList): Expectation | undefined {
+function readExpectation(
+  raw: unknown,
+  path: YamlPath,
+  kind: ProbeKind,
+  problems: ProblemList,
+): Expectation | undefined {
   const words: readonly string[] = EXPECT_WORDS;
   if (typeof raw === "string") {
     if (words.includes(raw)) return raw as Expectation;

@@ -28,7 +28,8 @@ function checkNamespaces(objects: readonly ManifestObject[], files: ManifestFile
   for (const { object, nameSpan } of objects) {
     const { name, namespace } = object.metadata;
     if (namespace === undefined || BUILT_IN_NAMESPACES.includes(namespace) || files.namespaces.has(namespace)) continue;
-    const hint = didYouMean(namespace, files.namespaces) ?? `add a Namespace ${namespace} to this manifest or to an earlier step`;
+    const hint =
+      didYouMean(namespace, files.namespaces) ?? `add a Namespace ${namespace} to this manifest or to an earlier step`;
     const message = `${object.kind} ${name} is in namespace ${namespace}, which nothing creates`;
     list.problems.push(new LabError("MANIFEST_NAMESPACE_NOT_FOUND", message, { hint, span: nameSpan }));
   }
@@ -49,7 +50,15 @@ export async function readSteps(
     const place = [...entry.path, entry.kind];
     const objects = await readObjects(kind.manifests(options.data), place, files, list);
     checkNamespaces(objects, files, list);
-    steps.push({ entry, step: { kind: entry.kind, options: options.data, objects: objects.map(planned), span: list.document.keySpan(place) } });
+    steps.push({
+      entry,
+      step: {
+        kind: entry.kind,
+        options: options.data,
+        objects: objects.map(planned),
+        span: list.document.keySpan(place),
+      },
+    });
   }
   return steps;
 }
@@ -61,14 +70,21 @@ export async function readSolution(
   files: ManifestFiles,
   list: ProblemList,
 ): Promise<PlannedObject[]> {
-  const names = (Array.isArray(solution) ? solution : [solution]).filter((name): name is string => typeof name === "string");
+  const names = (Array.isArray(solution) ? solution : [solution]).filter(
+    (name): name is string => typeof name === "string",
+  );
   const objects = await readObjects(names, place, files, list);
   checkNamespaces(objects, files, list);
   return objects.map(planned);
 }
 
 /** The objects of several files, none twice. */
-async function readObjects(names: readonly string[], place: YamlPath, files: ManifestFiles, list: ProblemList): Promise<ManifestObject[]> {
+async function readObjects(
+  names: readonly string[],
+  place: YamlPath,
+  files: ManifestFiles,
+  list: ProblemList,
+): Promise<ManifestObject[]> {
   const objects: ManifestObject[] = [];
   const firsts = new Map<string, Span>();
   for (const name of names) {
@@ -81,7 +97,9 @@ async function readObjects(names: readonly string[], place: YamlPath, files: Man
         objects.push(item);
       } else {
         const message = `${item.object.kind} ${item.object.metadata.name} is already given at ${first.file}:${first.line}`;
-        list.problems.push(new LabError("MANIFEST_DUPLICATE_OBJECT", message, { hint: "keep one of them", span: item.nameSpan }));
+        list.problems.push(
+          new LabError("MANIFEST_DUPLICATE_OBJECT", message, { hint: "keep one of them", span: item.nameSpan }),
+        );
       }
     }
   }

@@ -47,7 +47,11 @@ export function parseEndpointRef(text: string): EndpointRef {
   const word = (parts[1] as string).toLowerCase();
   const kind = Object.hasOwn(KIND_WORDS, word) ? KIND_WORDS[word] : undefined;
   if (kind === undefined) {
-    throw badRef(text, `has unknown kind ${quote(parts[1] as string)}`, didYouMean(word, ["pod", "service", ...WORKLOADS]));
+    throw badRef(
+      text,
+      `has unknown kind ${quote(parts[1] as string)}`,
+      didYouMean(word, ["pod", "service", ...WORKLOADS]),
+    );
   }
   const name = checkName(text, `${kind} name`, parts[2] as string, dnsSubdomainProblem);
   if (kind === "pod" || kind === "service") return { kind, namespace, name };
@@ -124,19 +128,16 @@ function matchGlob(glob: string, text: string): boolean {
 function parseHost(text: string): EndpointRef {
   if (Object.hasOwn(KIND_WORDS, text) || text === "node") throw badRef(text, "names a kind but no object", FORMS);
   const host = text.endsWith(".") ? text.slice(0, -1) : text;
-  const isName = host.length <= 253 && host.split(".").every((part) => /^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$/.test(part));
+  const isName =
+    host.length <= 253 &&
+    host.split(".").every((part) => /^[A-Za-z0-9_]([-A-Za-z0-9_]{0,61}[A-Za-z0-9_])?$/.test(part));
   if (!isName) throw badRef(text, "is neither a reference, an IP address nor a host name", FORMS);
   // Four numbers that are no address are a mistyped address, not a name that could ever resolve.
   if (/^[\d.]+$/.test(host)) throw badRef(text, "is no IP address", FORMS);
   return { kind: "host", host: text };
 }
 
-function checkName(
-  text: string,
-  what: string,
-  name: string,
-  problemOf: (name: string) => string | undefined,
-): string {
+function checkName(text: string, what: string, name: string, problemOf: (name: string) => string | undefined): string {
   const problem = problemOf(name);
   if (problem !== undefined) throw badRef(text, `has a bad ${what}: it ${problem}`, FORMS);
   return name;

@@ -13,14 +13,24 @@ const MTU = z.int().min(576).max(9216);
 
 /** One line of text for people. */
 function line(maxLength: number): z.ZodString {
-  return z.string().trim().min(1).max(maxLength).regex(/^[^\n\r]*$/, { error: "must be a single line" });
+  return z
+    .string()
+    .trim()
+    .min(1)
+    .max(maxLength)
+    .regex(/^[^\n\r]*$/, { error: "must be a single line" });
 }
 
 /** A name that becomes part of file, interface or host names. */
 function nameField(): z.ZodString {
   return z.string().superRefine((text, context) => {
     const problem = text.length > 40 ? "is longer than 40 characters" : dnsLabelProblem(text);
-    if (problem !== undefined) context.addIssue({ code: "custom", message: `name ${JSON.stringify(text.slice(0, 60))} ${problem}`, params: { code: "LAB_BAD_NAME" } });
+    if (problem !== undefined)
+      context.addIssue({
+        code: "custom",
+        message: `name ${JSON.stringify(text.slice(0, 60))} ${problem}`,
+        params: { code: "LAB_BAD_NAME" },
+      });
   });
 }
 
@@ -104,7 +114,10 @@ export function labSchema(registries: LabRegistries) {
       }),
     ]),
     cnis: z.array(z.union([cniName, z.strictObject({ name: cniName, mode: z.string().optional() })])).optional(),
-    providers: z.array(z.enum(registries.providers as [string, ...string[]])).min(1).optional(),
+    providers: z
+      .array(z.enum(registries.providers as [string, ...string[]]))
+      .min(1)
+      .optional(),
     cluster: z
       .strictObject({ serviceCidr: z.string().default("10.96.0.0/12"), dnsDomain: z.string().default("cluster.local") })
       .prefault({}),

@@ -2,7 +2,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { LabError } from "../core/errors.ts";
-import { cidrSize, cidrsOverlap, formatCidr, formatIp, hasHostBits, nthAddress, parseCidr, type Cidr } from "../core/ip.ts";
+import {
+  cidrSize,
+  cidrsOverlap,
+  formatCidr,
+  formatIp,
+  hasHostBits,
+  nthAddress,
+  parseCidr,
+  type Cidr,
+} from "../core/ip.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import { parseYaml } from "../core/yaml-source.ts";
@@ -32,10 +41,20 @@ export function listTopologies(directory: string = TOPOLOGIES_DIRECTORY): string
  * Reads a topology by name. Its own problems are added to the list with spans in its file; an unknown name is
  * LAB_UNKNOWN_TOPOLOGY at `at`. Undefined when there was any problem.
  */
-export function readTopology(name: string, at: YamlPath, list: ProblemList, directory: string): PlannedTopology | undefined {
+export function readTopology(
+  name: string,
+  at: YamlPath,
+  list: ProblemList,
+  directory: string,
+): PlannedTopology | undefined {
   const known = listTopologies(directory);
   if (!known.includes(name)) {
-    list.error("LAB_UNKNOWN_TOPOLOGY", at, `unknown topology ${JSON.stringify(name.slice(0, 60))}`, didYouMean(name, known));
+    list.error(
+      "LAB_UNKNOWN_TOPOLOGY",
+      at,
+      `unknown topology ${JSON.stringify(name.slice(0, 60))}`,
+      didYouMean(name, known),
+    );
     return undefined;
   }
   const file = path.join(directory, `${name}.yaml`);
@@ -56,7 +75,12 @@ export function readTopology(name: string, at: YamlPath, list: ProblemList, dire
  * Assigns addresses: in each network the router has the first address and the nodes the following, in the order they are
  * written. Undefined when there was any problem; all are in the list.
  */
-export function resolveTopology(name: string, input: TopologyInput, at: YamlPath, list: ProblemList): PlannedTopology | undefined {
+export function resolveTopology(
+  name: string,
+  input: TopologyInput,
+  at: YamlPath,
+  list: ProblemList,
+): PlannedTopology | undefined {
   const before = list.problems.length;
   const subnets = checkNetworks(input, at, list);
   checkNodes(input, subnets, at, list);
@@ -87,7 +111,12 @@ export function resolveTopology(name: string, input: TopologyInput, at: YamlPath
   });
   const networks = Object.entries(input.networks).map(([network, { mtu }]) => {
     const subnet = subnets.get(network) as Cidr;
-    return { name: network, subnet: formatCidr(subnet), gateway: formatIp(nthAddress(subnet, 1) as { family: 4; value: bigint }), mtu };
+    return {
+      name: network,
+      subnet: formatCidr(subnet),
+      gateway: formatIp(nthAddress(subnet, 1) as { family: 4; value: bigint }),
+      mtu,
+    };
   });
   return { name, networks, nodes };
 }
@@ -100,11 +129,13 @@ function checkNetworks(input: TopologyInput, at: YamlPath, list: ProblemList): M
     const cidr = parseIpv4Network(subnet, where, list);
     if (cidr === undefined) continue;
     for (const [other, taken] of subnets) {
-      if (cidrsOverlap(taken, cidr)) list.error("LAB_NETWORK_OVERLAP", where, `${subnet} overlaps network ${other} (${formatCidr(taken)})`);
+      if (cidrsOverlap(taken, cidr))
+        list.error("LAB_NETWORK_OVERLAP", where, `${subnet} overlaps network ${other} (${formatCidr(taken)})`);
     }
     subnets.set(name, cidr);
   }
-  if (Object.keys(input.networks).length === 0) list.error("LAB_BAD_VALUE", [...at, "networks"], "a topology needs at least one network");
+  if (Object.keys(input.networks).length === 0)
+    list.error("LAB_BAD_VALUE", [...at, "networks"], "a topology needs at least one network");
   return subnets;
 }
 
@@ -112,7 +143,12 @@ function checkNetworks(input: TopologyInput, at: YamlPath, list: ProblemList): M
 export function parseIpv4Network(text: string, at: YamlPath, list: ProblemList): Cidr | undefined {
   const cidr = parseCidr(text);
   if (cidr === undefined || cidr.family !== 4) {
-    list.error("LAB_BAD_CIDR", at, `${JSON.stringify(text.slice(0, 60))} is no IPv4 network`, "write it like 172.30.0.0/24");
+    list.error(
+      "LAB_BAD_CIDR",
+      at,
+      `${JSON.stringify(text.slice(0, 60))} is no IPv4 network`,
+      "write it like 172.30.0.0/24",
+    );
     return undefined;
   }
   if (hasHostBits(text)) {
@@ -121,7 +157,12 @@ export function parseIpv4Network(text: string, at: YamlPath, list: ProblemList):
   }
   const reserved = RESERVED.find(({ cidr: taken }) => cidrsOverlap(taken, cidr));
   if (reserved !== undefined) {
-    list.error("LAB_BAD_CIDR", at, `${text} is ${reserved.what}`, "use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16");
+    list.error(
+      "LAB_BAD_CIDR",
+      at,
+      `${text} is ${reserved.what}`,
+      "use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
+    );
     return undefined;
   }
   return cidr;
@@ -129,7 +170,7 @@ export function parseIpv4Network(text: string, at: YamlPath, list: ProblemList):
 
 /** RFC 6890: networks that no host can have. */
 const RESERVED = [
-  { text: "0.0.0.0/8", what: "reserved for \"this network\"" },
+  { text: "0.0.0.0/8", what: 'reserved for "this network"' },
   { text: "127.0.0.0/8", what: "loopback" },
   { text: "169.254.0.0/16", what: "link-local" },
   { text: "224.0.0.0/3", what: "multicast or reserved" },
@@ -143,7 +184,12 @@ function checkNodes(input: TopologyInput, subnets: ReadonlyMap<string, Cidr>, at
     for (const [index, network] of node.networks.entries()) {
       const place = [...where, "networks", index];
       if (!Object.hasOwn(input.networks, network)) {
-        list.error("LAB_UNKNOWN_NETWORK", place, `unknown network ${JSON.stringify(network)}`, didYouMean(network, Object.keys(input.networks)));
+        list.error(
+          "LAB_UNKNOWN_NETWORK",
+          place,
+          `unknown network ${JSON.stringify(network)}`,
+          didYouMean(network, Object.keys(input.networks)),
+        );
       } else if (node.networks.indexOf(network) !== index) {
         list.error("LAB_BAD_VALUE", place, `${name} is in network ${network} twice`);
       }
@@ -152,21 +198,32 @@ function checkNodes(input: TopologyInput, subnets: ReadonlyMap<string, Cidr>, at
       const subnet = subnets.get(network);
       // The network's own address, the router and the broadcast address are taken.
       if (subnet !== undefined && BigInt(count) + 3n > cidrSize(subnet)) {
-        list.error("LAB_NETWORK_FULL", place, `network ${network} (${formatCidr(subnet)}) has no address left for ${name}`);
+        list.error(
+          "LAB_NETWORK_FULL",
+          place,
+          `network ${network} (${formatCidr(subnet)}) has no address left for ${name}`,
+        );
       }
     }
     for (const [key, value] of Object.entries(node.labels)) {
       const place = [...where, "labels", key];
       const keyProblem = labelKeyProblem(key);
-      if (keyProblem !== undefined) list.errorAtKey("LAB_BAD_VALUE", place, `label key ${JSON.stringify(key)} ${keyProblem}`);
+      if (keyProblem !== undefined)
+        list.errorAtKey("LAB_BAD_VALUE", place, `label key ${JSON.stringify(key)} ${keyProblem}`);
       const valueProblem = labelValueProblem(value);
-      if (valueProblem !== undefined) list.error("LAB_BAD_VALUE", place, `value of label ${JSON.stringify(key)} ${valueProblem}`);
+      if (valueProblem !== undefined)
+        list.error("LAB_BAD_VALUE", place, `value of label ${JSON.stringify(key)} ${valueProblem}`);
     }
   }
   const controlPlanes = Object.values(input.nodes).filter(({ role }) => role === "control-plane").length;
   if (controlPlanes !== 1) {
     const hint = "give one node role: control-plane";
-    list.errorAtKey("LAB_BAD_VALUE", [...at, "nodes"], `a topology needs one control-plane node, this has ${controlPlanes}`, hint);
+    list.errorAtKey(
+      "LAB_BAD_VALUE",
+      [...at, "nodes"],
+      `a topology needs one control-plane node, this has ${controlPlanes}`,
+      hint,
+    );
   }
 }
 
@@ -175,17 +232,29 @@ function checkLinks(input: TopologyInput, at: YamlPath, list: ProblemList): void
     const where = [...at, "links", index];
     const node = Object.hasOwn(input.nodes, link.node) ? input.nodes[link.node] : undefined;
     if (node === undefined) {
-      list.error("LAB_UNKNOWN_NODE", [...where, "node"], `unknown node ${JSON.stringify(link.node)}`, didYouMean(link.node, Object.keys(input.nodes)));
+      list.error(
+        "LAB_UNKNOWN_NODE",
+        [...where, "node"],
+        `unknown node ${JSON.stringify(link.node)}`,
+        didYouMean(link.node, Object.keys(input.nodes)),
+      );
     } else if (!node.networks.includes(link.network)) {
       const hint = `${link.node} is in: ${[...new Set(node.networks)].join(", ")}`;
-      list.error("LAB_UNKNOWN_NETWORK", [...where, "network"], `${link.node} has no link to network ${JSON.stringify(link.network)}`, hint);
+      list.error(
+        "LAB_UNKNOWN_NETWORK",
+        [...where, "network"],
+        `${link.node} has no link to network ${JSON.stringify(link.network)}`,
+        hint,
+      );
     }
   }
 }
 
 function checkName(what: string, name: string, at: YamlPath, list: ProblemList): void {
-  const problem = name === "external" ? "is reserved" : name.length > 40 ? "is longer than 40 characters" : dnsLabelProblem(name);
-  if (problem !== undefined) list.errorAtKey("LAB_BAD_NAME", at, `${what} name ${JSON.stringify(name.slice(0, 60))} ${problem}`);
+  const problem =
+    name === "external" ? "is reserved" : name.length > 40 ? "is longer than 40 characters" : dnsLabelProblem(name);
+  if (problem !== undefined)
+    list.errorAtKey("LAB_BAD_NAME", at, `${what} name ${JSON.stringify(name.slice(0, 60))} ${problem}`);
 }
 
 /** Reads a topology outside a lab, for `cnilab list` and tests. Throws its first problem. */

@@ -27,7 +27,12 @@ export function buildPlan(lab: Lab, { provider, cniOverride, cnis }: PlanOptions
   const reasons = refusals(lab, { provider, cni, mode });
   for (const [first, second] of findOverlaps(networksOf(lab.topology, lab.cluster, podCidr))) {
     const message = `${second.what} of ${cni.name} (${second.cidr}) overlaps ${first.what} (${first.cidr})`;
-    reasons.push(new LabError("PLAN_NETWORK_OVERLAP", message, { hint: "set cni.podCidr or cluster.serviceCidr", span: lab.cni.span }));
+    reasons.push(
+      new LabError("PLAN_NETWORK_OVERLAP", message, {
+        hint: "set cni.podCidr or cluster.serviceCidr",
+        span: lab.cni.span,
+      }),
+    );
   }
   if (reasons.length > 0) throw new LabProblems(reasons);
   const modeFacts = cni.modes.find(({ name }) => name === mode) as CniMode;

@@ -7,28 +7,42 @@ export type Feature = Capabilities["features"][number];
 /** Why a lab needs each feature; a feature that is not a key is not needed. */
 export function featuresNeeded(lab: Lab): Map<Feature, string> {
   const needs = new Map<Feature, string>();
+  const need = (feature: Feature, why: string): void => {
+    if (!needs.has(feature)) needs.set(feature, why);
+  };
   const { networks, nodes } = lab.topology;
-  if (networks.length > 1) needs.set("several-node-networks", `its nodes are in ${networks.length} networks`);
+  if (networks.length > 1) need("several-node-networks", `its nodes are in ${networks.length} networks`);
   for (const node of nodes) {
     for (const { mtu, network } of node.interfaces) {
-      if (mtu !== 1500) needs.set("link-mtu", `the link of ${node.name} to ${network} has MTU ${mtu}`);
+      if (mtu !== 1500) need("link-mtu", `the link of ${node.name} to ${network} has MTU ${mtu}`);
     }
   }
   for (const { name, from, options } of lab.probes) {
-    if (from?.kind === "external" || mentions(options, "external")) needs.set("external-host", `probe ${JSON.stringify(name)} uses a host outside the cluster`);
-    if (from?.kind === "node" || mentions(options, "node")) needs.set("node-exec", `probe ${JSON.stringify(name)} uses a node`);
+    if (from?.kind === "external" || mentions(options, "external"))
+      need("external-host", `probe ${JSON.stringify(name)} uses a host outside the cluster`);
+    // A node that is only probed needs nothing that runs on it.
+    if (from?.kind === "node" || isSwitchedOn(options, "nodes"))
+      need("node-exec", `probe ${JSON.stringify(name)} starts on a node`);
   }
   for (const { kind, options } of lab.scenario) {
-    if (mentions(options, "external")) needs.set("external-host", `a step ${kind} uses a host outside the cluster`);
-    if (mentions(options, "node")) needs.set("node-exec", `a step ${kind} runs on a node`);
+    if (mentions(options, "external")) need("external-host", `a step ${kind} uses a host outside the cluster`);
+    if (mentions(options, "node")) need("node-exec", `a step ${kind} runs on a node`);
   }
   return needs;
 }
 
-/** Whether options hold a reference of that kind, or the switch (`external: true`, `nodes: true`) that stands for it. */
+/** Whether options hold a reference of that kind, or the switch (`external: true`) that stands for it. */
 function mentions(options: unknown, kind: "external" | "node"): boolean {
   if (typeof options !== "object" || options === null) return false;
-  const fields = options as Record<string, unknown>;
-  if (!Array.isArray(options) && (fields["kind"] === kind || fields[kind] === true || fields[`${kind}s`] === true)) return true;
-  return Object.values(fields).some((value) => mentions(value, kind));
+  if ((options as { kind?: unknown }).kind === kind || isSwitchedOn(options, kind)) return true;
+  return Object.values(options).some((value) => mentions(value, kind));
+}
+
+function isSwitchedOn(options: unknown, name: string): boolean {
+  return (
+    typeof options === "object" &&
+    options !== null &&
+    Object.hasOwn(options, name) &&
+    (options as Record<string, unknown>)[name] === true
+  );
 }

@@ -28,13 +28,17 @@ export function chooseCni(
   const { name } = override ?? lab.cni;
   const cni = Object.hasOwn(cnis, name) ? cnis[name] : undefined;
   if (cni === undefined) {
-    throw new LabError("PLAN_UNKNOWN_CNI", `unknown CNI ${JSON.stringify(name)}`, { hint: didYouMean(name, Object.keys(cnis)) });
+    throw new LabError("PLAN_UNKNOWN_CNI", `unknown CNI ${JSON.stringify(name)}`, {
+      hint: didYouMean(name, Object.keys(cnis)),
+    });
   }
   const isLabsOwn = override === undefined || override.name === lab.cni.name;
   const mode = override?.mode ?? (isLabsOwn ? lab.cni.mode : undefined) ?? cni.defaultMode;
   const modes = cni.modes.map((known) => known.name);
   if (!modes.includes(mode)) {
-    throw new LabError("PLAN_UNKNOWN_CNI_MODE", `${name} has no mode ${JSON.stringify(mode)}`, { hint: didYouMean(mode, modes) });
+    throw new LabError("PLAN_UNKNOWN_CNI_MODE", `${name} has no mode ${JSON.stringify(mode)}`, {
+      hint: didYouMean(mode, modes),
+    });
   }
   return { cni, mode };
 }
@@ -47,25 +51,49 @@ export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabErro
     found.push(new LabError(code, message, { hint, ...(code.startsWith("PLAN_CNI") ? { span: lab.cni.span } : {}) }));
   };
   if (lab.providers !== undefined && !lab.providers.includes(provider.kind)) {
-    refuse("PLAN_PROVIDER_NOT_CLAIMED", `lab ${lab.name} does not claim provider ${provider.kind}`, `it claims: ${lab.providers.join(", ")}`);
+    refuse(
+      "PLAN_PROVIDER_NOT_CLAIMED",
+      `lab ${lab.name} does not claim provider ${provider.kind}`,
+      `it claims: ${lab.providers.join(", ")}`,
+    );
   }
   if (!claimsCni(lab, cni.name, mode)) {
-    const claims = [lab.cni, ...(lab.cnis ?? [])].map((claim) => (claim.mode === undefined ? claim.name : `${claim.name}:${claim.mode}`));
-    refuse("PLAN_CNI_NOT_CLAIMED", `lab ${lab.name} does not claim ${cni.name} in mode ${mode}`, `it claims: ${[...new Set(claims)].join(", ")}`);
+    const claims = [lab.cni, ...(lab.cnis ?? [])].map((claim) =>
+      claim.mode === undefined ? claim.name : `${claim.name}:${claim.mode}`,
+    );
+    refuse(
+      "PLAN_CNI_NOT_CLAIMED",
+      `lab ${lab.name} does not claim ${cni.name} in mode ${mode}`,
+      `it claims: ${[...new Set(claims)].join(", ")}`,
+    );
   } else if (lab.cnis === undefined && cni.name !== lab.cni.name && !cni.enforcesPolicy && usesPolicy(lab)) {
     refuse("PLAN_CNI_NO_POLICY", `lab ${lab.name} needs NetworkPolicy, which ${cni.name} does not enforce`);
   }
   if (!(Object.hasOwn(cnis, cni.name) ? cnis[cni.name] : undefined)?.includes(mode)) {
     const known = Object.entries(cnis).flatMap(([name, modes]) => modes.map((known) => `${name}:${known}`));
-    refuse("PLAN_CNI_MODE_UNSUPPORTED", `provider ${provider.kind} cannot make ${cni.name} in mode ${mode}`, `it can: ${known.join(", ")}`);
+    refuse(
+      "PLAN_CNI_MODE_UNSUPPORTED",
+      `provider ${provider.kind} cannot make ${cni.name} in mode ${mode}`,
+      `it can: ${known.join(", ")}`,
+    );
   }
   const lacks = (what: string, used: readonly string[], able: readonly string[]): void => {
-    for (const kind of new Set(used)) if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
+    for (const kind of new Set(used))
+      if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
   };
-  lacks("probe", lab.probes.map(({ kind }) => kind), probes);
-  lacks("scenario step", lab.scenario.map(({ kind }) => kind), scenarios);
+  lacks(
+    "probe",
+    lab.probes.map(({ kind }) => kind),
+    probes,
+  );
+  lacks(
+    "scenario step",
+    lab.scenario.map(({ kind }) => kind),
+    scenarios,
+  );
   for (const [feature, why] of featuresNeeded(lab)) {
-    if (!features.includes(feature)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${feature}, and ${why}`);
+    if (!features.includes(feature))
+      refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${feature}, and ${why}`);
   }
   return found;
 }
@@ -73,7 +101,9 @@ export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabErro
 /** Whether a lab says that it works with a CNI in a mode: its own CNI, or one of `cnis:` where it has such a list. */
 function claimsCni(lab: Lab, name: string, mode: string): boolean {
   if (lab.cnis === undefined) return true;
-  return [lab.cni, ...lab.cnis].some((claim) => claim.name === name && (claim.mode === undefined || claim.mode === mode));
+  return [lab.cni, ...lab.cnis].some(
+    (claim) => claim.name === name && (claim.mode === undefined || claim.mode === mode),
+  );
 }
 
 /** One place a lab could run, and why not. */

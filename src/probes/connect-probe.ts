@@ -5,11 +5,12 @@ import { formatEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { controlCell, controlSweepCells, selfControls } from "./controls.ts";
-import { answeredAddresses, lookUp, lookupDestination } from "./lookup.ts";
-import { cellKey, observation, observed } from "./observe.ts";
-import { flowTo, probeSource, resolveHost, resolveTarget } from "./resolve.ts";
+import { resolveNamedTarget } from "./named-target.ts";
+import { cellKey, observed } from "./observe.ts";
+import { flowTo, probeSource } from "./resolve.ts";
 import type { ResolvedTarget } from "./resolve.ts";
 import { observeSweepCell } from "./sweep-observation.ts";
+import { sweep } from "./sweep.ts";
 import { connectWithTool } from "./tcp-tool.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
@@ -43,42 +44,28 @@ export async function probeConnection(
   return observed(key, context.signal, async () => {
     const aim = { port, protocol };
     const from = probeSource(ref ?? options.from, context);
-    let target = await resolveTarget(to, aim, from, context);
-    const evidence: Evidence[] = target.notes.map((text) => ({ kind: "note", text }));
-    if (to.kind === "host") {
-      const lookup = await lookUp({ name: to.host, type: "A" }, from, context);
-      const address = lookup.reply === undefined ? undefined : answeredAddresses(lookup.reply)[0];
-      if (address === undefined) {
-        const failed = lookup.observation.outcome === "allowed" ? observation("rejected", `${to.host} has no address`, { evidence: lookup.observation.evidence }) : lookup.observation;
-        return [{ key, observation: failed, destination: lookupDestination(to.host), flow: flowTo(target, aim, from) }];
-      }
-      evidence.push({ kind: "resolution", text: `${to.host} → ${address}` });
-      target = resolveHost(address, aim, from, context);
-    }
-    return probeAddress(key, target, aim, from, evidence, context);
+    const named = await resolveNamedTarget(to, aim, from, context);
+    if ("failed" in named) return [{ key, ...named.failed }];
+    return probeAddress(key, named.target, aim, from, named.evidence, context);
   });
 }
 
 async function probeAddress(
   key: ProbedCell["key"],
-  target: ResolvedTarget,
+  target: ResolvedTarget & { address: string },
   aim: { port: number; protocol: "tcp" | "udp" },
   from: ResolvedSource,
   notes: Evidence[],
   context: ProbeContext,
 ): Promise<ProbedCell[]> {
   const { port, protocol } = aim;
-  const address = target.address ?? target.host;
+  const { address } = target;
   const controls = selfControls(target, port, protocol);
   const flow = flowTo(target, aim, from);
-  const [{ cells }, tool] = await Promise.all([
-    context.cluster.sweep([{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)], {
-      deadlineMs: context.deadlineMs,
-    }),
+  const [byId, tool] = await Promise.all([
+    sweep([{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)], context),
     protocol === "tcp" ? connectWithTool(target, port, from, context) : [],
   ]);
-  context.signal.throwIfAborted();
-  const byId = new Map(cells.map((cell) => [cell.id, cell]));
   const result = byId.get(0);
   const cell: ProbedCell = { key, flow, destination: target.identity };
   if (result !== undefined) {

@@ -1,6 +1,7 @@
 import type { Source, SweepCell } from "../providers/types.ts";
 import type { ResolvedTarget } from "./resolve.ts";
 import { observeSweepCell } from "./sweep-observation.ts";
+import { sweep } from "./sweep.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
 const LOOPBACK = "the destination probes itself: a control, not graded";
@@ -72,8 +73,7 @@ export async function probeControls(
 ): Promise<ProbedCell[]> {
   const controls = selfControls(target, port, protocol);
   if (controls.length === 0) return [];
-  const { cells } = await context.cluster.sweep(controlSweepCells(controls, 0), { deadlineMs: context.deadlineMs });
-  const byId = new Map(cells.map((cell) => [cell.id, cell]));
+  const byId = await sweep(controlSweepCells(controls, 0), context);
   return controls.map((control, index) => {
     const result = byId.get(index);
     return controlCell(control, result === undefined ? undefined : observeSweepCell(result, protocol));

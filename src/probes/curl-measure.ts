@@ -74,9 +74,14 @@ export function compareCurl(given: Record<string, unknown>, expected: CurlExpect
   return expected.backends === undefined ? undefined : compareBackends(measured, expected.backends);
 }
 
-function compareReply(reply: DistinctReply, { status, body, header }: CurlExpect, requests: number): string | undefined {
+function compareReply(
+  reply: DistinctReply,
+  { status, body, header }: CurlExpect,
+  requests: number,
+): string | undefined {
   const often = requests === 1 ? "" : ` in ${reply.times} of ${requests} replies`;
-  const hasStatus = typeof status === "string" ? String(reply.status).startsWith(status.slice(0, 1)) : reply.status === status;
+  const hasStatus =
+    typeof status === "string" ? String(reply.status).startsWith(status.slice(0, 1)) : reply.status === status;
   if (status !== undefined && !hasStatus) return `expected HTTP ${status}, observed HTTP ${reply.status}${often}`;
   if (body !== undefined && !matchesText(body, reply.body)) {
     return `expected a body with ${body}, observed ${JSON.stringify(shorten(reply.body))}${often}`;
@@ -84,7 +89,8 @@ function compareReply(reply: DistinctReply, { status, body, header }: CurlExpect
   for (const [name, wanted] of Object.entries(header ?? {})) {
     const value = reply.headers[name.toLowerCase()];
     if (value === undefined) return `expected header ${name} with ${wanted}, observed none${often}`;
-    if (!matchesText(wanted, value)) return `expected header ${name} with ${wanted}, observed ${JSON.stringify(shorten(value))}${often}`;
+    if (!matchesText(wanted, value))
+      return `expected header ${name} with ${wanted}, observed ${JSON.stringify(shorten(value))}${often}`;
   }
   return undefined;
 }
@@ -94,15 +100,18 @@ function compareBackends(
   { count, even }: NonNullable<CurlExpect["backends"]>,
 ): string | undefined {
   const unnamed = backends[""] ?? 0;
-  if (unnamed > 0) return `${unnamed} of ${requests} replies do not name their pod (no X-Pod-Name header, and the body is no pod's name)`;
+  if (unnamed > 0)
+    return `${unnamed} of ${requests} replies do not name their pod (no X-Pod-Name header, and the body is no pod's name)`;
   const names = Object.keys(backends).toSorted();
   const shown = names.map((name) => `${name} ${backends[name]}`).join(", ");
-  if (count !== undefined && names.length !== count) return `expected ${count} backends, observed ${names.length}: ${shown}`;
+  if (count !== undefined && names.length !== count)
+    return `expected ${count} backends, observed ${names.length}: ${shown}`;
   if (even !== true) return undefined;
   // A ready endpoint that never answered is the unevenness that matters most, so it is counted with 0.
   const all = [...new Set([...(endpoints ?? []), ...names])].toSorted();
   const enough = requestsToJudge(all.length);
-  if (requests < enough) return `${requests} requests cannot tell whether ${all.length} backends are used evenly: it takes ${enough}`;
+  if (requests < enough)
+    return `${requests} requests cannot tell whether ${all.length} backends are used evenly: it takes ${enough}`;
   const { lowest, highest } = evenRange(requests, all.length);
   const off = all.filter((name) => (backends[name] ?? 0) < lowest || (backends[name] ?? 0) > highest);
   if (off.length === 0) return undefined;

@@ -11,7 +11,8 @@ const url = z.string().superRefine((text, issues) => {
   } catch {
     // Reported below together with other schemes.
   }
-  const isHttp = parsed !== undefined && (parsed.protocol === "http:" || parsed.protocol === "https:") && /^https?:\/\//.test(text);
+  const isHttp =
+    parsed !== undefined && (parsed.protocol === "http:" || parsed.protocol === "https:") && /^https?:\/\//.test(text);
   if (isHttp && /^[\x21-\x7e]+$/.test(text)) return;
   issues.addIssue({
     code: "custom",
@@ -27,9 +28,15 @@ const headers = z.record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/), z.st
 const fields = z.strictObject({
   from: endpointField().optional().describe("Who requests; may stand beside the kind's key instead"),
   url: url.optional().describe("http or https URL"),
-  to: endpointField().optional().describe("Instead of url: pod, workload, Service, node/NAME, external, IP address or name"),
+  to: endpointField()
+    .optional()
+    .describe("Instead of url: pod, workload, Service, node/NAME, external, IP address or name"),
   port: portField().optional().describe("With to: default 80, of https 443"),
-  path: z.string().regex(/^\/[^\s]*$/).optional().describe("With to: default /"),
+  path: z
+    .string()
+    .regex(/^\/[^\s]*$/)
+    .optional()
+    .describe("With to: default /"),
   scheme: z.enum(["http", "https"]).optional().describe("With to: default http"),
   method: z.enum(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]).optional(),
   headers: headers.optional().describe("Request headers"),
@@ -50,19 +57,34 @@ export const curlOptions = z
     if (!hasBoth && !hasNone && !isStray) return;
     issues.addIssue({
       code: "custom",
-      message: hasNone ? "curl needs url or to" : hasBoth ? "curl takes url or to, not both" : "port, path and scheme belong to `to`; a url has its own",
-      params: { code: "CURL_NO_TARGET", hint: "url: http://web.shop/healthz, or to: shop/service/web with port: and path:" },
+      message: hasNone
+        ? "curl needs url or to"
+        : hasBoth
+          ? "curl takes url or to, not both"
+          : "port, path and scheme belong to `to`; a url has its own",
+      params: {
+        code: "CURL_NO_TARGET",
+        hint: "url: http://web.shop/healthz, or to: shop/service/web with port: and path:",
+      },
     });
   });
 
 /** What {@link curlOptions} produces. */
 export type CurlOptions = z.output<typeof curlOptions>;
 
-const text = z.string().min(1).max(500).superRefine((written, issues) => {
-  const problem = patternProblem(written);
-  if (problem === undefined) return;
-  issues.addIssue({ code: "custom", message: `${written} is no regular expression: ${problem}`, params: { code: "CURL_BAD_PATTERN" } });
-});
+const text = z
+  .string()
+  .min(1)
+  .max(500)
+  .superRefine((written, issues) => {
+    const problem = patternProblem(written);
+    if (problem === undefined) return;
+    issues.addIssue({
+      code: "custom",
+      message: `${written} is no regular expression: ${problem}`,
+      params: { code: "CURL_BAD_PATTERN" },
+    });
+  });
 
 const status = z.union([z.int().min(100).max(599), z.string().regex(/^[1-5]xx$/, "write a status such as 200 or 2xx")]);
 

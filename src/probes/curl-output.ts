@@ -81,13 +81,19 @@ export function curlFailure(exitCode: number, stderr: string): CurlFailure | und
   if (exitCode === 0) return undefined;
   const said = /^curl: \(\d+\) (.+)$/m.exec(stderr)?.[1]?.trim() ?? `exit code ${exitCode}`;
   // "Established connection" is what curl says from 8.15 on.
-  const isConnected = /^\* (Connected to|Established connection) /m.test(stderr) && !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
+  const isConnected =
+    /^\* (Connected to|Established connection) /m.test(stderr) &&
+    !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
   if (exitCode === 6) return { kind: "name", text: said };
   if (exitCode === 7) return connectFailure(stderr, said);
   if (exitCode === 28) {
     return /Resolving timed out|name lookup timed out|Could not resolve/i.test(said)
       ? { kind: "name", text: said }
-      : { kind: "silent", text: said, wasConnected: isConnected && !/^(Connection timed? ?out|Failed to connect)/i.test(said) };
+      : {
+          kind: "silent",
+          text: said,
+          wasConnected: isConnected && !/^(Connection timed? ?out|Failed to connect)/i.test(said),
+        };
   }
   if (REFUSED_AFTER_CONNECT.has(exitCode)) return { kind: "refused", text: said, wasConnected: true };
   return { kind: "other", text: said };
@@ -97,7 +103,7 @@ export function curlFailure(exitCode: number, stderr: string): CurlFailure | und
 function connectFailure(stderr: string, said: string): CurlFailure {
   const errno =
     /^\* +(?:connect to .* failed|Immediate connect fail for .*?): ([A-Z][^:\r\n]*)$/m.exec(stderr)?.[1]?.trim() ??
-    (/: (Connection refused|No route to host|Network is unreachable|Permission denied)$/.exec(said)?.[1]);
+    /: (Connection refused|No route to host|Network is unreachable|Permission denied)$/.exec(said)?.[1];
   if (errno === "Connection timed out") return { kind: "silent", text: errno, wasConnected: false };
   return { kind: "refused", text: errno ?? said, wasConnected: false };
 }

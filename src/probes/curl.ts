@@ -62,7 +62,11 @@ function aimOf({ url, to, port, scheme }: CurlOptions): { scheme: string; port: 
   }
   const parsed = new URL(url ?? "");
   const fallback = parsed.protocol === "https:" ? 443 : 80;
-  return { scheme: parsed.protocol.slice(0, -1), port: parsed.port === "" ? fallback : Number(parsed.port), label: parsed.hostname };
+  return {
+    scheme: parsed.protocol.slice(0, -1),
+    port: parsed.port === "" ? fallback : Number(parsed.port),
+    label: parsed.hostname,
+  };
 }
 
 function bracketed(host: string): string {
@@ -90,7 +94,8 @@ async function request(
   const failure = curlFailure(run.result.exitCode ?? -1, run.result.stderr);
   const replies = parseCurl(run.result.stdout);
   if (failure === undefined) {
-    if (replies?.length !== options.requests || replies.some(({ status }) => status === 0)) throw unreadable("curl", run.result);
+    if (replies?.length !== options.requests || replies.some(({ status }) => status === 0))
+      throw unreadable("curl", run.result);
     return { observation: observeReplies(replies, target, evidence) };
   }
   const answered = (replies ?? []).filter(({ status }) => status !== 0);
@@ -103,15 +108,25 @@ function curlCommand(url: string, options: CurlOptions, connectMs: number, timeo
   return [
     "curl",
     // -q first: no ~/.curlrc. -g: brackets and braces in a URL are not patterns.
-    "-q", "-g", "-sSvi", "--proto", "=http,https", "--noproxy", "*",
-    "--connect-timeout", (connectMs / 1000).toFixed(1), "-m", (timeoutMs / 1000).toFixed(1),
+    "-q",
+    "-g",
+    "-sSvi",
+    "--proto",
+    "=http,https",
+    "--noproxy",
+    "*",
+    "--connect-timeout",
+    (connectMs / 1000).toFixed(1),
+    "-m",
+    (timeoutMs / 1000).toFixed(1),
     // Each request on a new connection, or a Service's choice of endpoint would be made once.
     ...(requests > 1 ? ["--fail-early", "-H", "Connection: close"] : []),
     ...(method === "HEAD" ? ["-I"] : method === undefined ? [] : ["-X", method]),
     ...Object.entries(headers).flatMap(([name, value]) => ["-H", value === "" ? `${name};` : `${name}: ${value}`]),
     ...(data === undefined ? [] : ["--data-raw", data]),
     ...(insecure === true ? ["-k"] : []),
-    "-w", CURL_WRITE_OUT,
+    "-w",
+    CURL_WRITE_OUT,
     ...Array.from({ length: requests }, () => url),
   ];
 }
@@ -147,7 +162,11 @@ async function observeFailure(
       return observeNameFault(new URL(url).hostname, failure.text, evidence, from, context);
     case "refused": {
       const reason = proof !== undefined && !failure.wasConnected ? proofText(proof, "rejected") : failure.text;
-      return afterConnect(failure, url, observation("rejected", reason, { latencyMs, proof: failure.wasConnected ? undefined : proof, evidence }));
+      return afterConnect(
+        failure,
+        url,
+        observation("rejected", reason, { latencyMs, proof: failure.wasConnected ? undefined : proof, evidence }),
+      );
     }
     case "silent": {
       if (proof !== undefined && !failure.wasConnected) return dropped(run, evidence);

@@ -19,7 +19,9 @@ export function expectedAddresses(
   if (isIp(written)) return [written];
   const short = /^(?:service|svc)\/([^/]+)$/.exec(written)?.[1];
   const ref: EndpointRef =
-    short === undefined ? parseEndpointRef(written) : { kind: "service", namespace: namespace ?? "default", name: short };
+    short === undefined
+      ? parseEndpointRef(written)
+      : { kind: "service", namespace: namespace ?? "default", name: short };
   const found = addressesOf(ref, objects);
   if (found !== undefined) return found.filter((address) => parseIp(address)?.family === family);
   throw new LabError("DNS_EXPECT_UNKNOWN", `${written} does not exist in the cluster`, {

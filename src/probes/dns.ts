@@ -23,7 +23,10 @@ const dnsOptions = z.strictObject({
   from: endpointField().optional().describe("Who asks; may stand beside the kind's key instead"),
   name: z
     .string()
-    .refine((name) => isIp(name) || (NAME.test(name) && !name.includes("..")), "write a DNS name, or with type PTR an IP address")
+    .refine(
+      (name) => isIp(name) || (NAME.test(name) && !name.includes("..")),
+      "write a DNS name, or with type PTR an IP address",
+    )
     .describe("Looked up through the source's own search path; a dot at its end makes it absolute"),
   type: z.enum(TYPES).optional().describe("Default A; PTR where the name is an IP address"),
   server: addressField().optional().describe("Address of the server; default the source's own resolv.conf"),
@@ -35,8 +38,14 @@ type DnsOptions = z.output<typeof dnsOptions>;
 const texts = z.union([z.string().transform((one) => [one]), z.array(z.string()).min(1)]);
 
 const dnsExpect = z.strictObject({
-  address: texts.optional().describe("service/NAME, NAMESPACE/service/NAME, a pod, a workload, or IP addresses: exactly these"),
-  rcode: z.string().regex(/^[A-Z]+$/, "write it like NOERROR or NXDOMAIN").optional().describe("Reply code"),
+  address: texts
+    .optional()
+    .describe("service/NAME, NAMESPACE/service/NAME, a pod, a workload, or IP addresses: exactly these"),
+  rcode: z
+    .string()
+    .regex(/^[A-Z]+$/, "write it like NOERROR or NXDOMAIN")
+    .optional()
+    .describe("Reply code"),
   target: texts.optional().describe("Names that PTR, CNAME or SRV records point to: exactly these"),
   port: z.int().min(0).max(65_535).optional().describe("Port of every SRV record"),
   records: z.int().min(0).optional().describe("How many records of the type asked for"),
@@ -76,7 +85,10 @@ export const dns = defineProbe<DnsOptions>({
       const lookup = await lookUp({ name, type, ...(server && { server }), ...(tcp && { tcp }) }, from, context);
       const cell: ProbedCell = { key, observation: lookup.observation };
       if (lookup.reply !== undefined) {
-        const measured: DnsMeasured = { ...measure(lookup, type), ...(from.namespace && { namespace: from.namespace }) };
+        const measured: DnsMeasured = {
+          ...measure(lookup, type),
+          ...(from.namespace && { namespace: from.namespace }),
+        };
         cell.observation = { ...lookup.observation, measured: { ...measured } };
       }
       if (lookup.server === undefined) return [cell];
@@ -84,7 +96,8 @@ export const dns = defineProbe<DnsOptions>({
       cell.destination = lookup.server.identity;
       cell.flow = flowTo(lookup.server, aim, from);
       const notes: Evidence[] = lookup.server.notes.map((text) => ({ kind: "note", text }));
-      if (cell.observation !== undefined) cell.observation = { ...cell.observation, evidence: [...notes, ...cell.observation.evidence] };
+      if (cell.observation !== undefined)
+        cell.observation = { ...cell.observation, evidence: [...notes, ...cell.observation.evidence] };
       const hasReply = lookup.reply !== undefined;
       return [cell, ...(hasReply ? [] : await probeControls(lookup.server, DNS_PORT, protocol, context))];
     });
@@ -94,10 +107,13 @@ export const dns = defineProbe<DnsOptions>({
     const { address, rcode, target, port, records, time } = expected as DnsExpect;
     if (rcode !== undefined && seen.rcode !== rcode) return `expected ${rcode}, observed ${seen.rcode ?? "no reply"}`;
     // Other figures are of records, which only NOERROR has.
-    if (rcode === undefined && seen.rcode !== "NOERROR") return `expected a record, observed ${seen.rcode ?? "no reply"}`;
+    if (rcode === undefined && seen.rcode !== "NOERROR")
+      return `expected a record, observed ${seen.rcode ?? "no reply"}`;
     if (address !== undefined) {
       try {
-        const wanted = address.flatMap((each) => expectedAddresses(each, seen.namespace, context.objects, seen.type === "AAAA" ? 6 : 4));
+        const wanted = address.flatMap((each) =>
+          expectedAddresses(each, seen.namespace, context.objects, seen.type === "AAAA" ? 6 : 4),
+        );
         const difference = sameSet("addresses", wanted, seen.addresses ?? [], ` (${address.join(", ")})`);
         if (difference !== undefined) return difference;
       } catch (error) {

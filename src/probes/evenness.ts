@@ -12,9 +12,19 @@ export function evenRange(requests: number, backends: number): { lowest: number;
   const tail = FALSE_ALARM / (2 * backends);
   const share = 1 / backends;
   let lowest = 0;
-  for (let below = binomial(requests, 0, share); below <= tail && lowest < requests; below += binomial(requests, lowest, share)) lowest++;
+  for (
+    let below = binomial(requests, 0, share);
+    below <= tail && lowest < requests;
+    below += binomial(requests, lowest, share)
+  )
+    lowest++;
   let highest = requests;
-  for (let above = binomial(requests, requests, share); above <= tail && highest > 0; above += binomial(requests, highest, share)) highest--;
+  for (
+    let above = binomial(requests, requests, share);
+    above <= tail && highest > 0;
+    above += binomial(requests, highest, share)
+  )
+    highest--;
   return { lowest, highest };
 }
 

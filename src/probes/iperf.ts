@@ -79,10 +79,21 @@ export const iperf = defineProbe<IperfOptions>({
     const { bandwidthBps, retransmits } = measured as { bandwidthBps?: number; retransmits?: number };
     const bounds = expected as z.output<typeof iperfExpect>;
     if (bounds.bandwidth !== undefined && (bandwidthBps === undefined || !meetsBound(bandwidthBps, bounds.bandwidth))) {
-      return boundDifference("bandwidth", bounds.bandwidth, bandwidthBps === undefined ? undefined : formatRate(bandwidthBps));
+      return boundDifference(
+        "bandwidth",
+        bounds.bandwidth,
+        bandwidthBps === undefined ? undefined : formatRate(bandwidthBps),
+      );
     }
-    if (bounds.retransmits !== undefined && (retransmits === undefined || !meetsBound(retransmits, bounds.retransmits))) {
-      return boundDifference("retransmits", bounds.retransmits, retransmits === undefined ? undefined : String(retransmits));
+    if (
+      bounds.retransmits !== undefined &&
+      (retransmits === undefined || !meetsBound(retransmits, bounds.retransmits))
+    ) {
+      return boundDifference(
+        "retransmits",
+        bounds.retransmits,
+        retransmits === undefined ? undefined : String(retransmits),
+      );
     }
     return undefined;
   },
@@ -96,7 +107,14 @@ async function transfer(
 ): Promise<Observation> {
   const { port, time, megabytes = DEFAULT_MEGABYTES, reverse, streams } = options;
   const client = [
-    "iperf3", "-c", target.host, "-p", String(port), "-J", "--connect-timeout", String(Math.round(context.deadlineMs)),
+    "iperf3",
+    "-c",
+    target.host,
+    "-p",
+    String(port),
+    "-J",
+    "--connect-timeout",
+    String(Math.round(context.deadlineMs)),
     ...(time === undefined ? ["-n", `${megabytes}M`] : ["-t", wholeSeconds(time)]),
     ...(reverse === true ? ["-R"] : []),
     ...(streams === undefined ? [] : ["-P", String(streams)]),
@@ -119,8 +137,18 @@ async function transfer(
   if (output.kind === "failure") return observeFailure(output.text, run, evidence);
   const { bandwidthBps, retransmits, bytes, seconds, isCut } = output;
   const again = retransmits === undefined ? "" : `, ${retransmits} retransmits`;
-  const measured = { bandwidthBps, bytes, seconds, ...(retransmits === undefined ? {} : { retransmits }), side: isCut ? "sender" : "receiver" };
-  return observation("allowed", `${formatRate(bandwidthBps)}${again}`, { latencyMs: seconds * 1000, measured, evidence });
+  const measured = {
+    bandwidthBps,
+    bytes,
+    seconds,
+    ...(retransmits === undefined ? {} : { retransmits }),
+    side: isCut ? "sender" : "receiver",
+  };
+  return observation("allowed", `${formatRate(bandwidthBps)}${again}`, {
+    latencyMs: seconds * 1000,
+    measured,
+    evidence,
+  });
 }
 
 function observeFailure(
@@ -130,12 +158,22 @@ function observeFailure(
 ): Observation {
   const latencyMs = result.durationMs;
   if (/timed out/i.test(text)) {
-    return observation("dropped", proof === undefined ? text : proofText(proof, "dropped"), { latencyMs, proof, evidence });
+    return observation("dropped", proof === undefined ? text : proofText(proof, "dropped"), {
+      latencyMs,
+      proof,
+      evidence,
+    });
   }
   if (/Connection refused|No route to host|Network is unreachable|Permission denied/.test(text)) {
-    return observation("rejected", proof === undefined ? text : proofText(proof, "rejected"), { latencyMs, proof, evidence });
+    return observation("rejected", proof === undefined ? text : proofText(proof, "rejected"), {
+      latencyMs,
+      proof,
+      evidence,
+    });
   }
-  throw new LabError("IPERF_FAILED", `iperf3 failed: ${text}`, { hint: "its server was up; the transfer itself failed" });
+  throw new LabError("IPERF_FAILED", `iperf3 failed: ${text}`, {
+    hint: "its server was up; the transfer itself failed",
+  });
 }
 
 /** `1.24 Gbit/s`; decimal prefixes, as links are sold. */

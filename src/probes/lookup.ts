@@ -67,14 +67,24 @@ function readLookup(run: ToolRun, { name, type }: LookupQuestion): Omit<Lookup, 
   const evidence: Evidence[] = [run.evidence];
   const latencyMs = result.durationMs;
   if (endedByDrop(run) && proof !== undefined) {
-    return { observation: observation("dropped", `DNS query for ${name}: ${proofText(proof, "dropped")}`, { latencyMs, proof, evidence }) };
+    return {
+      observation: observation("dropped", `DNS query for ${name}: ${proofText(proof, "dropped")}`, {
+        latencyMs,
+        proof,
+        evidence,
+      }),
+    };
   }
   const output = parseDig(result.stdout);
   if (output === undefined) throw unreadable("dig", result);
   if (output.kind === "no-reply") {
     const isShown = proof !== undefined;
     const outcome = output.isRefused ? "rejected" : "dropped";
-    const how = isShown ? proofText(proof, outcome) : outcome === "rejected" ? output.detail : `no reply in ${TRIES} tries`;
+    const how = isShown
+      ? proofText(proof, outcome)
+      : outcome === "rejected"
+        ? output.detail
+        : `no reply in ${TRIES} tries`;
     return { observation: observation(outcome, `DNS query for ${name}: ${how}`, { latencyMs, proof, evidence }) };
   }
   const timeMs = output.timeMs ?? latencyMs;
@@ -83,7 +93,10 @@ function readLookup(run: ToolRun, { name, type }: LookupQuestion): Omit<Lookup, 
     const reason = found === "" ? `${name} exists and has no ${type} record` : `${name} → ${found}`;
     return { observation: observation("allowed", reason, { latencyMs: timeMs, evidence }), reply: output };
   }
-  return { observation: observation("rejected", `DNS answered ${output.rcode} for ${name}`, { latencyMs: timeMs, evidence }), reply: output };
+  return {
+    observation: observation("rejected", `DNS answered ${output.rcode} for ${name}`, { latencyMs: timeMs, evidence }),
+    reply: output,
+  };
 }
 
 /** Addresses among the answers, in their order. */

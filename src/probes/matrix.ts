@@ -44,6 +44,8 @@ export const matrix = defineProbe<MatrixOptions>({
   summary: "tries every pair of pods on every port at once",
   options: matrixOptions,
   source: "none",
+  // Its drops, on the way to every pod, would be taken for those of the tools that run beside it.
+  exclusive: true,
   tools: [],
   references: () => [],
   run: async (options, _from, context) => {
@@ -67,7 +69,8 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
     for (const aim of options.ports) {
       const planned = from.map((source) => planCell(source, pod, aim));
       cells.push(...planned);
-      if (planned.some(({ flow }) => flow !== undefined)) controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
+      if (planned.some(({ flow }) => flow !== undefined))
+        controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
     }
   }
   return { cells, controls };
@@ -104,7 +107,10 @@ function planCell({ name, source }: MatrixSource, pod: Pod, aim: MatrixOptions["
 function otherSources({ external, nodes }: MatrixOptions, { plan }: ProbeContext): MatrixSource[] {
   const others: ResolvedSource[] = [
     ...(nodes === true
-      ? plan.topology.nodes.map(({ name }): ResolvedSource => ({ source: { kind: "node", name }, name: `node/${name}` }))
+      ? plan.topology.nodes.map(({ name }): ResolvedSource => ({
+          source: { kind: "node", name },
+          name: `node/${name}`,
+        }))
       : []),
     ...(external === true ? [{ source: { kind: "external" as const }, name: "external" }] : []),
   ];
@@ -118,7 +124,12 @@ function selectPods(wanted: readonly PodPattern[], pods: readonly Pod[], side: s
     ),
   );
   for (const pattern of wanted) {
-    if (pods.some((pod) => matchPodPattern(pattern, { namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name }))) continue;
+    if (
+      pods.some((pod) =>
+        matchPodPattern(pattern, { namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name }),
+      )
+    )
+      continue;
     throw new LabError("MATRIX_MATCHES_NOTHING", `no pod matches ${pattern.namespace}/${pattern.name} (${side})`, {
       hint: "a pattern that matches nothing would make a matrix that proves nothing; cnilab status shows the pods",
     });

@@ -8,7 +8,12 @@ import type { ProbedCell } from "./types.ts";
 export function observation(
   outcome: Observation["outcome"],
   reason: string,
-  rest: { latencyMs?: number | undefined; proof?: DropProof | undefined; measured?: Record<string, unknown>; evidence?: Evidence[] } = {},
+  rest: {
+    latencyMs?: number | undefined;
+    proof?: DropProof | undefined;
+    measured?: Record<string, unknown>;
+    evidence?: Evidence[];
+  } = {},
 ): Observation {
   const { latencyMs, proof, measured, evidence = [] } = rest;
   return {
@@ -39,7 +44,8 @@ export function proofText(proof: DropProof, verb: "dropped" | "rejected"): strin
 }
 
 function proofEvidence(proof: DropProof, outcome: Observation["outcome"]): Evidence {
-  const end = (address: string, port: number | undefined): string => (port === undefined ? address : `${address}:${port}`);
+  const end = (address: string, port: number | undefined): string =>
+    port === undefined ? address : `${address}:${port}`;
   const flow = `${end(proof.source, proof.sourcePort)} → ${end(proof.destination, proof.destinationPort)}/${proof.protocol}`;
   return outcome === "rejected"
     ? { kind: "kernel-reject", text: `${flow}: rejected by ${proof.direction} isolation on ${proof.node}` }

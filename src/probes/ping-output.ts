@@ -37,13 +37,7 @@ export function parsePing(text: string): PingOutput | undefined {
   };
 }
 
-/** Why ping could not start, in ping's words, where it ends without a summary. */
-export function pingFailure(text: string): { kind: "name" | "unreachable" | "other"; text: string } | undefined {
-  const line = /^ping: (.+)$/m.exec(text)?.[1];
-  if (line === undefined) return undefined;
-  if (/Name or service not known|Temporary failure in name resolution|No address associated|bad address/.test(line)) {
-    return { kind: "name", text: line };
-  }
-  if (/Network is unreachable|No route to host|Network unreachable/.test(line)) return { kind: "unreachable", text: line };
-  return { kind: "other", text: line };
+/** ping's words where the source has no route, so that nothing was sent and there is no summary. */
+export function unreachableText(text: string): string | undefined {
+  return /^ping: (.*(?:Network is unreachable|No route to host|Network unreachable).*)$/m.exec(text)?.[1];
 }

@@ -5,16 +5,16 @@ import { boundField, endpointField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { boundDifference } from "./figures.ts";
-import { observeNameFault } from "./name-fault.ts";
+import { resolveNamedTarget } from "./named-target.ts";
 import { cellKey, observation, observed, proofText } from "./observe.ts";
-import { parsePing, pingFailure } from "./ping-output.ts";
+import { parsePing, unreachableText } from "./ping-output.ts";
 import type { PingOutput } from "./ping-output.ts";
-import { dropWatch, flowTo, probeSource, resolveTarget } from "./resolve.ts";
+import { dropWatch, flowTo, probeSource } from "./resolve.ts";
 import type { ResolvedTarget } from "./resolve.ts";
 import { endedByDrop, runTool, unreadable } from "./tool.ts";
 import type { ToolRun } from "./tool.ts";
 import { defineProbe } from "./types.ts";
-import type { ProbeContext, ProbedCell } from "./types.ts";
+import type { ProbeContext } from "./types.ts";
 
 const INTERVAL_SECONDS = 0.01;
 const ICMP = { protocol: "icmp" } as const;
@@ -47,10 +47,11 @@ export const ping = defineProbe<PingOptions>({
     const key = cellKey(ref ?? options.from, formatEndpointRef(options.to));
     return observed(key, context.signal, async () => {
       const from = probeSource(ref ?? options.from, context);
-      const target = await resolveTarget(options.to, ICMP, from, context);
-      const cell: ProbedCell = { key, flow: flowTo(target, ICMP, from), destination: target.identity };
-      Object.assign(cell, await probe(options, target, from, context));
-      return [cell];
+      const named = await resolveNamedTarget(options.to, ICMP, from, context);
+      if ("failed" in named) return [{ key, ...named.failed }];
+      const { target, evidence } = named;
+      const seen = await probe(options, target, evidence, from, context);
+      return [{ key, flow: flowTo(target, ICMP, from), destination: target.identity, observation: seen }];
     });
   },
   compare: (measured, expected) => {
@@ -60,7 +61,11 @@ export const ping = defineProbe<PingOptions>({
       return boundDifference("loss", loss, figures.loss === undefined ? undefined : `${round(figures.loss * 100)} %`);
     }
     if (rtt !== undefined && (figures.rttAvgMs === undefined || !meetsBound(figures.rttAvgMs, rtt))) {
-      return boundDifference("round-trip time", rtt, figures.rttAvgMs === undefined ? undefined : `${figures.rttAvgMs} ms`);
+      return boundDifference(
+        "round-trip time",
+        rtt,
+        figures.rttAvgMs === undefined ? undefined : `${figures.rttAvgMs} ms`,
+      );
     }
     if (mtu !== undefined && figures.mtu !== mtu) return `expected MTU ${mtu}, observed ${figures.mtu ?? "none named"}`;
     return undefined;
@@ -69,25 +74,31 @@ export const ping = defineProbe<PingOptions>({
 
 async function probe(
   options: PingOptions,
-  target: ResolvedTarget,
+  target: ResolvedTarget & { address: string },
+  found: readonly Evidence[],
   from: ResolvedSource,
   context: ProbeContext,
-): Promise<{ observation: Observation; destination?: string }> {
-  const notes: Evidence[] = target.notes.map((text) => ({ kind: "note", text }));
+): Promise<Observation> {
+  const notes = [...found];
   if (target.service !== undefined) {
     notes.push({
       kind: "note",
-      text: "a cluster IP is no host: kube-proxy translates its ports only, and most modes answer no ping to it",
+      text: "a cluster IP is no host: kube-proxy translates its ports only, and drops or refuses a ping to it",
     });
   }
   const seconds = (context.deadlineMs / 1000).toFixed(1);
   const argv = [
     "ping",
     "-n",
-    "-c", String(options.count), "-i", String(INTERVAL_SECONDS), "-W", seconds,
+    "-c",
+    String(options.count),
+    "-i",
+    String(INTERVAL_SECONDS),
+    "-W",
+    seconds,
     ...(options.size === undefined ? [] : ["-s", String(options.size)]),
     ...(options.dontFragment === true ? ["-M", "do"] : []),
-    target.host,
+    target.address,
   ];
   const untilDropped = dropWatch(target, ICMP);
   const run = await runTool(context, from, argv, {
@@ -96,11 +107,10 @@ async function probe(
   });
   const evidence = [...notes, run.evidence];
   const output = parsePing(`${run.result.stdout}\n${run.result.stderr}`);
-  if (output !== undefined) return { observation: observePing(run, output, evidence) };
-  if (endedByDrop(run) && run.proof !== undefined) return { observation: droppedByProof(run, evidence) };
-  const failure = pingFailure(`${run.result.stderr}\n${run.result.stdout}`);
-  if (failure?.kind === "name") return observeNameFault(target.host, failure.text, evidence, from, context);
-  if (failure?.kind === "unreachable") return { observation: observation("rejected", failure.text, { evidence }) };
+  if (output !== undefined) return observePing(run, output, evidence);
+  if (endedByDrop(run) && run.proof !== undefined) return droppedByProof(run, evidence);
+  const failure = unreachableText(`${run.result.stderr}\n${run.result.stdout}`);
+  if (failure !== undefined) return observation("rejected", failure, { evidence });
   throw unreadable("ping", run.result);
 }
 
@@ -126,7 +136,11 @@ function observePing(run: ToolRun, output: PingOutput, evidence: Evidence[]): Ob
   if (first !== undefined) {
     const by = first.from === undefined ? "" : ` (from ${first.from})`;
     const proof = run.proof;
-    return observation("rejected", proof === undefined ? `${first.text}${by}` : proofText(proof, "rejected"), { measured, proof, evidence });
+    return observation("rejected", proof === undefined ? `${first.text}${by}` : proofText(proof, "rejected"), {
+      measured,
+      proof,
+      evidence,
+    });
   }
   if (run.proof !== undefined) return { ...droppedByProof(run, evidence), measured };
   return observation("dropped", `none of ${sent} echo requests was answered`, { measured, evidence });

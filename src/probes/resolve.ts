@@ -19,6 +19,7 @@ import { resolveSource } from "../providers/source.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import type { ExecOptions, Source } from "../providers/types.ts";
 import { serviceOfName } from "./cluster-name.ts";
+import { isServiceAddress } from "./sweep.ts";
 import type { ProbeContext, ProbeFlow } from "./types.ts";
 
 /** What a probe is aimed at, found among the cluster's objects. */
@@ -176,7 +177,10 @@ function addressTarget(address: string, aim: TargetPort, context: ProbeContext):
   }
   const service = serviceAt(context.objects, address);
   if (service === undefined) {
-    return { host: address, address, identity: address, to: [], backends: [{ address, ...portOf(aim) }], notes: [] };
+    const isUnallocated = isServiceAddress(address, context.plan.cluster.serviceCidrs);
+    const backends = isUnallocated ? [] : [{ address, ...portOf(aim) }];
+    const notes = isUnallocated ? [`${address} is in the Service network, and no Service has it`] : [];
+    return { host: address, address, identity: address, to: [], backends, notes };
   }
   const backends =
     aim.port === undefined
@@ -221,7 +225,9 @@ function portText({ port, protocol }: TargetPort): string {
 
 /** The flow for the oracle and for controls. `address` is a stand-in for names: the Service's, else the name. */
 export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSource): ProbeFlow {
-  const targetPorts = target.backends.flatMap(({ pod, port }) => (pod === undefined || port === undefined ? [] : [port]));
+  const targetPorts = target.backends.flatMap(({ pod, port }) =>
+    pod === undefined || port === undefined ? [] : [port],
+  );
   return {
     from: from.source,
     to: target.to,
@@ -233,7 +239,10 @@ export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSo
 }
 
 /** What `exec` watches for to end early: one dropped flow to any end that this target's flow can have. */
-export function dropWatch(target: ResolvedTarget, aim: TargetPort): NonNullable<ExecOptions["untilDropped"]> | undefined {
+export function dropWatch(
+  target: ResolvedTarget,
+  aim: TargetPort,
+): NonNullable<ExecOptions["untilDropped"]> | undefined {
   const ends = target.backends.map(({ address }) => address);
   if (ends.length === 0) return undefined;
   const ports = new Set(target.backends.map(({ port }) => port));

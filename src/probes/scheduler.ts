@@ -1,7 +1,9 @@
-import pLimit from "p-limit";
+import pLimit, { type LimitFunction } from "p-limit";
 import { LabError } from "../core/errors.ts";
 import type { Cell, ProbeResult } from "../grade/types.ts";
+import { formatEndpointRef } from "../lab/refs.ts";
 import type { PlannedProbe } from "../plan/types.ts";
+import { resolveSource } from "../providers/source.ts";
 import { expectationText } from "./expectation-text.ts";
 import { cellKey, errorObservation } from "./observe.ts";
 import { probeKinds } from "./registry.ts";
@@ -37,8 +39,8 @@ export interface RunProbesOptions {
 }
 
 /**
- * Runs probes and returns their results in the order given: independent ones side by side, an `exclusive` kind with none
- * beside it, after the others. A probe that throws or outlives its bound becomes one cell with an `error` observation.
+ * Runs probes and returns their results in the order given: those of different sources side by side, an `exclusive` kind with
+ * none beside it, after the others. A probe that throws or outlives its bound becomes one cell with an `error` observation.
  * Rejects only when `context.signal` is aborted. Expectations are copied as planned: `policy` is resolved by the run.
  */
 export async function runProbes(
@@ -48,6 +50,7 @@ export async function runProbes(
 ): Promise<RanProbe[]> {
   const kinds: Readonly<Record<string, ProbeKind>> = options.kinds ?? probeKinds;
   const limit = pLimit(AT_ONCE);
+  const turns = new Map<string, LimitFunction>();
   const results = new Map<number, RanProbe>();
   const runOne = async (probe: PlannedProbe, index: number): Promise<void> => {
     context.signal.throwIfAborted();
@@ -57,9 +60,32 @@ export async function runProbes(
   };
   const indexed = probes.map((probe, index) => ({ probe, index }));
   const isExclusive = ({ probe }: { probe: PlannedProbe }): boolean => kindOf(probe, kinds)?.exclusive === true;
-  await Promise.all(indexed.filter((each) => !isExclusive(each)).map(({ probe, index }) => limit(runOne, probe, index)));
+  const inTurn = async ({ probe, index }: (typeof indexed)[number]): Promise<void> => {
+    const source = sourceName(probe, context);
+    const turn = turns.get(source) ?? pLimit(1);
+    turns.set(source, turn);
+    await turn(() => limit(runOne, probe, index));
+  };
+  const ends = await Promise.allSettled(indexed.filter((each) => !isExclusive(each)).map(inTurn));
+  // Settled and not all: nothing of an aborted run may still be at work in the cluster when it rejects.
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
   for (const { probe, index } of indexed.filter(isExclusive)) await runOne(probe, index);
   return probes.flatMap((_, index) => results.get(index) ?? []);
+}
+
+/**
+ * Whose turn a probe takes: those of one source run one after another, because the kernel's records of drops name the two
+ * ends only, and one probe's drop would be taken for another's.
+ */
+function sourceName({ from }: PlannedProbe, { objects }: ProbeContext): string {
+  if (from === undefined) return "";
+  try {
+    return resolveSource(from, objects).name;
+  } catch (error) {
+    // The probe itself reports what is wrong with its source.
+    if (error instanceof LabError) return formatEndpointRef(from);
+    throw error;
+  }
 }
 
 function kindOf(probe: PlannedProbe, kinds: Readonly<Record<string, ProbeKind>>): ProbeKind | undefined {
@@ -101,7 +127,8 @@ async function probeWithin(
     boundMs,
   );
   try {
-    if (kind === undefined) throw new LabError("PROBE_UNKNOWN_KIND", `there is no probe kind ${JSON.stringify(probe.kind)}`);
+    if (kind === undefined)
+      throw new LabError("PROBE_UNKNOWN_KIND", `there is no probe kind ${JSON.stringify(probe.kind)}`);
     return await orAborted(kind.run(probe.options, probe.from, { ...context, signal }), signal);
   } catch (error) {
     context.signal.throwIfAborted();

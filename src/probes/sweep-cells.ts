@@ -1,6 +1,7 @@
 import { controlCell, controlSweepCells } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
 import { observeSweepCell } from "./sweep-observation.ts";
+import { sweep } from "./sweep.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
 /**
@@ -15,13 +16,17 @@ export async function resweep(cells: readonly ProbedCell[], context: ProbeContex
   );
   return again.map((cell, index) => {
     const before = cells[index]?.observation;
-    if (before === undefined || cell.observation === undefined) return { ...cell, ...(before && { observation: before }) };
+    if (before === undefined || cell.observation === undefined)
+      return { ...cell, ...(before && { observation: before }) };
     const { evidence, outcome } = cell.observation;
     const changed =
       outcome === before.outcome
         ? []
         : [{ kind: "note" as const, text: `an earlier try was ${before.outcome}: ${before.reason}` }];
-    return { ...cell, observation: { ...cell.observation, tries: before.tries + 1, evidence: [...changed, ...evidence] } };
+    return {
+      ...cell,
+      observation: { ...cell.observation, tries: before.tries + 1, evidence: [...changed, ...evidence] },
+    };
   });
 }
 
@@ -40,10 +45,7 @@ export async function sweepCells(
       : [{ id, from: flow.from, address: flow.address, port: flow.port, protocol: flow.protocol }],
   );
   const firstControl = cells.length;
-  const sweep = [...tries, ...controlSweepCells(controls, firstControl)];
-  const results = sweep.length === 0 ? [] : (await context.cluster.sweep(sweep, { deadlineMs: context.deadlineMs })).cells;
-  context.signal.throwIfAborted();
-  const byId = new Map(results.map((result) => [result.id, result]));
+  const byId = await sweep([...tries, ...controlSweepCells(controls, firstControl)], context);
   return [
     ...cells.map((cell, id) => {
       const result = byId.get(id);

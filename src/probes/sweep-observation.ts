@@ -22,7 +22,10 @@ export function observeSweepCell(result: SweepCellResult, protocol: "tcp" | "udp
       return observation("allowed", protocol === "tcp" ? "connected" : `answered (${detail})`, { latencyMs });
     case "refused": {
       if (proof !== undefined) return observation("rejected", proofText(proof, "rejected"), { latencyMs, proof });
-      const reason = protocol === "tcp" ? "connection refused (RST)" : "refused (ICMP port unreachable): nothing listens on that UDP port";
+      if (detail !== "ECONNREFUSED") return observation("rejected", `refused by ${detail}`, { latencyMs });
+      // On TCP too the errno stands for RST and for ICMP port unreachable.
+      const reason =
+        protocol === "tcp" ? "connection refused" : "refused (ICMP port unreachable): nothing listens there";
       return observation("rejected", reason, { latencyMs });
     }
     case "unreachable": {
@@ -41,8 +44,9 @@ export function observeSweepCell(result: SweepCellResult, protocol: "tcp" | "udp
   }
 }
 
-function silence({ proof, latencyMs }: SweepCellResult, protocol: "tcp" | "udp"): Observation {
+function silence({ proof, latencyMs, detail }: SweepCellResult, protocol: "tcp" | "udp"): Observation {
   if (proof !== undefined) return observation("dropped", proofText(proof, "dropped"), { latencyMs, proof });
+  if (detail.startsWith("kube-proxy ")) return observation("dropped", `dropped by ${detail}`, { latencyMs });
   const waited = `${Math.round(latencyMs)} ms`;
   const reason =
     protocol === "tcp"

@@ -3,6 +3,7 @@ import { makeVisible } from "../core/visible-text.ts";
 import type { DropProof, Evidence } from "../grade/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import type { ExecOptions, ExecResult } from "../providers/types.ts";
+import { isProxyProof } from "./sweep.ts";
 import type { ProbeContext } from "./types.ts";
 
 /** What is kept of a tool's output as evidence; the reader wants its beginning and its end. */
@@ -12,7 +13,7 @@ const EVIDENCE_CHARACTERS = 6000;
 export interface ToolRun {
   result: ExecResult;
   evidence: Evidence;
-  /** The drop that ended it before its own timeout, or that was recorded while it waited. */
+  /** A policy's drop that ended it before its own timeout, or its drop or rejection recorded while it waited. */
   proof?: DropProof;
 }
 
@@ -41,12 +42,15 @@ export async function runTool(
       hint: `cnilab doctor names its package; it said: ${lastLine(result)}`,
     });
   }
-  const [proof] = result.proofs;
+  const proof = result.proofs.find((each) => !isProxyProof(each, context));
   if (proof === undefined && result.timedOut) {
     throw new LabError("PROBE_TOOL_HUNG", `${tool} did not end within ${timeoutMs} ms; it said: ${lastLine(result)}`);
   }
   if (proof === undefined && result.exitCode === null) {
-    throw new LabError("PROBE_TOOL_KILLED", `${tool} was ended by ${result.signal ?? "a signal"}; it said: ${lastLine(result)}`);
+    throw new LabError(
+      "PROBE_TOOL_KILLED",
+      `${tool} was ended by ${result.signal ?? "a signal"}; it said: ${lastLine(result)}`,
+    );
   }
   return { result, evidence, ...(proof === undefined ? {} : { proof }) };
 }
@@ -59,7 +63,9 @@ export function endedByDrop({ result, proof }: ToolRun): boolean {
 /** 127 and 126 as shells and env(1) use them; sandboxes that exec themselves say it in words. */
 function isMissing({ exitCode, stderr }: ExecResult): boolean {
   if (exitCode === 127) return true;
-  return exitCode !== 0 && /^(bwrap: execvp|exec:|env:|OCI runtime exec failed).*(No such file|not found)/m.test(stderr);
+  return (
+    exitCode !== 0 && /^(bwrap: execvp|exec:|env:|OCI runtime exec failed).*(No such file|not found)/m.test(stderr)
+  );
 }
 
 /** A tool's output and the command that gave it. */

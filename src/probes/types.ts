@@ -58,13 +58,17 @@ export interface ProbeKind<Options = unknown> {
   source?: "required" | "optional" | "none";
   /** Host tools it runs, for doctor. */
   tools: readonly string[];
-  /** Runs with no other probe beside it, since it measures or fills the links. */
+  /** Runs with no other probe beside it, since it fills the links or the kernel's records. */
   exclusive?: boolean;
   /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
   references(options: Options): EndpointRef[];
   run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;
   /** Compares `measured` with a figure expectation: undefined when met, else one line that says what differs. */
-  compare?(measured: Record<string, unknown>, expected: Record<string, unknown>, context: ProbeContext): string | undefined;
+  compare?(
+    measured: Record<string, unknown>,
+    expected: Record<string, unknown>,
+    context: ProbeContext,
+  ): string | undefined;
 }
 
 /** Keeps the options' type while the registry sees one shape. */

@@ -1,5 +1,5 @@
 import { makeVisibleLine } from "../core/visible-text.ts";
-import type { CellKey, Expectation, JudgedCell, Observation } from "../grade/types.ts";
+import type { CellKey, Expectation, Observation } from "../grade/types.ts";
 
 /** `shop/web → shop/db:5432/TCP`, or without a port `shop/web → shop/db`. */
 export function describeKey(key: CellKey): string {
@@ -29,11 +29,6 @@ export function describeObservation(observation: Observation | undefined): strin
   const tries = observation.tries > 1 ? ` (${observation.tries} tries)` : "";
   const reason = observation.reason === "" ? "" : `: ${makeVisibleLine(observation.reason)}`;
   return `${observation.outcome}${reason}${tries}`;
-}
-
-/** What was seen, in one word, for a line that has no room for the reason. */
-export function observedWord(cell: JudgedCell): string {
-  return cell.observation?.outcome ?? "not probed";
 }
 
 /** Milliseconds for a person: `0.4 ms`, `12 ms`, `1.3 s`. */

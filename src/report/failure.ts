@@ -59,7 +59,11 @@ function evidenceLines(evidence: Evidence, paint: Paint): string[] {
   if (all.length > shown.length) shown.push(paint.dim(`… ${all.length - shown.length} more lines; -o json has them`));
   const command = evidence.command === undefined ? [] : [paint.dim(`$ ${makeVisibleLine(evidence.command)}`)];
   const isOutput = evidence.kind === "tool-output" || evidence.kind === "capture";
-  return field("evidence", [...command, ...shown.map((line) => (isOutput ? `${paint.dim("│")} ${line}` : line))], paint);
+  return field(
+    "evidence",
+    [...command, ...shown.map((line) => (isOutput ? `${paint.dim("│")} ${line}` : line))],
+    paint,
+  );
 }
 
 function clip(line: string): string {

@@ -16,19 +16,18 @@ const builder = junit as unknown as Builder;
 export function renderJunit(report: Report): string {
   const root = builder.newBuilder().name(xmlText(`cnilab ${report.lab.name}`));
   for (const probe of report.grade.probes) {
-    const suite = root.testSuite().name(xmlText(probe.name)).time(probe.durationMs / 1000).timestamp(report.startedAt);
+    const suite = root
+      .testSuite()
+      .name(xmlText(probe.name))
+      .time(probe.durationMs / 1000)
+      .timestamp(report.startedAt);
     suite.property("provider", report.provider).property("cni", `${report.cni.name}:${report.cni.mode}`);
     for (const cell of probe.cells) addCase(suite.testCase(), report, probe, cell);
   }
   return `${root.build().trimEnd()}\n`;
 }
 
-function addCase(
-  testCase: TestCase,
-  report: Report,
-  probe: JudgedProbe,
-  cell: JudgedCell,
-): void {
+function addCase(testCase: TestCase, report: Report, probe: JudgedProbe, cell: JudgedCell): void {
   const name = probe.cells.length === 1 ? probe.name : `${probe.name}: ${describeKey(cell.key)}`;
   testCase.className(xmlText(`${report.lab.name}.${probe.kind}`)).name(xmlText(name));
   testCase.time((cell.observation?.latencyMs ?? 0) / 1000);

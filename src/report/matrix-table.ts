@@ -4,11 +4,11 @@ import { describePort } from "./cell-text.ts";
 
 /** Cells arranged for drawing. */
 export interface MatrixTable {
-  /** Sources in their order, then destinations that are no sources. */
+  /** Sources and destinations, sorted, so that pods of one workload stand together. */
   names: string[];
   /** `names` without a namespace that all share, control characters made visible. */
   labels: string[];
-  /** `5432/TCP`, in their order. */
+  /** `5432/TCP`, lowest first. */
   ports: string[];
   at(from: string, to: string, port: string): Cell | undefined;
 }
@@ -16,11 +16,11 @@ export interface MatrixTable {
 /** Arranges the cells of a matrix probe. */
 export function tabulate(cells: readonly Cell[]): MatrixTable {
   const byKey = new Map(cells.map((cell) => [cellId(cell.key.from, cell.key.to, describePort(cell.key)), cell]));
-  const names = [...new Set([...cells.map((cell) => cell.key.from), ...cells.map((cell) => cell.key.to)])];
+  const names = [...new Set(cells.flatMap((cell) => [cell.key.from, cell.key.to]))].toSorted(inOrder);
   return {
     names,
     labels: labelsOf(names),
-    ports: [...new Set(cells.map((cell) => describePort(cell.key)))],
+    ports: [...new Set(cells.map((cell) => describePort(cell.key)))].toSorted(inOrder),
     at: (from, to, port) => byKey.get(cellId(from, to, port)),
   };
 }
@@ -30,6 +30,11 @@ export function shorten(label: string, width: number): string {
   if (label.length <= width) return label;
   const tail = Math.floor((width - 1) / 2);
   return `${label.slice(0, width - 1 - tail)}…${label.slice(label.length - tail)}`;
+}
+
+/** Numbers in names by their value: pod-2 before pod-10. */
+function inOrder(one: string, other: string): number {
+  return one.localeCompare(other, "en", { numeric: true });
 }
 
 function labelsOf(names: string[]): string[] {

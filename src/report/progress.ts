@@ -9,7 +9,11 @@ import type { Paint } from "./colour.ts";
 export type ProgressStyle = "live" | "plain" | "none";
 
 /** Which style suits the stream: CI logs and pipes get plain lines. */
-export function progressStyle(env: Record<string, string | undefined>, isTty: boolean, isQuiet: boolean): ProgressStyle {
+export function progressStyle(
+  env: Record<string, string | undefined>,
+  isTty: boolean,
+  isQuiet: boolean,
+): ProgressStyle {
   if (isQuiet) return "none";
   const isCi = env["CI"] !== undefined && env["CI"] !== "" && env["CI"] !== "false";
   return isTty && !isCi && env["TERM"] !== "dumb" ? "live" : "plain";

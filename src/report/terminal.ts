@@ -16,10 +16,12 @@ export function renderTerminal(report: Report, { colour, width }: ReportOptions)
   const blocks = [
     headLines(report, paint),
     report.grade.probes.filter((probe) => !isMatrix(probe)).map((probe) => probeLine(report, probe, paint)),
-    ...report.grade.probes.filter(isMatrix).map((probe) => [
-      probeLine(report, probe, paint),
-      ...renderMatrix(probe, paint, width - 2).map((line) => `  ${line}`.trimEnd()),
-    ]),
+    ...report.grade.probes
+      .filter(isMatrix)
+      .map((probe) => [
+        probeLine(report, probe, paint),
+        ...renderMatrix(probe, paint, width - 2).map((line) => `  ${line}`.trimEnd()),
+      ]),
     taskLines(report, paint),
     ...failureBlocks(report, paint),
     summaryLines(report, paint),
@@ -83,7 +85,10 @@ function failureBlocks(report: Report, paint: Paint): string[][] {
     probe.cells.filter((cell) => cell.verdict !== "pass").map((cell) => ({ probe, cell })),
   );
   // What failed comes before what could not be told, so that the bound never hides a failure behind the latter.
-  const ordered = [...all.filter(({ cell }) => cell.verdict === "fail"), ...all.filter(({ cell }) => cell.verdict !== "fail")];
+  const ordered = [
+    ...all.filter(({ cell }) => cell.verdict === "fail"),
+    ...all.filter(({ cell }) => cell.verdict !== "fail"),
+  ];
   const shownOf = new Map<JudgedProbe, number>();
   const picked = ordered.filter(({ probe }) => {
     const count = (shownOf.get(probe) ?? 0) + 1;
@@ -99,11 +104,12 @@ function summaryLines(report: Report, paint: Paint): string[] {
   const { grade } = report;
   const colour = { pass: paint.green, fail: paint.red, inconclusive: paint.yellow }[grade.verdict];
   const passed = grade.probes.filter((probe) => probe.verdict === "pass").length;
-  const { pass, fail, inconclusive } = grade.counts;
+  const cells = grade.probes.flatMap((probe) => probe.cells);
+  const count = (verdict: Verdict): number => cells.filter((cell) => cell.verdict === verdict).length;
   const parts = [
     `${passed} of ${grade.probes.length} probes passed`,
-    `${pass} of ${pass + fail + inconclusive} cells as expected`,
-    ...(inconclusive > 0 ? [`${inconclusive} inconclusive`] : []),
+    `${count("pass")} of ${cells.length} cells as expected`,
+    ...(count("inconclusive") > 0 ? [`${count("inconclusive")} inconclusive`] : []),
     ...(report.mode === "grade" && grade.possible > 0 ? [`${grade.earned}/${grade.possible} points`] : []),
   ];
   const times = report.phases.map((phase) => `${phase.phase} ${describeDuration(phase.durationMs)}`);

@@ -23,7 +23,9 @@ export async function bringUp(
   for (const warning of warnings) context.emit({ type: "warning", warning });
 
   const { nodes } = plan.topology;
-  const lab = await phases.run("provision", `make ${nodes.length} nodes with ${plan.cni.name}`, () => provision(plan, undo, context));
+  const lab = await phases.run("provision", `make ${nodes.length} nodes with ${plan.cni.name}`, () =>
+    provision(plan, undo, context),
+  );
   if (plan.scenario.length > 0) {
     await phases.run("scenario", "apply the scenario", () => applyScenario(plan, lab.cluster, context));
   }

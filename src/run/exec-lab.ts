@@ -32,7 +32,9 @@ export interface ExecOutcome {
 export async function execInLab(request: ExecRequest, context: RunContext): Promise<ExecOutcome> {
   const timeoutMs = parseDurationMs(request.timeout);
   if (timeoutMs === undefined) {
-    throw new LabError("USAGE_DURATION", `${JSON.stringify(request.timeout)} is no duration`, { hint: "write 500ms, 30s or 2m" });
+    throw new LabError("USAGE_DURATION", `${JSON.stringify(request.timeout)} is no duration`, {
+      hint: "write 500ms, 30s or 2m",
+    });
   }
   return withPlace(request, context, async (cluster, source) => {
     if (request.isInteractive) {
@@ -53,7 +55,8 @@ export async function execInLab(request: ExecRequest, context: RunContext): Prom
 /** What the servers of a pod wrote. */
 export function podLogs(request: PlaceRequest, context: RunContext): Promise<string> {
   return withPlace(request, context, async (cluster, source) => {
-    if (source.kind !== "pod") throw new LabError("LAB_NO_SUCH_SOURCE", `${request.source} is no pod; only pods have logs`);
+    if (source.kind !== "pod")
+      throw new LabError("LAB_NO_SUCH_SOURCE", `${request.source} is no pod; only pods have logs`);
     return cluster.logs(source);
   });
 }

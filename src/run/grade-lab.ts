@@ -14,7 +14,15 @@ export async function gradeLab({ lab: argument }: { lab: string }, outer: RunCon
     const { plan } = record;
     const { grade, controls } = await phases.run("probe", `run ${plan.probes.length} probes`, () =>
       probeAndJudge(
-        { plan, cluster, probes: plan.probes, tasks: plan.tasks, controls: record.controls, baseline: record.baseline, phase: "probe" },
+        {
+          plan,
+          cluster,
+          probes: plan.probes,
+          tasks: plan.tasks,
+          controls: record.controls,
+          baseline: record.baseline,
+          phase: "probe",
+        },
         context,
       ),
     );

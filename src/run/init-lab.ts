@@ -22,7 +22,9 @@ export async function initLab(folder: string): Promise<string[]> {
       await writeFile(path, text, { flag: "wx" });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") {
-        throw new LabError("LAB_EXISTS", `${path} is there already; nothing was overwritten`, { hint: "name another folder" });
+        throw new LabError("LAB_EXISTS", `${path} is there already; nothing was overwritten`, {
+          hint: "name another folder",
+        });
       }
       throw new LabError("LAB_UNWRITABLE", `cannot write ${path}: ${(error as Error).message}`, { cause: error });
     }

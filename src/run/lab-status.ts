@@ -50,7 +50,11 @@ async function statusOf(root: string, name: string): Promise<LabStatus> {
 
 function judge(record: RunRecord, isRunning: boolean): { state: LabState; detail?: string } {
   if (isRunning) return { state: record.state === "up" ? "up" : "busy" };
-  const how = { starting: "it was ended while it started or ran", up: "it ended by itself or was killed", stopping: "its removal was ended" };
+  const how = {
+    starting: "it was ended while it started or ran",
+    up: "it ended by itself or was killed",
+    stopping: "its removal was ended",
+  };
   return { state: "dead", detail: `${how[record.state]}; cnilab down ${record.lab} removes what is left` };
 }
 

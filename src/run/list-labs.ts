@@ -16,7 +16,7 @@ export interface ListedLab {
   runs: LabRun[];
 }
 
-/** Every bundled lab, in the order of their names. */
+/** Every bundled lab, in the order of their names; throws LabProblems when one of them is not valid. */
 export async function listLabs(): Promise<ListedLab[]> {
   return Promise.all(
     listBundledLabs().map(async (argument) => {

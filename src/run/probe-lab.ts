@@ -42,7 +42,9 @@ function pickProbes(plan: Plan, only: string[]): PlannedProbe[] {
   const names = plan.probes.map(({ name }) => name);
   const unknown = only.find((name) => !names.includes(name));
   if (unknown !== undefined) {
-    throw new LabError("LAB_NO_SUCH_PROBE", `lab ${plan.lab.name} has no probe ${JSON.stringify(unknown)}`, { hint: didYouMean(unknown, names) });
+    throw new LabError("LAB_NO_SUCH_PROBE", `lab ${plan.lab.name} has no probe ${JSON.stringify(unknown)}`, {
+      hint: didYouMean(unknown, names),
+    });
   }
   return only.length === 0 ? plan.probes : plan.probes.filter(({ name }) => only.includes(name));
 }

@@ -32,6 +32,8 @@ export interface ProbingRequest {
   /** Only the cells between these two. */
   cell?: { from: string; to: string } | undefined;
   phase: "baseline" | "probe";
+  /** What must be typed before a cell's own command, where the lab will be gone by then. */
+  rerunPrefix?: string | undefined;
 }
 
 /** What was seen, judged, and what it leaves for later. */
@@ -60,7 +62,11 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
   const at = context.now().toISOString();
   const judge = (ran: readonly RanProbe[]): { results: ProbeResult[]; grade: GradeReport } => {
     const results = attachBaseline(
-      attachControls(ran.map((probe) => resolveProbe(probe, plan, lens)), controls, at),
+      attachControls(
+        ran.map((probe) => resolveProbe(probe, request, lens)),
+        controls,
+        at,
+      ),
       request.baseline ?? [],
       stableName,
     );
@@ -97,9 +103,9 @@ async function runReporting(
   });
 }
 
-function resolveProbe(ran: RanProbe, plan: Plan, lens: Lens): ProbeResult {
+function resolveProbe(ran: RanProbe, { plan, rerunPrefix = "" }: ProbingRequest, lens: Lens): ProbeResult {
   const { probe, cells: ranCells, ...result } = ran;
-  const reruns = new Map(ranCells.map((cell) => [cell.key, cell.rerun]));
+  const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
   const cells = resolveCells(probe, ranCells, {
     ...lens.reference,
     rerun: (_probe, { key }) => reruns.get(key) ?? "",

@@ -32,7 +32,10 @@ export function readLab(argument: string): Promise<ReadLab> {
 }
 
 /** The plan of a lab that was read; throws LabProblems with PLAN_… and PROVIDER_UNKNOWN. */
-export function planLab({ lab, warnings }: ReadLab, { provider, cni }: LabOverrides): { plan: Plan; warnings: LabWarning[] } {
+export function planLab(
+  { lab, warnings }: ReadLab,
+  { provider, cni }: LabOverrides,
+): { plan: Plan; warnings: LabWarning[] } {
   const chosen = providerNamed(provider ?? lab.providers?.[0] ?? defaultProvider);
   const plan = buildPlan(lab, { provider: chosen, cniOverride: cni, cnis: registries.cnis });
   // About the lab's own CNI; what holds for the one chosen is in the plan's warnings.
@@ -41,6 +44,9 @@ export function planLab({ lab, warnings }: ReadLab, { provider, cni }: LabOverri
 }
 
 /** {@link readLab} and {@link planLab}. */
-export async function readPlan(argument: string, overrides: LabOverrides): Promise<{ plan: Plan; warnings: LabWarning[] }> {
+export async function readPlan(
+  argument: string,
+  overrides: LabOverrides,
+): Promise<{ plan: Plan; warnings: LabWarning[] }> {
   return planLab(await readLab(argument), overrides);
 }

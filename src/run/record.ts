@@ -85,16 +85,25 @@ export function readRecord(root: string, name: string): RecordFinding {
   try {
     data = JSON.parse(text);
   } catch {
-    return { kind: "unreadable", reason: `${path} is not JSON: ${text.length === 0 ? "it is empty" : "cut off or overwritten"}` };
+    return {
+      kind: "unreadable",
+      reason: `${path} is not JSON: ${text.length === 0 ? "it is empty" : "cut off or overwritten"}`,
+    };
   }
   const version = (data as { schemaVersion?: unknown } | null)?.schemaVersion;
   if (typeof version === "number" && version !== recordVersion) {
-    return { kind: "unreadable", reason: `${path} was written by another release of cnilab (record version ${version})` };
+    return {
+      kind: "unreadable",
+      reason: `${path} was written by another release of cnilab (record version ${version})`,
+    };
   }
   const parsed = recordSchema.safeParse(data);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    return { kind: "unreadable", reason: `${path} is not a run record: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim() };
+    return {
+      kind: "unreadable",
+      reason: `${path} is not a run record: ${issue?.path.join(".") ?? ""} ${issue?.message ?? ""}`.trim(),
+    };
   }
   if (parsed.data.lab !== name) {
     return { kind: "unreadable", reason: `${path} is the record of another lab, ${JSON.stringify(parsed.data.lab)}` };

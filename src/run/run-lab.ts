@@ -4,6 +4,7 @@ import type { RunContext } from "./context.ts";
 import { makeReport } from "./make-report.ts";
 import { PhaseRunner, withUndo } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
+import { quoteWord } from "../probes/rerun.ts";
 import { keep, remove } from "./provision.ts";
 import type { LabRequest } from "./read-lab.ts";
 import { applySolutions } from "./scenario.ts";
@@ -20,7 +21,7 @@ export interface RunRequest extends LabRequest {
 export interface RunOutcome {
   report: Report;
   /** The lab was graded but could not be taken down, or left running. */
-  failure?: unknown;
+  failure?: Error;
 }
 
 /**
@@ -38,7 +39,16 @@ export async function runLab(request: RunRequest, outer: RunContext): Promise<Ru
     }
     const { grade, controls } = await phases.run("probe", `run ${plan.probes.length} probes`, () =>
       probeAndJudge(
-        { plan, cluster, probes: plan.probes, tasks: plan.tasks, controls: record.controls, baseline: record.baseline, phase: "probe" },
+        {
+          plan,
+          cluster,
+          probes: plan.probes,
+          tasks: plan.tasks,
+          controls: record.controls,
+          baseline: record.baseline,
+          phase: "probe",
+          rerunPrefix: request.keep ? undefined : againAndKept(request),
+        },
         context,
       ),
     );
@@ -46,14 +56,24 @@ export async function runLab(request: RunRequest, outer: RunContext): Promise<Ru
     record.lastGrade = { at: context.now().toISOString(), grade };
 
     // From here on there is a grade, and it is told whatever else happens.
-    let failure: unknown;
+    let failure: Error | undefined;
     try {
       if (request.keep) await keep(lab, context);
       else await phases.runToEnd("down", `remove ${plan.lab.name}`, () => remove(lab, context));
     } catch (error) {
-      failure = error;
+      failure = error instanceof Error ? error : new Error(String(error));
     }
     const report = makeReport(plan, grade, { mode: "grade", warnings }, phases);
     return failure === undefined ? { report } : { report, failure };
   });
+}
+
+/** The same run, its lab left for the command that follows; `;`, because a run with a failed cell fails. */
+function againAndKept({ lab, provider, cni, solution }: RunRequest): string {
+  const options = [
+    ...(provider === undefined ? [] : ["--provider", provider]),
+    ...(cni === undefined ? [] : ["--cni", cni.mode === undefined ? cni.name : `${cni.name}:${cni.mode}`]),
+    ...(solution ? ["--solution"] : []),
+  ];
+  return `${["cnilab", "run", lab, ...options, "--keep", "-q"].map(quoteWord).join(" ")}; `;
 }

@@ -36,14 +36,20 @@ export async function applyScenario(plan: Plan, cluster: Cluster, context: RunCo
 export async function applySolutions(plan: Plan, cluster: Cluster, { signal }: RunContext): Promise<void> {
   const objects = plan.tasks.flatMap(({ solution }) => solution);
   if (objects.length === 0) {
-    throw new LabError("LAB_NO_SOLUTION", `lab ${plan.lab.name} has no task with a solution`, { hint: "run it without --solution" });
+    throw new LabError("LAB_NO_SOLUTION", `lab ${plan.lab.name} has no task with a solution`, {
+      hint: "run it without --solution",
+    });
   }
   await cluster.apply(objects.map(({ object }) => object));
   await untilReady(objects, cluster, signal);
 }
 
 /** Resolves when the Deployments among these are available and everything is in effect. */
-export async function untilReady(objects: readonly PlannedObject[], cluster: Cluster, signal: AbortSignal): Promise<void> {
+export async function untilReady(
+  objects: readonly PlannedObject[],
+  cluster: Cluster,
+  signal: AbortSignal,
+): Promise<void> {
   for (const { object } of objects) {
     if (object.kind !== "Deployment") continue;
     const ref = { kind: object.kind, namespace: object.metadata.namespace ?? "default", name: object.metadata.name };
@@ -54,7 +60,8 @@ export async function untilReady(objects: readonly PlannedObject[], cluster: Clu
 
 function kindOf(step: PlannedStep): ScenarioKind {
   const kind = registries.scenarios[step.kind];
-  if (kind === undefined) throw new LabError("LAB_UNKNOWN_STEP", `there is no scenario step ${JSON.stringify(step.kind)}`);
+  if (kind === undefined)
+    throw new LabError("RECORD_UNKNOWN_STEP", `there is no scenario step ${JSON.stringify(step.kind)}`);
   return kind;
 }
 

@@ -14,7 +14,11 @@ export function probesToRepeat(judged: readonly JudgedProbe[]): Set<string> {
  * The first results with the second try's observation in each cell that had failed. What the first try saw stays as
  * evidence when it differs: a leak that closed late must not pass unseen.
  */
-export function mergeSecondTry(first: readonly RanProbe[], second: readonly RanProbe[], judged: readonly JudgedProbe[]): RanProbe[] {
+export function mergeSecondTry(
+  first: readonly RanProbe[],
+  second: readonly RanProbe[],
+  judged: readonly JudgedProbe[],
+): RanProbe[] {
   return first.map((probe) => {
     const again = second.find(({ name }) => name === probe.name);
     const verdicts = judged.find(({ name }) => name === probe.name);
@@ -36,7 +40,9 @@ export function unsteadyCells(first: readonly RanProbe[], merged: readonly RanPr
       const before = first[index]?.cells[at]?.observation?.outcome;
       const after = cell.observation?.outcome;
       if (before === after) return [];
-      return [`${cell.key.from} → ${cell.key.to}${cell.key.port === undefined ? "" : `:${cell.key.port}`} was ${before ?? "not seen"}, then ${after ?? "not seen"}`];
+      return [
+        `${cell.key.from} → ${cell.key.to}${cell.key.port === undefined ? "" : `:${cell.key.port}`} was ${before ?? "not seen"}, then ${after ?? "not seen"}`,
+      ];
     }),
   );
 }
@@ -47,7 +53,10 @@ function combine(cell: RanCell, later: RanCell): RanCell {
   if (first === undefined || second === undefined) return later;
   const merged: Observation = { ...second, tries: first.tries + second.tries };
   if (first.outcome !== second.outcome) {
-    merged.evidence = [{ kind: "note", text: `the first try saw ${first.outcome}: ${first.reason}` }, ...second.evidence];
+    merged.evidence = [
+      { kind: "note", text: `the first try saw ${first.outcome}: ${first.reason}` },
+      ...second.evidence,
+    ];
   }
   return { ...later, observation: merged };
 }

@@ -11,7 +11,8 @@ const labName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
  */
 export function stateRoot(env: Record<string, string | undefined>): string {
   const configured = env["XDG_STATE_HOME"];
-  const base = configured !== undefined && isAbsolute(configured) ? configured : join(env["HOME"] ?? homedir(), ".local/state");
+  const base =
+    configured !== undefined && isAbsolute(configured) ? configured : join(env["HOME"] ?? homedir(), ".local/state");
   return join(base, "cnilab");
 }
 

@@ -22,7 +22,8 @@ export const apply = defineScenario<ApplyOptions>({
   manifests: (options) => options.files,
   references: () => [],
   run: async (options, objects, context) => {
-    if (objects.length === 0) throw new LabError("SCENARIO_NOTHING_TO_APPLY", `${options.files.join(", ")} holds no object`);
+    if (objects.length === 0)
+      throw new LabError("SCENARIO_NOTHING_TO_APPLY", `${options.files.join(", ")} holds no object`);
     const results = await context.cluster.apply(objects.map(({ object }) => object));
     context.signal.throwIfAborted();
     for (const { ref, action, warnings } of results) {

@@ -11,7 +11,11 @@ import { LabError } from "../core/errors.ts";
 type Target = { ref: ObjectRef } | { file: string };
 
 const asText = z.union([
-  z.string().regex(/\.(ya?ml|json)$/).pipe(manifestFile).transform((file): Target => ({ file })),
+  z
+    .string()
+    .regex(/\.(ya?ml|json)$/)
+    .pipe(manifestFile)
+    .transform((file): Target => ({ file })),
   parsedBy((text): Target => ({ ref: parseObjectRef(text) })),
 ]);
 

@@ -9,11 +9,23 @@ import { defineScenario } from "./types.ts";
 const DEFAULT_TIMEOUT_MS = 30_000;
 const SHOWN_LINES = 20;
 
+const words = z.array(z.string()).min(1);
+
+/** A string is refused in words of its own: people expect a shell, and there is none. */
 const command = z
-  .array(z.string(), {
-    error: (issue) => (typeof issue.input === "string" ? "command is a list of words, not one string" : undefined),
+  .union([words, z.string()])
+  .transform((written, issues): string[] => {
+    if (typeof written !== "string") return written;
+    issues.addIssue({
+      code: "custom",
+      message: "command is a list of words, not one string",
+      params: {
+        code: "SCENARIO_COMMAND_STRING",
+        hint: `write command: [${written.trim().split(/\s+/).join(", ")}]; for a shell, [sh, -c, "…"]`,
+      },
+    });
+    return z.NEVER;
   })
-  .min(1)
   .describe("The program and its arguments, a list; no shell reads them");
 
 const execOptions = z.strictObject({

@@ -9,7 +9,12 @@ export const manifestFile = z
     if (!isOutside && /\.(ya?ml|json)$/.test(file)) return;
     issues.addIssue({
       code: "custom",
-      message: isOutside ? `${JSON.stringify(file)} is outside the lab's folder` : `${JSON.stringify(file)} is no manifest`,
-      params: { code: "SCENARIO_BAD_FILE", hint: "write a .yaml or .json path below the lab's folder, such as manifests/shop.yaml" },
+      message: isOutside
+        ? `${JSON.stringify(file)} is outside the lab's folder`
+        : `${JSON.stringify(file)} is no manifest`,
+      params: {
+        code: "SCENARIO_BAD_FILE",
+        hint: "write a .yaml or .json path below the lab's folder, such as manifests/shop.yaml",
+      },
     });
   });

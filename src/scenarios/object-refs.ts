@@ -48,7 +48,13 @@ export function parseObjectRef(text: string, namespace?: string): ObjectRef {
   }
   const known = kindOfWord(word);
   if (known === undefined) {
-    throw badRef(`${JSON.stringify(text)} has unknown kind ${JSON.stringify(word)}`, didYouMean(word, KINDS.map(({ kind }) => kind.toLowerCase())));
+    throw badRef(
+      `${JSON.stringify(text)} has unknown kind ${JSON.stringify(word)}`,
+      didYouMean(
+        word,
+        KINDS.map(({ kind }) => kind.toLowerCase()),
+      ),
+    );
   }
   return objectRef(known.kind, own ?? namespace, name, text);
 }
@@ -61,10 +67,12 @@ export function objectRef(written: string, namespace: string | undefined, name: 
   const problem = dnsSubdomainProblem(name);
   if (problem !== undefined) throw badRef(`${what} has a bad name: it ${problem}`, FORMS);
   if (known?.isClusterScoped === true) {
-    if (namespace !== undefined) throw badRef(`${what}: a ${kind} is in no namespace`, `write ${kind.toLowerCase()}/${name}`);
+    if (namespace !== undefined)
+      throw badRef(`${what}: a ${kind} is in no namespace`, `write ${kind.toLowerCase()}/${name}`);
     return { kind, name };
   }
-  if (namespace === undefined && known !== undefined) throw badRef(`${what} does not say its namespace`, `add namespace:, or ${FORMS}`);
+  if (namespace === undefined && known !== undefined)
+    throw badRef(`${what} does not say its namespace`, `add namespace:, or ${FORMS}`);
   return { kind, name, ...(namespace === undefined ? {} : { namespace }) };
 }
 

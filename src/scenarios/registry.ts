@@ -6,7 +6,10 @@ import type { ScenarioKind } from "./types.ts";
 import { wait } from "./wait.ts";
 
 /** Every kind of scenario step by its key in a lab file; one line each, its docs in docs/scenarios/. */
-export const scenarios = { apply, delete: deleteStep, wait, scale, exec } as const satisfies Record<string, ScenarioKind>;
+export const scenarios = { apply, delete: deleteStep, wait, scale, exec } as const satisfies Record<
+  string,
+  ScenarioKind
+>;
 
 /** A kind's key. */
 export type ScenarioKindName = keyof typeof scenarios;

@@ -16,20 +16,25 @@ const scaleOptions = z
     namespace: z.string().min(1),
     replicas: z.int().min(0).max(MOST_REPLICAS),
   })
-  .transform(({ deployment, replicaset, statefulset, namespace, replicas }, issues): { ref: ObjectRef; replicas: number } => {
-    const named = Object.entries({ Deployment: deployment, ReplicaSet: replicaset, StatefulSet: statefulset }).filter(
-      ([, value]) => value !== undefined,
-    );
-    const [[kind, value] = []] = named;
-    try {
-      if (named.length === 1 && kind !== undefined && value !== undefined) return { ref: objectRef(kind, namespace, value), replicas };
-      throw new LabError("SCALE_NO_TARGET", "scale names one workload", { hint: "write deployment: NAME, or replicaset or statefulset" });
-    } catch (error) {
-      if (!(error instanceof LabError)) throw error;
-      issues.addIssue({ code: "custom", message: error.message, params: { code: error.code, hint: error.hint } });
-      return z.NEVER;
-    }
-  });
+  .transform(
+    ({ deployment, replicaset, statefulset, namespace, replicas }, issues): { ref: ObjectRef; replicas: number } => {
+      const named = Object.entries({ Deployment: deployment, ReplicaSet: replicaset, StatefulSet: statefulset }).filter(
+        ([, value]) => value !== undefined,
+      );
+      const [[kind, value] = []] = named;
+      try {
+        if (named.length === 1 && kind !== undefined && value !== undefined)
+          return { ref: objectRef(kind, namespace, value), replicas };
+        throw new LabError("SCALE_NO_TARGET", "scale names one workload", {
+          hint: "write deployment: NAME, or replicaset or statefulset",
+        });
+      } catch (error) {
+        if (!(error instanceof LabError)) throw error;
+        issues.addIssue({ code: "custom", message: error.message, params: { code: error.code, hint: error.hint } });
+        return z.NEVER;
+      }
+    },
+  );
 
 type ScaleOptions = z.output<typeof scaleOptions>;
 
@@ -41,7 +46,14 @@ export const scale = defineScenario<ScaleOptions>({
   manifests: () => [],
   references: ({ ref: { kind, namespace = "default", name: target } }) =>
     kind === "Deployment" || kind === "ReplicaSet" || kind === "StatefulSet"
-      ? [{ kind: "workload", namespace, workload: kind.toLowerCase() as "deployment" | "replicaset" | "statefulset", name: target }]
+      ? [
+          {
+            kind: "workload",
+            namespace,
+            workload: kind.toLowerCase() as "deployment" | "replicaset" | "statefulset",
+            name: target,
+          },
+        ]
       : [],
   run: async ({ ref, replicas }, _objects, context) => {
     await context.cluster.scale(ref, replicas);

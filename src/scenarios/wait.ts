@@ -39,7 +39,12 @@ const waitOptions = z
       return { wait: waitFor(written, namespace, condition, count), timeoutMs: timeout ?? DEFAULT_TIMEOUT_MS };
     } catch (error) {
       if (!(error instanceof LabError)) throw error;
-      issues.addIssue({ code: "custom", path: placeOf(error), message: error.message, params: { code: error.code, hint: error.hint } });
+      issues.addIssue({
+        code: "custom",
+        path: placeOf(error),
+        message: error.message,
+        params: { code: error.code, hint: error.hint },
+      });
       return z.NEVER;
     }
   });
@@ -49,7 +54,12 @@ function placeOf({ code, message }: LabError): string[] {
   return message.startsWith("count") ? ["count"] : ["condition"];
 }
 
-function waitFor(written: string, namespace: string | undefined, condition: string | undefined, count: number | undefined): WaitFor {
+function waitFor(
+  written: string,
+  namespace: string | undefined,
+  condition: string | undefined,
+  count: number | undefined,
+): WaitFor {
   const ref = parseObjectRef(written, namespace);
   const wanted = condition ?? DEFAULT_CONDITION[ref.kind];
   if (wanted === undefined) {
@@ -63,7 +73,8 @@ function waitFor(written: string, namespace: string | undefined, condition: stri
   }
   if (lower === "deleted") return { kind: "deleted", ref };
   if (lower === "endpoints") {
-    if (ref.kind !== "Service") throw new LabError("WAIT_BAD_CONDITION", `only a Service has endpoints, not a ${ref.kind}`);
+    if (ref.kind !== "Service")
+      throw new LabError("WAIT_BAD_CONDITION", `only a Service has endpoints, not a ${ref.kind}`);
     return { kind: "endpoints", ref, count: count ?? 1 };
   }
   const known = CONDITIONS[ref.kind];

@@ -7,7 +7,9 @@ export function declareInit(program: Command, io: CliIo): void {
   const command = program
     .command("init")
     .summary("write a lab to start from")
-    .description("Writes a small lab that works: lab.yaml, a manifest and a README. Existing files are never overwritten.")
+    .description(
+      "Writes a small lab that works: lab.yaml, a manifest and a README. Existing files are never overwritten.",
+    )
     .argument("<folder>", "folder to make; its name becomes the lab's");
   withExamples(command, [
     ["cnilab init labs/mine", "a lab called mine"],

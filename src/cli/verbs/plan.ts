@@ -34,7 +34,9 @@ function describe(plan: Plan): string {
   const nodes = topology.nodes.map((node) => [
     node.name,
     node.role,
-    node.interfaces.map(({ name, addresses, prefixLength }) => `${name} ${addresses.join(",")}/${prefixLength}`).join("  "),
+    node.interfaces
+      .map(({ name, addresses, prefixLength }) => `${name} ${addresses.join(",")}/${prefixLength}`)
+      .join("  "),
     String(Math.min(...node.interfaces.map(({ mtu }) => mtu))),
   ]);
   const probes = plan.probes.map((probe) => [

@@ -41,7 +41,13 @@ export function declareRun(program: Command, io: CliIo): void {
     }
     const { runLab } = await import("../../run/run-lab.ts");
     const { report, failure } = await runLab(
-      { lab, provider: options.provider, cni: options.cni, keep: options.keep === true, solution: options.solution === true },
+      {
+        lab,
+        provider: options.provider,
+        cni: options.cni,
+        keep: options.keep === true,
+        solution: options.solution === true,
+      },
       io.runContext({ isQuiet: options.quiet }),
     );
     await writeReport(report, options, io);

@@ -9,7 +9,9 @@ export function declareStatus(program: Command, io: CliIo): void {
   const command = program
     .command("status")
     .summary("show which labs run")
-    .description("Shows the labs of this user on this host: those that run, and what is left of those that were killed.")
+    .description(
+      "Shows the labs of this user on this host: those that run, and what is left of those that were killed.",
+    )
     .argument("[lab]", runningLabArgument)
     .addOption(outputOption());
   withExamples(command, [
@@ -36,7 +38,10 @@ export function declareStatus(program: Command, io: CliIo): void {
       const details = statuses.flatMap(({ name, detail }) =>
         detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`],
       );
-      const table = drawTable(["lab", "state", "provider", "cni", "nodes", "since", "last grade"], rows.map((row) => row.map(makeVisibleLine)));
+      const table = drawTable(
+        ["lab", "state", "provider", "cni", "nodes", "since", "last grade"],
+        rows.map((row) => row.map(makeVisibleLine)),
+      );
       return table + details.join("");
     });
   });

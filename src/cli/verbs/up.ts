@@ -30,7 +30,17 @@ export function declareUp(program: Command, io: CliIo): void {
     writeData(result, options.output, io, () => describe(result));
   });
 
-  function describe({ name, title, nodes, tasks }: { name: string; title: string; nodes: string[]; tasks: string[] }): string {
+  function describe({
+    name,
+    title,
+    nodes,
+    tasks,
+  }: {
+    name: string;
+    title: string;
+    nodes: string[];
+    tasks: string[];
+  }): string {
     const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
     return [
       `${io.outPaint.bold(title)} is up: ${nodes.join(", ")}\n`,

@@ -38,7 +38,9 @@ export function declareValidate(program: Command, io: CliIo): void {
       }
     }
     writeData(data, options.output, io, () =>
-      results.map(({ lab, problems }) => `${lab}: ${problems.length === 0 ? "valid" : countOf(problems.length)}\n`).join(""),
+      results
+        .map(({ lab, problems }) => `${lab}: ${problems.length === 0 ? "valid" : countOf(problems.length)}\n`)
+        .join(""),
     );
     if (results.some(({ problems }) => problems.length > 0)) io.exitCode = exitCodes.usage;
   });

@@ -1,4 +1,13 @@
-import type { Container, Deployment, KubeObject, NetworkPolicy, PodSpec, PodTemplateSpec, ReplicaSet, Service } from "../../kube/types.ts";
+import type {
+  Container,
+  Deployment,
+  KubeObject,
+  NetworkPolicy,
+  PodSpec,
+  PodTemplateSpec,
+  ReplicaSet,
+  Service,
+} from "../../kube/types.ts";
 import { namespaceLabels } from "../../kube/selectors.ts";
 import type { AdmissionRule } from "../store/store.ts";
 
@@ -29,7 +38,8 @@ const defaults: Readonly<Record<string, (draft: KubeObject) => void>> = {
     spec["progressDeadlineSeconds"] ??= 600;
     const strategy = (spec["strategy"] ??= {}) as { type?: string; rollingUpdate?: Record<string, unknown> };
     strategy.type ??= "RollingUpdate";
-    if (strategy.type === "RollingUpdate") strategy.rollingUpdate = { maxSurge: "25%", maxUnavailable: "25%", ...strategy.rollingUpdate };
+    if (strategy.type === "RollingUpdate")
+      strategy.rollingUpdate = { maxSurge: "25%", maxUnavailable: "25%", ...strategy.rollingUpdate };
     templateDefaults(spec.template);
   },
   Service(draft) {
@@ -45,7 +55,8 @@ const defaults: Readonly<Record<string, (draft: KubeObject) => void>> = {
   NetworkPolicy(draft) {
     const { spec } = draft as NetworkPolicy;
     spec.policyTypes ??= spec.egress !== undefined && spec.egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
-    for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])]) for (const port of rule.ports ?? []) port.protocol ??= "TCP";
+    for (const rule of [...(spec.ingress ?? []), ...(spec.egress ?? [])])
+      for (const port of rule.ports ?? []) port.protocol ??= "TCP";
   },
 };
 

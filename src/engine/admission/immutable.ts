@@ -1,7 +1,8 @@
 import { LabError } from "../../core/errors.ts";
 import type { KubeObject, Pod, PodSpec, Service } from "../../kube/types.ts";
 import { equalJson, isRecord } from "../store/json.ts";
-import { describe, type AdmissionRule } from "../store/store.ts";
+import { describe } from "../store/object-parts.ts";
+import type { AdmissionRule } from "../store/store.ts";
 
 /** Refuses changes of fields that the API fixes at creation (FIELD_IMMUTABLE), and deletion of namespaces it needs. */
 export const refuseForbiddenChanges: AdmissionRule = (draft, { operation, key, old }) => {
@@ -45,13 +46,24 @@ function checkService(draft: Service, old: Service): void {
 function checkPod(draft: Pod, old: Pod): void {
   const fixed = ({ containers, initContainers, tolerations: _, nodeName, ...rest }: PodSpec): unknown => {
     const deadlines = { activeDeadlineSeconds: undefined, terminationGracePeriodSeconds: undefined };
-    const bare = (list: PodSpec["containers"] | undefined): unknown => list?.map(({ image: _image, ...container }) => container);
-    return { ...rest, ...deadlines, containers: bare(containers), initContainers: bare(initContainers), nodeName: old.spec.nodeName === undefined ? "" : nodeName };
+    const bare = (list: PodSpec["containers"] | undefined): unknown =>
+      list?.map(({ image: _image, ...container }) => container);
+    return {
+      ...rest,
+      ...deadlines,
+      containers: bare(containers),
+      initContainers: bare(initContainers),
+      nodeName: old.spec.nodeName === undefined ? "" : nodeName,
+    };
   };
   if (!equalJson(fixed(draft.spec), fixed(old.spec))) {
-    throw new LabError("FIELD_IMMUTABLE", `${describe(draft)}: only images and tolerations of a pod's spec can change`, {
-      hint: "delete the pod and create it again, or change the Deployment that makes it",
-    });
+    throw new LabError(
+      "FIELD_IMMUTABLE",
+      `${describe(draft)}: only images and tolerations of a pod's spec can change`,
+      {
+        hint: "delete the pod and create it again, or change the Deployment that makes it",
+      },
+    );
   }
 }
 

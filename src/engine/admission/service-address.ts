@@ -1,8 +1,18 @@
 import { LabError } from "../../core/errors.ts";
-import { cidrContains, cidrSize, formatCidr, formatIp, nthAddress, parseCidr, parseIp, type Cidr } from "../../core/ip.ts";
+import {
+  cidrContains,
+  cidrSize,
+  formatCidr,
+  formatIp,
+  nthAddress,
+  parseCidr,
+  parseIp,
+  type Cidr,
+} from "../../core/ip.ts";
 import type { Service } from "../../kube/types.ts";
 import { fnv1a } from "../seeded-random.ts";
-import { describe, type AdmissionRule, type ObjectStore } from "../store/store.ts";
+import { describe } from "../store/object-parts.ts";
+import type { AdmissionRule, ObjectStore } from "../store/store.ts";
 
 /**
  * Gives Services their cluster addresses, or refuses the one asked for (CLUSTER_IP_TAKEN, CLUSTER_IP_OUT_OF_RANGE,
@@ -30,7 +40,10 @@ function assign(service: Service, ranges: readonly Cidr[], store: ObjectStore): 
   }
   const asked = spec.clusterIPs ?? (spec.clusterIP === undefined || spec.clusterIP === "" ? [] : [spec.clusterIP]);
   if (spec.clusterIP !== undefined && spec.clusterIP !== "" && asked[0] !== spec.clusterIP) {
-    throw new LabError("OBJECT_INVALID", `${describe(service)}: clusterIPs does not begin with clusterIP ${spec.clusterIP}`);
+    throw new LabError(
+      "OBJECT_INVALID",
+      `${describe(service)}: clusterIPs does not begin with clusterIP ${spec.clusterIP}`,
+    );
   }
   if (asked[0] === "None") {
     spec.clusterIP = "None";
@@ -60,10 +73,14 @@ function takenAddresses(store: ObjectStore, except: Service): Map<string, string
 
 function check(service: Service, address: string, ranges: readonly Cidr[], taken: ReadonlyMap<string, string>): void {
   const parsed = parseIp(address);
-  if (parsed === undefined) throw new LabError("OBJECT_INVALID", `${describe(service)}: clusterIP "${address}" is not an IP address`);
+  if (parsed === undefined)
+    throw new LabError("OBJECT_INVALID", `${describe(service)}: clusterIP "${address}" is not an IP address`);
   const range = ranges.find((candidate) => cidrContains(candidate, parsed));
   if (range === undefined) {
-    throw new LabError("CLUSTER_IP_OUT_OF_RANGE", `${describe(service)}: clusterIP ${address} is outside the Service network ${ranges.map(formatCidr).join(", ")}`);
+    throw new LabError(
+      "CLUSTER_IP_OUT_OF_RANGE",
+      `${describe(service)}: clusterIP ${address} is outside the Service network ${ranges.map(formatCidr).join(", ")}`,
+    );
   }
   const owner = taken.get(address);
   if (owner !== undefined) {
@@ -85,7 +102,10 @@ function free(service: Service, range: Cidr, taken: ReadonlyMap<string, string>)
     const address = nthAddress(range, offset + 1);
     if (address !== undefined && !taken.has(formatIp(address))) return formatIp(address);
   }
-  throw new LabError("SERVICE_CIDR_EXHAUSTED", `${describe(service)}: all ${usable} addresses of the Service network ${formatCidr(range)} are taken`);
+  throw new LabError(
+    "SERVICE_CIDR_EXHAUSTED",
+    `${describe(service)}: all ${usable} addresses of the Service network ${formatCidr(range)} are taken`,
+  );
 }
 
 function minimum(left: bigint, right: bigint): bigint {

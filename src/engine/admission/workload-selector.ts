@@ -2,26 +2,30 @@ import { LabError } from "../../core/errors.ts";
 import { formatSelector, isEmptySelector, matchesSelector } from "../../kube/selectors.ts";
 import type { Deployment, KubeObject, Pod, ReplicaSet } from "../../kube/types.ts";
 import { isRecord } from "../store/json.ts";
-import { describe, type AdmissionRule } from "../store/store.ts";
+import { describe } from "../store/object-parts.ts";
+import type { AdmissionRule } from "../store/store.ts";
 
 /** Refuses what the control loops could not work with: a workload that does not select its own pods, a pod without containers. */
 export const checkWorkload: AdmissionRule = (draft, { operation, key }) => {
   if (operation === "delete") return;
   if (key === "Deployment" || key === "ReplicaSet") checkTemplate(draft as Deployment | ReplicaSet);
   if (key === "Pod") checkContainers(draft, (draft as Partial<Pod>).spec);
-  if ((key === "Service" || key === "NetworkPolicy") && !isRecord(draft["spec"])) throw invalid(draft, "spec is missing");
+  if ((key === "Service" || key === "NetworkPolicy") && !isRecord(draft["spec"]))
+    throw invalid(draft, "spec is missing");
 };
 
 function checkTemplate(object: Deployment | ReplicaSet): void {
   const spec: unknown = object.spec;
   if (!isRecord(spec) || !isRecord(spec["template"])) throw invalid(object, "spec.template is missing");
-  if (!isRecord(spec["selector"]) || isEmptySelector(object.spec.selector)) throw invalid(object, "spec.selector is missing or empty");
+  if (!isRecord(spec["selector"]) || isEmptySelector(object.spec.selector))
+    throw invalid(object, "spec.selector is missing or empty");
   checkContainers(object, spec["template"]["spec"]);
   const { selector, template, replicas } = object.spec;
   if (!matchesSelector(selector, template.metadata?.labels)) {
     throw invalid(object, `spec.selector (${formatSelector(selector)}) does not match the labels of spec.template`);
   }
-  if (replicas !== undefined && (!Number.isInteger(replicas) || replicas < 0)) throw invalid(object, `spec.replicas ${replicas} is not a count`);
+  if (replicas !== undefined && (!Number.isInteger(replicas) || replicas < 0))
+    throw invalid(object, `spec.replicas ${replicas} is not a count`);
 }
 
 function checkContainers(object: KubeObject, spec: unknown): void {
@@ -31,7 +35,8 @@ function checkContainers(object: KubeObject, spec: unknown): void {
   for (const container of containers) {
     const name: unknown = isRecord(container) ? container["name"] : undefined;
     if (!isRecord(container) || typeof name !== "string") throw invalid(object, "a container has no name");
-    if (typeof container["image"] !== "string" || container["image"] === "") throw invalid(object, `container "${name}" has no image`);
+    if (typeof container["image"] !== "string" || container["image"] === "")
+      throw invalid(object, `container "${name}" has no image`);
     if (names.has(name)) throw invalid(object, `two containers are named "${name}"`);
     names.add(name);
   }

@@ -1,7 +1,11 @@
 import type { PodCondition } from "../../kube/types.ts";
 
 /** Conditions with one of them set; its lastTransitionTime moves only when its status does. */
-export function withCondition(conditions: readonly PodCondition[] | undefined, condition: PodCondition, now: string): PodCondition[] {
+export function withCondition(
+  conditions: readonly PodCondition[] | undefined,
+  condition: PodCondition,
+  now: string,
+): PodCondition[] {
   const previous = conditions?.find(({ type }) => type === condition.type);
   const lastTransitionTime = previous?.status === condition.status ? (previous.lastTransitionTime ?? now) : now;
   const next = { ...condition, lastTransitionTime };

@@ -34,13 +34,18 @@ export interface ControllerSet {
 /** Starts controllers on one watch of the store, each with its own queue. */
 export function runControllers(
   controllers: readonly Controller[],
-  options: { store: ObjectStore; clock: Clock; onError: (controller: string, key: string, failing: FailingKey) => void },
+  options: {
+    store: ObjectStore;
+    clock: Clock;
+    onError: (controller: string, key: string, failing: FailingKey) => void;
+  },
 ): ControllerSet {
   const { store, clock } = options;
   const running = controllers.map((controller) => {
     const queue: WorkQueue = new WorkQueue({
       clock,
-      reconcile: (key) => controller.reconcile(key, { store, clock, requeueAfter: (again, delayMs) => queue.addAfter(again, delayMs) }),
+      reconcile: (key) =>
+        controller.reconcile(key, { store, clock, requeueAfter: (again, delayMs) => queue.addAfter(again, delayMs) }),
       onError: (key, failing) => options.onError(controller.name, key, failing),
     });
     return { controller, kinds: controller.kinds === undefined ? undefined : new Set(controller.kinds), queue };
@@ -60,7 +65,10 @@ export function runControllers(
     idle: async () => {
       await Promise.all(running.map(({ queue }) => queue.idle()));
     },
-    failing: () => running.flatMap(({ controller, queue }) => [...queue.failing].map(([key, failing]) => ({ controller: controller.name, key, failing }))),
+    failing: () =>
+      running.flatMap(({ controller, queue }) =>
+        [...queue.failing].map(([key, failing]) => ({ controller: controller.name, key, failing })),
+      ),
     close() {
       watch.close();
       for (const { queue } of running) queue.close();
@@ -69,7 +77,9 @@ export function runControllers(
 }
 
 function existing(store: ObjectStore): StoreEvent[] {
-  return store.snapshot().map(({ key, object }) => ({ type: "ADDED", key, object, version: Number(object.metadata.resourceVersion) }));
+  return store
+    .snapshot()
+    .map(({ key, object }) => ({ type: "ADDED", key, object, version: Number(object.metadata.resourceVersion) }));
 }
 
 /** `namespace/name`, the key most controllers use. */
@@ -85,7 +95,9 @@ export function splitKey(key: string): { namespace: string; name: string } {
 
 /** The key of an object's controlling owner of one kind, or nothing. */
 export function controllerKeyOf(object: KubeObject, kind: string): string | undefined {
-  const owner = object.metadata.ownerReferences?.find((reference) => reference.controller === true && reference.kind === kind);
+  const owner = object.metadata.ownerReferences?.find(
+    (reference) => reference.controller === true && reference.kind === kind,
+  );
   return owner === undefined ? undefined : `${object.metadata.namespace ?? ""}/${owner.name}`;
 }
 
@@ -93,6 +105,7 @@ export function controllerKeyOf(object: KubeObject, kind: string): string | unde
 export function controlledBy<T extends KubeObject>(store: ObjectStore, uid: string | undefined, kind: T["kind"]): T[] {
   if (uid === undefined) return [];
   const isControlled = (object: KubeObject): object is T =>
-    object.kind === kind && object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.controller === true) === true;
+    object.kind === kind &&
+    object.metadata.ownerReferences?.some((owner) => owner.uid === uid && owner.controller === true) === true;
   return store.dependents(uid).filter(isControlled);
 }

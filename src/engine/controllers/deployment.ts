@@ -34,7 +34,10 @@ export const deploymentController: Controller = {
     const current = store.get("Deployment", name, namespace);
     if (current === undefined) return;
     const sets = setsOf(store, current);
-    store.updateStatus({ ...current, status: deploymentStatus(current, newestSet(current, sets), sets, apiTime(clock.nowMs())) });
+    store.updateStatus({
+      ...current,
+      status: deploymentStatus(current, newestSet(current, sets), sets, apiTime(clock.nowMs())),
+    });
   },
 };
 
@@ -46,7 +49,9 @@ function ownerOfSet(store: ObjectStore, setKey: string): string | undefined {
 
 function setsOf(store: ObjectStore, deployment: Deployment): ReplicaSet[] {
   const revision = (set: ReplicaSet): number => Number(set.metadata.annotations?.[REVISION] ?? 0);
-  return controlledBy<ReplicaSet>(store, deployment.metadata.uid, "ReplicaSet").toSorted((left, right) => revision(left) - revision(right));
+  return controlledBy<ReplicaSet>(store, deployment.metadata.uid, "ReplicaSet").toSorted(
+    (left, right) => revision(left) - revision(right),
+  );
 }
 
 /** The ReplicaSet whose template is the Deployment's, but for the label that tells sets apart. */
@@ -68,15 +73,26 @@ function roll(store: ObjectStore, deployment: Deployment): void {
     return;
   }
   const strategy = deployment.spec["strategy"] as { type?: string } | undefined;
-  const present = strategy?.type === "Recreate" ? recreate(store, deployment, next, old) : rollingUpdate(store, deployment, next, old);
+  const present =
+    strategy?.type === "Recreate"
+      ? recreate(store, deployment, next, old)
+      : rollingUpdate(store, deployment, next, old);
   if (present !== undefined) forgetOldSets(store, deployment, old);
 }
 
-function rollingUpdate(store: ObjectStore, deployment: Deployment, next: ReplicaSet | undefined, old: readonly ReplicaSet[]): ReplicaSet {
+function rollingUpdate(
+  store: ObjectStore,
+  deployment: Deployment,
+  next: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): ReplicaSet {
   const replicas = deployment.spec.replicas ?? 1;
   const limits = rollingLimits(deployment);
   const wanted = newReplicas(replicas, limits, next, old);
-  const present = next === undefined ? createSet(store, deployment, wanted, old) : resize(store, adoptRevision(store, next, old), wanted);
+  const present =
+    next === undefined
+      ? createSet(store, deployment, wanted, old)
+      : resize(store, adoptRevision(store, next, old), wanted);
   for (const [name, count] of oldReplicas(replicas, limits, present, old)) {
     const set = old.find((candidate) => candidate.metadata.name === name);
     if (set !== undefined) resize(store, set, count);
@@ -84,11 +100,18 @@ function rollingUpdate(store: ObjectStore, deployment: Deployment, next: Replica
   return present;
 }
 
-function recreate(store: ObjectStore, deployment: Deployment, next: ReplicaSet | undefined, old: readonly ReplicaSet[]): ReplicaSet | undefined {
+function recreate(
+  store: ObjectStore,
+  deployment: Deployment,
+  next: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): ReplicaSet | undefined {
   for (const set of old) resize(store, set, 0);
   if (old.some((set) => controlledBy<Pod>(store, set.metadata.uid, "Pod").length > 0)) return next;
   const replicas = deployment.spec.replicas ?? 1;
-  return next === undefined ? createSet(store, deployment, replicas, old) : resize(store, adoptRevision(store, next, old), replicas);
+  return next === undefined
+    ? createSet(store, deployment, replicas, old)
+    : resize(store, adoptRevision(store, next, old), replicas);
 }
 
 function resize(store: ObjectStore, set: ReplicaSet, replicas: number): ReplicaSet {
@@ -107,7 +130,12 @@ function adoptRevision(store: ObjectStore, set: ReplicaSet, old: readonly Replic
   return store.update({ ...set, metadata: { ...set.metadata, annotations } });
 }
 
-function createSet(store: ObjectStore, deployment: Deployment, replicas: number, old: readonly ReplicaSet[]): ReplicaSet {
+function createSet(
+  store: ObjectStore,
+  deployment: Deployment,
+  replicas: number,
+  old: readonly ReplicaSet[],
+): ReplicaSet {
   const { name, namespace, uid } = deployment.metadata;
   const template = cloneJson(deployment.spec.template);
   const hash = freeHash(store, deployment);
@@ -145,7 +173,10 @@ function freeHash(store: ObjectStore, deployment: Deployment): string {
 
 function forgetOldSets(store: ObjectStore, deployment: Deployment, old: readonly ReplicaSet[]): void {
   const limit = Number(deployment.spec["revisionHistoryLimit"] ?? 10);
-  const empty = old.filter((set) => set.spec.replicas === 0 && (set.status?.replicas ?? 0) === 0 && set.metadata.deletionTimestamp === undefined);
+  const empty = old.filter(
+    (set) =>
+      set.spec.replicas === 0 && (set.status?.replicas ?? 0) === 0 && set.metadata.deletionTimestamp === undefined,
+  );
   for (const { metadata } of empty.slice(0, Math.max(0, empty.length - limit))) {
     const ref = { kind: "ReplicaSet", namespace: metadata.namespace ?? "", name: metadata.name };
     if (store.find(ref) !== undefined) store.delete(ref);

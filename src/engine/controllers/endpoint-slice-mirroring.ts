@@ -19,13 +19,20 @@ export const endpointSliceMirroring: Controller = {
     if (store.get("Namespace", namespace)?.metadata.deletionTimestamp !== undefined) return;
     const endpoints = store.get("Endpoints", name, namespace);
     const labels = { ...endpoints?.metadata.labels };
-    writeSlices(store, { owner: endpoints ?? service, serviceName: name, managedBy: MANAGED_BY, labels }, wantedSlices(service, endpoints));
+    writeSlices(
+      store,
+      { owner: endpoints ?? service, serviceName: name, managedBy: MANAGED_BY, labels },
+      wantedSlices(service, endpoints),
+    );
   },
 };
 
 function wantedSlices(service: Service, endpoints: Endpoints | undefined): WantedSlice[] {
   return (endpoints?.subsets ?? []).flatMap(({ addresses = [], notReadyAddresses = [], ports = [] }) => {
-    const all = [...addresses.map((address) => sliceEndpoint(address, true)), ...notReadyAddresses.map((address) => sliceEndpoint(address, service.spec.publishNotReadyAddresses === true))];
+    const all = [
+      ...addresses.map((address) => sliceEndpoint(address, true)),
+      ...notReadyAddresses.map((address) => sliceEndpoint(address, service.spec.publishNotReadyAddresses === true)),
+    ];
     const slicePorts = ports.map(({ name = "", port, protocol = "TCP" as const }) => ({ name, port, protocol }));
     return (["IPv4", "IPv6"] as const).flatMap((addressType) => {
       const ofFamily = all.filter(({ addresses: [ip = ""] }) => ip.includes(":") === (addressType === "IPv6"));

@@ -1,7 +1,14 @@
 import type { EndpointSlice, Service } from "../../kube/types.ts";
 import { splitKey, type Controller } from "./controller.ts";
 import { writeSlices, type WantedSlice } from "./slice-writer.ts";
-import { byPorts, endpointLabels, hasSelector, serviceEndpoints, servicesConcerned, type ServiceEndpoint } from "./service-endpoints.ts";
+import {
+  byPorts,
+  endpointLabels,
+  hasSelector,
+  serviceEndpoints,
+  servicesConcerned,
+  type ServiceEndpoint,
+} from "./service-endpoints.ts";
 
 const MANAGED_BY = "endpointslice-controller.k8s.io";
 
@@ -27,7 +34,11 @@ export const endpointSliceController: Controller = {
     if (service === undefined || !hasSelector(service) || service.metadata.deletionTimestamp !== undefined) return;
     if (store.get("Namespace", namespace)?.metadata.deletionTimestamp !== undefined) return;
     const wanted = wantedSlices(service, serviceEndpoints(service, store.list("Pod", namespace)));
-    writeSlices(store, { owner: service, serviceName: name, managedBy: MANAGED_BY, labels: endpointLabels(service) }, wanted);
+    writeSlices(
+      store,
+      { owner: service, serviceName: name, managedBy: MANAGED_BY, labels: endpointLabels(service) },
+      wanted,
+    );
   },
 };
 
@@ -37,7 +48,11 @@ function wantedSlices(service: Service, endpoints: readonly ServiceEndpoint[]): 
     const groups = byPorts(endpoints.filter((endpoint) => endpoint.family === family));
     // A Service without endpoints still has one empty slice a family, as the real controller leaves one.
     if (groups.length === 0) return [{ addressType: family, endpoints: [], ports: [] }];
-    return groups.map((group) => ({ addressType: family, endpoints: group.map(sliceEndpoint), ports: group[0]?.ports ?? [] }));
+    return groups.map((group) => ({
+      addressType: family,
+      endpoints: group.map(sliceEndpoint),
+      ports: group[0]?.ports ?? [],
+    }));
   });
 }
 

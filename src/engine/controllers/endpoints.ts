@@ -1,6 +1,13 @@
 import type { Endpoints } from "../../kube/types.ts";
 import { splitKey, type Controller } from "./controller.ts";
-import { byPorts, endpointLabels, hasSelector, serviceEndpoints, servicesConcerned, type ServiceEndpoint } from "./service-endpoints.ts";
+import {
+  byPorts,
+  endpointLabels,
+  hasSelector,
+  serviceEndpoints,
+  servicesConcerned,
+  type ServiceEndpoint,
+} from "./service-endpoints.ts";
 
 /** Keeps the Endpoints of Services that have a selector; those of others are left to whoever wrote them. */
 export const endpointsController: Controller = {
@@ -19,7 +26,8 @@ export const endpointsController: Controller = {
     if (present === undefined && store.get("Namespace", namespace)?.metadata.deletionTimestamp !== undefined) return;
     const subsets = subsetsOf(serviceEndpoints(service, store.list("Pod", namespace)));
     const labels = endpointLabels(service);
-    if (present === undefined) store.create<Endpoints>({ apiVersion: "v1", kind: "Endpoints", metadata: { name, namespace, labels }, subsets });
+    if (present === undefined)
+      store.create<Endpoints>({ apiVersion: "v1", kind: "Endpoints", metadata: { name, namespace, labels }, subsets });
     else store.update({ ...present, metadata: { ...present.metadata, labels }, subsets });
   },
 };

@@ -11,19 +11,28 @@ export const garbageCollector: Controller = {
   *keysOf(event) {
     if (event.type === "DELETED") yield `owner ${event.object.metadata.uid}`;
     // An object can name an owner that is gone already.
-    else if (event.type === "ADDED") for (const { uid } of event.object.metadata.ownerReferences ?? []) yield `owner ${uid}`;
+    else if (event.type === "ADDED")
+      for (const { uid } of event.object.metadata.ownerReferences ?? []) yield `owner ${uid}`;
   },
   reconcile(key, { store }) {
     for (const object of store.dependents(key.slice("owner ".length))) {
       const isOrphaned = object.metadata.ownerReferences?.every((owner) => !isThere(store, object, owner)) === true;
       if (isOrphaned && object.metadata.deletionTimestamp === undefined) {
-        store.delete({ kind: store.keyOf(object), namespace: object.metadata.namespace ?? "", name: object.metadata.name });
+        store.delete({
+          kind: store.keyOf(object),
+          namespace: object.metadata.namespace ?? "",
+          name: object.metadata.name,
+        });
       }
     }
   },
 };
 
-function isThere(store: ObjectStore, dependent: KubeObject, owner: { apiVersion: string; kind: string; name: string; uid: string }): boolean {
+function isThere(
+  store: ObjectStore,
+  dependent: KubeObject,
+  owner: { apiVersion: string; kind: string; name: string; uid: string },
+): boolean {
   const kind = store.keyOf(owner);
   const inNamespace = store.find({ kind, namespace: dependent.metadata.namespace ?? "", name: owner.name });
   return (inNamespace ?? store.find({ kind, namespace: "", name: owner.name }))?.metadata.uid === owner.uid;

@@ -9,7 +9,10 @@ import { isRecord } from "../store/json.ts";
  */
 export function refusalOf(pod: Pod, node: NodeObject): string | undefined {
   if ((node.spec as Record<string, unknown>)["unschedulable"] === true) return "node(s) were unschedulable";
-  const taint = (node.spec.taints ?? []).find(({ effect, ...rest }) => effect !== "PreferNoSchedule" && !isTolerated({ effect, ...rest }, pod.spec.tolerations ?? []));
+  const taint = (node.spec.taints ?? []).find(
+    ({ effect, ...rest }) =>
+      effect !== "PreferNoSchedule" && !isTolerated({ effect, ...rest }, pod.spec.tolerations ?? []),
+  );
   if (taint !== undefined) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
   if (!matchesLabels(pod.spec.nodeSelector, node.metadata.labels) || !matchesAffinity(pod, node)) {
     return "node(s) didn't match Pod's node affinity/selector";
@@ -40,8 +43,13 @@ function matchesTerm(term: unknown, node: NodeObject): boolean {
   const fields = list(field(term, "matchFields"));
   if (expressions.length + fields.length === 0) return false;
   return (
-    expressions.every((requirement) => matchesRequirement(requirement, node.metadata.labels?.[String(field(requirement, "key"))])) &&
-    fields.every((requirement) => field(requirement, "key") === "metadata.name" && matchesRequirement(requirement, node.metadata.name))
+    expressions.every((requirement) =>
+      matchesRequirement(requirement, node.metadata.labels?.[String(field(requirement, "key"))]),
+    ) &&
+    fields.every(
+      (requirement) =>
+        field(requirement, "key") === "metadata.name" && matchesRequirement(requirement, node.metadata.name),
+    )
   );
 }
 

@@ -11,17 +11,36 @@ export interface EngineNode {
 }
 
 /** Writes the Node objects, Ready, as a kubelet registers itself; a node that is there already is updated. */
-export function registerNodes(store: ObjectStore, nodes: readonly EngineNode[], now: string, podCidrs: (node: string) => string[] = () => []): void {
+export function registerNodes(
+  store: ObjectStore,
+  nodes: readonly EngineNode[],
+  now: string,
+  podCidrs: (node: string) => string[] = () => [],
+): void {
   for (const node of nodes) {
     const cidrs = podCidrs(node.name);
     const object: NodeObject = {
       apiVersion: "v1",
       kind: "Node",
       metadata: { name: node.name, labels: nodeLabels(node) },
-      spec: { ...(cidrs[0] === undefined ? {} : { podCIDR: cidrs[0], podCIDRs: cidrs }), ...(node.taints.length > 0 ? { taints: node.taints } : {}) },
+      spec: {
+        ...(cidrs[0] === undefined ? {} : { podCIDR: cidrs[0], podCIDRs: cidrs }),
+        ...(node.taints.length > 0 ? { taints: node.taints } : {}),
+      },
       status: {
-        addresses: [...primaryAddresses(node).map((address) => ({ type: "InternalIP" as const, address })), { type: "Hostname", address: node.name }],
-        conditions: [{ type: "Ready", status: "True", reason: "KubeletReady", message: "kubelet is posting ready status", lastTransitionTime: now }],
+        addresses: [
+          ...primaryAddresses(node).map((address) => ({ type: "InternalIP" as const, address })),
+          { type: "Hostname", address: node.name },
+        ],
+        conditions: [
+          {
+            type: "Ready",
+            status: "True",
+            reason: "KubeletReady",
+            message: "kubelet is posting ready status",
+            lastTransitionTime: now,
+          },
+        ],
       },
     };
     if (store.get("Node", node.name) === undefined) store.create(object);

@@ -9,7 +9,9 @@ export interface RollingLimits {
 /** Reads counts and percentages as the API does: surge rounds up, unavailable down, and not both can be 0. */
 export function rollingLimits(deployment: Deployment): RollingLimits {
   const replicas = deployment.spec.replicas ?? 1;
-  const strategy = deployment.spec["strategy"] as { rollingUpdate?: { maxSurge?: IntOrString; maxUnavailable?: IntOrString } } | undefined;
+  const strategy = deployment.spec["strategy"] as
+    | { rollingUpdate?: { maxSurge?: IntOrString; maxUnavailable?: IntOrString } }
+    | undefined;
   const maxSurge = resolve(strategy?.rollingUpdate?.maxSurge ?? "25%", replicas, Math.ceil);
   const maxUnavailable = resolve(strategy?.rollingUpdate?.maxUnavailable ?? "25%", replicas, Math.floor);
   return { maxSurge, maxUnavailable: maxSurge === 0 && maxUnavailable === 0 ? 1 : maxUnavailable };
@@ -23,10 +25,16 @@ function resolve(value: IntOrString, replicas: number, round: (value: number) =>
 
 const wantedOf = (set: ReplicaSet): number => set.spec.replicas ?? 1;
 const availableOf = (set: ReplicaSet): number => set.status?.availableReplicas ?? 0;
-const total = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number => sets.reduce((sum, set) => sum + of(set), 0);
+const total = (sets: readonly ReplicaSet[], of: (set: ReplicaSet) => number): number =>
+  sets.reduce((sum, set) => sum + of(set), 0);
 
 /** Replicas the new ReplicaSet should have now (deployment/util NewRSNewReplicas). */
-export function newReplicas(replicas: number, limits: RollingLimits, next: ReplicaSet | undefined, old: readonly ReplicaSet[]): number {
+export function newReplicas(
+  replicas: number,
+  limits: RollingLimits,
+  next: ReplicaSet | undefined,
+  old: readonly ReplicaSet[],
+): number {
   const present = next === undefined ? 0 : wantedOf(next);
   if (present >= replicas) return replicas;
   const room = replicas + limits.maxSurge - present - total(old, wantedOf);
@@ -37,7 +45,12 @@ export function newReplicas(replicas: number, limits: RollingLimits, next: Repli
  * Replicas the old ReplicaSets should have now, by name: first those go that never became available, then as many as
  * leave enough available (deployment/rolling.go reconcileOldReplicaSets).
  */
-export function oldReplicas(replicas: number, limits: RollingLimits, next: ReplicaSet, old: readonly ReplicaSet[]): Map<string, number> {
+export function oldReplicas(
+  replicas: number,
+  limits: RollingLimits,
+  next: ReplicaSet,
+  old: readonly ReplicaSet[],
+): Map<string, number> {
   const result = new Map(old.map((set) => [set.metadata.name, wantedOf(set)]));
   const minAvailable = replicas - limits.maxUnavailable;
   const newUnavailable = wantedOf(next) - availableOf(next);

@@ -62,7 +62,14 @@ export function createScheduler(): Controller {
       }
       const conditions = withCondition(pod.status?.conditions, { type: "PodScheduled", status: "True" }, now);
       const nodeName = node.metadata.name;
-      count(store.updateWithStatus({ ...pod, spec: { ...pod.spec, nodeName }, status: { ...pod.status, phase: "Pending", conditions } }), nodeName);
+      count(
+        store.updateWithStatus({
+          ...pod,
+          spec: { ...pod.spec, nodeName },
+          status: { ...pod.status, phase: "Pending", conditions },
+        }),
+        nodeName,
+      );
     },
   };
 }
@@ -81,10 +88,17 @@ function ownerOf(pod: Pod): string {
 
 function isWaiting(pod: Pod): boolean {
   const isOurs = (pod.spec["schedulerName"] ?? "default-scheduler") === "default-scheduler";
-  return isOurs && pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined && !isPodTerminal(pod);
+  return (
+    isOurs && pod.spec.nodeName === undefined && pod.metadata.deletionTimestamp === undefined && !isPodTerminal(pod)
+  );
 }
 
-function best(nodes: readonly NodeObject[], refusals: ReadonlyMap<string, string>, loads: ReadonlyMap<string, Load>, owner: string): NodeObject | undefined {
+function best(
+  nodes: readonly NodeObject[],
+  refusals: ReadonlyMap<string, string>,
+  loads: ReadonlyMap<string, Load>,
+  owner: string,
+): NodeObject | undefined {
   let chosen: NodeObject | undefined;
   let lowest = [Infinity, Infinity] as const;
   for (const node of nodes) {
@@ -107,5 +121,8 @@ function unschedulable(nodes: number, reasons: readonly string[]): string {
 
 function reportUnschedulable(store: ObjectStore, pod: Pod, message: string, now: string): void {
   const condition = { type: "PodScheduled", status: "False", reason: "Unschedulable", message } as const;
-  store.updateStatus({ ...pod, status: { ...pod.status, phase: "Pending", conditions: withCondition(pod.status?.conditions, condition, now) } });
+  store.updateStatus({
+    ...pod,
+    status: { ...pod.status, phase: "Pending", conditions: withCondition(pod.status?.conditions, condition, now) },
+  });
 }

@@ -41,7 +41,14 @@ export function serviceEndpoints(service: Service, pods: readonly Pod[]): Servic
       const terminating = pod.metadata.deletionTimestamp !== undefined;
       const ready = service.spec.publishNotReadyAddresses === true || (serving && !terminating);
       return podAddresses(pod)
-        .map((ip) => ({ address: addressOf(ip, pod, service), family: ip.includes(":") ? ("IPv6" as const) : ("IPv4" as const), ready, serving, terminating, ports }))
+        .map((ip) => ({
+          address: addressOf(ip, pod, service),
+          family: ip.includes(":") ? ("IPv6" as const) : ("IPv4" as const),
+          ready,
+          serving,
+          terminating,
+          ports,
+        }))
         .filter(({ family }) => families.includes(family));
     });
 }
@@ -86,12 +93,17 @@ export function* servicesConcerned(event: StoreEvent, store: ObjectStore): Itera
   }
   for (const service of store.list("Service", event.object.metadata.namespace)) {
     if (!hasSelector(service)) continue;
-    const isConcerned = [event.object, event.previous].some((pod) => pod !== undefined && matchesLabels(service.spec.selector, pod.metadata.labels));
+    const isConcerned = [event.object, event.previous].some(
+      (pod) => pod !== undefined && matchesLabels(service.spec.selector, pod.metadata.labels),
+    );
     if (isConcerned) yield keyOf(service);
   }
 }
 
 /** Labels of a Service's Endpoints and EndpointSlices: its own, and the mark of a headless one. */
 export function endpointLabels(service: Service): Record<string, string> {
-  return { ...service.metadata.labels, ...(service.spec.clusterIP === "None" ? { "service.kubernetes.io/headless": "" } : {}) };
+  return {
+    ...service.metadata.labels,
+    ...(service.spec.clusterIP === "None" ? { "service.kubernetes.io/headless": "" } : {}),
+  };
 }

@@ -26,9 +26,14 @@ export interface SliceOwner {
 export function writeSlices(store: ObjectStore, identity: SliceOwner, wanted: readonly WantedSlice[]): void {
   const { owner, serviceName, managedBy } = identity;
   const namespace = owner.metadata.namespace ?? "default";
-  const labels = { ...identity.labels, "kubernetes.io/service-name": serviceName, "endpointslice.kubernetes.io/managed-by": managedBy };
+  const labels = {
+    ...identity.labels,
+    "kubernetes.io/service-name": serviceName,
+    "endpointslice.kubernetes.io/managed-by": managedBy,
+  };
   const isOurs = ({ metadata }: EndpointSlice): boolean =>
-    metadata.labels?.["kubernetes.io/service-name"] === serviceName && metadata.labels["endpointslice.kubernetes.io/managed-by"] === managedBy;
+    metadata.labels?.["kubernetes.io/service-name"] === serviceName &&
+    metadata.labels["endpointslice.kubernetes.io/managed-by"] === managedBy;
   const spare = store.list("EndpointSlice", namespace).filter(isOurs);
   for (const { addressType, endpoints, ports } of wanted.flatMap(pages)) {
     const index = closest(spare, addressType, ports);
@@ -38,15 +43,28 @@ export function writeSlices(store: ObjectStore, identity: SliceOwner, wanted: re
       continue;
     }
     const { apiVersion, kind, metadata } = owner;
-    const named = { generateName: `${serviceName}-`, namespace, labels, ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? "", controller: true }] };
-    store.create<EndpointSlice>({ apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", metadata: named as unknown as EndpointSlice["metadata"], addressType, endpoints, ports });
+    const named = {
+      generateName: `${serviceName}-`,
+      namespace,
+      labels,
+      ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? "", controller: true }],
+    };
+    store.create<EndpointSlice>({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: named as unknown as EndpointSlice["metadata"],
+      addressType,
+      endpoints,
+      ports,
+    });
   }
   for (const { metadata } of spare) store.delete({ kind: "EndpointSlice", namespace, name: metadata.name });
 }
 
 function pages({ endpoints, ...rest }: WantedSlice): WantedSlice[] {
   const result = [{ ...rest, endpoints: endpoints.slice(0, MAX_ENDPOINTS) }];
-  for (let start = MAX_ENDPOINTS; start < endpoints.length; start += MAX_ENDPOINTS) result.push({ ...rest, endpoints: endpoints.slice(start, start + MAX_ENDPOINTS) });
+  for (let start = MAX_ENDPOINTS; start < endpoints.length; start += MAX_ENDPOINTS)
+    result.push({ ...rest, endpoints: endpoints.slice(start, start + MAX_ENDPOINTS) });
   return result;
 }
 

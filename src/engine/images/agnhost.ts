@@ -36,7 +36,9 @@ const subcommands: Readonly<Record<string, (args: readonly string[], context: Pr
       const port = match === null ? undefined : portOf(match[1], 0);
       if (match === null || port === undefined) return [];
       const isHttp = name.startsWith("SERVE_PORT_");
-      const served: ProcessListen = isHttp ? http(port, "fixed-text", { text: value ?? "" }) : { protocol: "TCP", port, behaviour: { kind: "say", text: value ?? "" } };
+      const served: ProcessListen = isHttp
+        ? http(port, "fixed-text", { text: value ?? "" })
+        : { protocol: "TCP", port, behaviour: { kind: "say", text: value ?? "" } };
       return [served];
     });
     return { listens };

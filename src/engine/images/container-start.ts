@@ -5,7 +5,11 @@ import { readinessFault } from "./readiness.ts";
 import type { ContainerPlan } from "./registry.ts";
 
 /** What became of a pod's containers, from what they were to do and what the server thread said of their sockets. */
-export function containerStarts(pod: Pod, plans: readonly ContainerPlan[], results: readonly ListenResult[]): ContainerStart[] {
+export function containerStarts(
+  pod: Pod,
+  plans: readonly ContainerPlan[],
+  results: readonly ListenResult[],
+): ContainerStart[] {
   const containers = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])];
   return plans.map((plan): ContainerStart => {
     const { name } = plan;

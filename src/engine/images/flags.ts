@@ -27,7 +27,10 @@ export function portOf(text: string | undefined, byDefault: number): number | un
 }
 
 /** `[address]:port` with an address that may be missing, as Go's -listen flags take it. */
-export function listenAddress(text: string | undefined, byDefault: number): { address?: string; port: number | undefined } {
+export function listenAddress(
+  text: string | undefined,
+  byDefault: number,
+): { address?: string; port: number | undefined } {
   if (text === undefined) return { port: byDefault };
   const colon = text.lastIndexOf(":");
   const host = colon < 0 ? "" : text.slice(0, colon).replace(/^\[|\]$/g, "");

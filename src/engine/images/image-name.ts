@@ -6,6 +6,7 @@ export interface ImageName {
 }
 
 const SEGMENT = /^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*$/;
+const REGISTRY = /^[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
@@ -21,7 +22,10 @@ export function parseImageName(image: string): ImageName | undefined {
   const segments = path.split("/");
   const [first = ""] = segments;
   const hasRegistry = segments.length > 1 && (/[.:]/.test(first) || first === "localhost");
-  const repository = (hasRegistry ? segments.slice(1) : segments).filter((segment, index) => !(index === 0 && segment === "library"));
+  if (hasRegistry && !REGISTRY.test(first)) return undefined;
+  const repository = (hasRegistry ? segments.slice(1) : segments).filter(
+    (segment, index) => !(index === 0 && segment === "library"),
+  );
   if (repository.length === 0 || !repository.every((segment) => SEGMENT.test(segment))) return undefined;
   return { repository: repository.join("/"), tag };
 }

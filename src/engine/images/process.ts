@@ -31,22 +31,41 @@ export type Program = (context: ProcessContext) => ProcessPlan;
 export const IDLE: ProcessPlan = { listens: [] };
 
 /** A process that has done its work. */
-export function ended(exitCode = 0, message = exitCode === 0 ? "the process has ended" : `the process ended with exit code ${exitCode}`): ProcessPlan {
+export function ended(
+  exitCode = 0,
+  message = exitCode === 0 ? "the process has ended" : `the process ended with exit code ${exitCode}`,
+): ProcessPlan {
   return { listens: [], end: { exitCode, message } };
 }
 
 /** One HTTP server on one port. */
-export function http(port: number, app: Extract<Listen["behaviour"], { kind: "http" }>["app"], extra: { text?: string; status?: number; address?: string } = {}): ProcessListen {
+export function http(
+  port: number,
+  app: Extract<Listen["behaviour"], { kind: "http" }>["app"],
+  extra: { text?: string; status?: number; address?: string } = {},
+): ProcessListen {
   const { address, ...options } = extra;
-  return { protocol: "TCP", port, behaviour: { kind: "http", app, ...options }, ...(address === undefined ? {} : { address }) };
+  return {
+    protocol: "TCP",
+    port,
+    behaviour: { kind: "http", app, ...options },
+    ...(address === undefined ? {} : { address }),
+  };
 }
 
 /** The container's variables; a name set twice has its last value. */
 export function environment(container: Container): Map<string, string | undefined> {
-  return new Map((container.env ?? []).map((variable) => [variable.name, "valueFrom" in variable ? undefined : (variable.value ?? "")]));
+  return new Map(
+    (container.env ?? []).map((variable) => [
+      variable.name,
+      "valueFrom" in variable ? undefined : (variable.value ?? ""),
+    ]),
+  );
 }
 
 /** Replaces `$(NAME)` as the kubelet does; an unknown name stays as it is, and `$$(NAME)` is an escape. */
 export function expand(text: string, env: ReadonlyMap<string, string | undefined>): string {
-  return text.replaceAll(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) => (match === "$$" ? "$" : (env.get(name ?? "") ?? match)));
+  return text.replaceAll(/\$\$|\$\(([^()]*)\)/g, (match, name: string | undefined) =>
+    match === "$$" ? "$" : (env.get(name ?? "") ?? match),
+  );
 }

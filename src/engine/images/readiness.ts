@@ -15,10 +15,16 @@ export function readinessFault(container: Container, listens: readonly Listen[])
   const socket = isRecord(tcpSocket) ? tcpSocket : isRecord(grpc) ? grpc : undefined;
   if (socket === undefined) return undefined;
   const port = portOf(container, socket["port"]);
-  return listenerOn(listens, port) === undefined ? `Readiness probe failed: dial tcp port ${String(socket["port"])}: connection refused` : undefined;
+  return listenerOn(listens, port) === undefined
+    ? `Readiness probe failed: dial tcp port ${String(socket["port"])}: connection refused`
+    : undefined;
 }
 
-function httpFault(container: Container, listens: readonly Listen[], httpGet: Record<string, unknown>): string | undefined {
+function httpFault(
+  container: Container,
+  listens: readonly Listen[],
+  httpGet: Record<string, unknown>,
+): string | undefined {
   const port = portOf(container, httpGet["port"]);
   const listen = listenerOn(listens, port);
   const target = typeof httpGet["path"] === "string" ? httpGet["path"] : "/";
@@ -41,7 +47,9 @@ function httpFault(container: Container, listens: readonly Listen[], httpGet: Re
     nowMs: 0,
   };
   const { status } = httpApps[listen.behaviour.app](asked, { name: "", namespace: "", ips: [] }, listen.behaviour);
-  return status >= 200 && status < 400 ? undefined : `Readiness probe failed: HTTP probe failed with statuscode: ${status}`;
+  return status >= 200 && status < 400
+    ? undefined
+    : `Readiness probe failed: HTTP probe failed with statuscode: ${status}`;
 }
 
 function portOf(container: Container, port: unknown): number | undefined {

@@ -4,7 +4,15 @@ import type { Listen } from "../servers/behaviour.ts";
 import { agnhost } from "./agnhost.ts";
 import { parseImageName } from "./image-name.ts";
 import { knownImages, type KnownImage } from "./known-images.ts";
-import { ended, environment, expand, type ProcessContext, type ProcessListen, type ProcessPlan, type Program } from "./process.ts";
+import {
+  ended,
+  environment,
+  expand,
+  type ProcessContext,
+  type ProcessListen,
+  type ProcessPlan,
+  type Program,
+} from "./process.ts";
 import { serverPrograms } from "./server-programs.ts";
 import { endingPrograms, shell, waitingPrograms } from "./shell-programs.ts";
 import { webPrograms } from "./web-programs.ts";
@@ -34,10 +42,25 @@ const programs: Readonly<Record<string, Program>> = {
   ash: sh,
   bash: sh,
   zsh: sh,
-  "python3-prompt": ({ container }) => (container["stdin"] === true ? { listens: [] } : ended(0, "the interpreter has no terminal and no script, and ended")),
+  "python3-prompt": ({ container }) =>
+    container["stdin"] === true
+      ? { listens: [] }
+      : ended(0, "the interpreter has no terminal and no script, and ended"),
 };
 
-const wrappers = new Set(["docker-entrypoint.sh", "docker-entrypoint", "entrypoint.sh", "tini", "dumb-init", "env", "exec", "nohup", "su-exec", "gosu", "busybox"]);
+const wrappers = new Set([
+  "docker-entrypoint.sh",
+  "docker-entrypoint",
+  "entrypoint.sh",
+  "tini",
+  "dumb-init",
+  "env",
+  "exec",
+  "nohup",
+  "su-exec",
+  "gosu",
+  "busybox",
+]);
 
 /**
  * What the containers of a pod would do with these images, commands, arguments and variables, sidecars included. Init
@@ -59,8 +82,12 @@ export function planContainer(container: Container): ContainerPlan {
   const env = environment(container);
   const known = findImage(parsed.repository);
   const argv = commandOf(container, known).map((word) => expand(word, env));
-  const plan = argv.length === 0 ? { listens: [], isUnknown: true } : runProgram(argv, { args: [], env, repository: parsed.repository, container });
-  const listens = plan.isUnknown === true ? [...plan.listens, ...declaredListens(container, plan.listens)] : plan.listens;
+  const plan =
+    argv.length === 0
+      ? { listens: [], isUnknown: true }
+      : runProgram(argv, { args: [], env, repository: parsed.repository, container });
+  const listens =
+    plan.isUnknown === true ? [...plan.listens, ...declaredListens(container, plan.listens)] : plan.listens;
   return {
     name,
     image,
@@ -75,9 +102,18 @@ export function imageWarnings(containers: readonly Container[]): LabWarning[] {
   return containers.map(planContainer).flatMap(({ name, image, isUnknown, listens }) => {
     if (!isUnknown) return [];
     const ports = listens.map(({ port, protocol }) => `${port}/${protocol.toLowerCase()}`).join(", ");
-    const served = ports === "" ? "it declares no ports, so nothing listens in it" : `plain servers listen on its declared ports ${ports}`;
+    const served =
+      ports === ""
+        ? "it declares no ports, so nothing listens in it"
+        : `plain servers listen on its declared ports ${ports}`;
     const hint = "docs/images.md lists the images and commands that are modelled; kind and ssh run the real image";
-    return [{ code: "IMAGE_NOT_MODELLED", message: `container "${name}": what image "${image}" runs is not known here; ${served}`, hint }];
+    return [
+      {
+        code: "IMAGE_NOT_MODELLED",
+        message: `container "${name}": what image "${image}" runs is not known here; ${served}`,
+        hint,
+      },
+    ];
   });
 }
 
@@ -98,6 +134,7 @@ function commandOf(container: Container, known: KnownImage | undefined): string[
 function runProgram(argv: readonly string[], context: ProcessContext): ProcessPlan {
   const [path = "", ...args] = argv;
   const name = path.slice(path.lastIndexOf("/") + 1);
+  if (name === "") return ended(127);
   if (wrappers.has(name)) return runWrapped(args, context);
   const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (program !== undefined) return program({ ...context, args });
@@ -115,7 +152,8 @@ function runWrapped(args: readonly string[], context: ProcessContext): ProcessPl
 
 function declaredListens(container: Container, present: readonly ProcessListen[]): ProcessListen[] {
   return (container.ports ?? []).flatMap(({ containerPort: port, protocol = "TCP" }): ProcessListen[] => {
-    if (protocol === "SCTP" || present.some((listen) => listen.port === port && listen.protocol === protocol)) return [];
+    if (protocol === "SCTP" || present.some((listen) => listen.port === port && listen.protocol === protocol))
+      return [];
     return [{ protocol, port, behaviour: { kind: "echo" } }];
   });
 }

@@ -19,18 +19,22 @@ function script(text: string, run: RunProgram, context: ProcessContext): Process
   const listens: ProcessListen[] = [];
   let isLooped = false;
   let isUnknown = false;
+  let hasBackground = false;
+  let exitCode = 0;
   for (const command of scriptCommands(text)) {
     const [name, argument] = command.argv;
     if (name === "exit" && !command.isLooped) return ended(Number(argument ?? 0) || 0);
-    if (name === "wait" && listens.length > 0) return { listens };
+    if (name === "wait" && hasBackground) return { listens, isUnknown };
     const plan = run(command.argv, context);
     listens.push(...plan.listens);
     isUnknown ||= plan.isUnknown === true;
     isLooped ||= command.isLooped;
+    hasBackground ||= command.isBackground && plan.end === undefined;
+    if (!command.isBackground) exitCode = plan.end?.exitCode ?? 0;
     // A process in the foreground that does not end is where the script stays.
     if (plan.end === undefined && !command.isBackground && !isLooped) return { listens, isUnknown };
   }
-  return isLooped ? { listens, isUnknown } : ended();
+  return isLooped ? { listens, isUnknown } : ended(exitCode);
 }
 
 /** Programs that wait without listening, and how they are told from those that end. */

@@ -6,7 +6,28 @@ export interface ScriptCommand {
   isLooped: boolean;
 }
 
-const KEYWORDS = new Set(["if", "then", "else", "elif", "fi", "do", "done", "while", "until", "for", "case", "esac", "{", "}", "(", ")", "!", "exec", "time", "nohup"]);
+const KEYWORDS = new Set([
+  "if",
+  "then",
+  "else",
+  "elif",
+  "fi",
+  "do",
+  "done",
+  "while",
+  "until",
+  "for",
+  "case",
+  "esac",
+  "{",
+  "}",
+  "(",
+  ")",
+  "!",
+  "exec",
+  "time",
+  "nohup",
+]);
 
 /**
  * The commands of a POSIX shell script in the order they stand, as far as words, quotes and separators tell; no

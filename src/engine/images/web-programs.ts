@@ -13,7 +13,9 @@ function httpEcho({ args, env }: ProcessContext): ProcessPlan {
   const { address, port } = listenAddress(flagValue(args, "listen"), 5678);
   if (port === undefined) return ended(127, "http-echo: -listen is no address");
   const status = portOf(flagValue(args, "status-code"), 200) ?? 200;
-  return { listens: [http(port, "fixed-text", { text: `${text}\n`, status, ...(address === undefined ? {} : { address }) })] };
+  return {
+    listens: [http(port, "fixed-text", { text: `${text}\n`, status, ...(address === undefined ? {} : { address }) })],
+  };
 }
 
 /** busybox httpd: [-p [ADDRESS:]PORT] [-f]; without -f it goes to the background and the caller goes on. */
@@ -22,7 +24,12 @@ function busyboxHttpd({ args }: ProcessContext): ProcessPlan {
   if (port === undefined) return ended(1, "httpd: -p is no address");
   const listens = [http(port, "directory-listing", address === undefined ? {} : { address })];
   const isForeground = args.some((arg) => /^-[a-z]*f/.test(arg));
-  return isForeground ? { listens } : { listens, end: { exitCode: 0, message: "httpd went to the background and the container's process ended; add -f" } };
+  return isForeground
+    ? { listens }
+    : {
+        listens,
+        end: { exitCode: 0, message: "httpd went to the background and the container's process ended; add -f" },
+      };
 }
 
 /** python -m http.server [PORT] [--bind ADDRESS]. */
@@ -37,7 +44,9 @@ function python({ args }: ProcessContext): ProcessPlan {
   );
   const bind = flagValue(rest, "bind", "b");
   const { address } = listenAddress(bind === undefined ? undefined : `${bind}:0`, 0);
-  return port === undefined ? ended(1, "python: no such port") : { listens: [http(port, "directory-listing", address === undefined ? {} : { address })] };
+  return port === undefined
+    ? ended(1, "python: no such port")
+    : { listens: [http(port, "directory-listing", address === undefined ? {} : { address })] };
 }
 
 /** The value of a one-letter option, apart (`-p 80`) or joined (`-p80`, `-fp 80`). */
@@ -62,8 +71,10 @@ export const webPrograms: Readonly<Record<string, Program>> = {
   "httpd-foreground": () => ({ listens: [http(80, "apache")] }),
   httpd: (context) => (context.repository === "httpd" ? { listens: [http(80, "apache")] } : busyboxHttpd(context)),
   "http-echo": httpEcho,
-  whoami: ({ args, env }) => onPort(portOf(flagValue(args, "port") ?? env.get("WHOAMI_PORT_NUMBER"), 80), "whoami", "whoami"),
-  "ealen-echo-server": ({ args, env }) => onPort(portOf(flagValue(args, "port") ?? env.get("PORT"), 80), "echo-json", "echo-server"),
+  whoami: ({ args, env }) =>
+    onPort(portOf(flagValue(args, "port") ?? env.get("WHOAMI_PORT_NUMBER"), 80), "whoami", "whoami"),
+  "ealen-echo-server": ({ args, env }) =>
+    onPort(portOf(flagValue(args, "port") ?? env.get("PORT"), 80), "echo-json", "echo-server"),
   "jmalloc-echo-server": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "echo-text", "echo-server"),
   echoserver: () => ({ listens: [http(8080, "echo-text")] }),
   "hello-app": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "hello-app", "hello-app"),

@@ -34,7 +34,7 @@ export function encodeResponse(response: DnsResponse, limitBytes: number): Buffe
   });
   const [answers = 0, authority = 0, additional = 0] = counts;
   const isTruncated = answers < response.answers.length;
-  const flags = 0x8000 | (response.opcode << 11) | (response.isAuthoritative ? 0x0400 : 0) | (isTruncated ? 0x0200 : 0) | (response.recursionDesired ? 0x0100 : 0) | 0x0080 | (response.rcode & 0xf);
+  const flags = 0x8000 | (response.opcode << 11) | (response.isAuthoritative ? 0x0400 : 0) | (isTruncated ? 0x0200 : 0) | (response.recursionDesired ? 0x0100 : 0) | (response.rcode & 0xf);
   const hasOpt = response.ednsBytes !== undefined;
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(response.id, 0);

@@ -2,7 +2,7 @@ import { answerFrom, type DnsAnswer, type DnsRecord, type Zone } from "./records
 import { decode } from "dns-packet";
 import { encodeResponse, type DnsResponse } from "./encode.ts";
 
-const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5 } as const;
+const RCODES = { NOERROR: 0, FORMERR: 1, SERVFAIL: 2, NXDOMAIN: 3, NOTIMP: 4, REFUSED: 5, BADVERS: 16 } as const;
 const HEADER_BYTES = 12;
 const SMALLEST_UDP_BYTES = 512;
 /** A longer answer goes over TCP, so that no datagram is fragmented many times. */
@@ -33,7 +33,12 @@ export function replyToQuery(message: Buffer, zone: Zone | undefined, { protocol
   if (base.opcode !== 0) return failed(RCODES.NOTIMP);
   const read = readQuery(message);
   if (read === undefined) return failed(RCODES.FORMERR);
-  const { question, name, type, isInternet, ednsBytes } = read;
+  const { question, name, type, isInternet, edns } = read;
+  const ednsBytes = edns?.payloadBytes;
+  if (edns !== undefined && edns.version !== 0) {
+    const response = { ...base, isAuthoritative: false, rcode: RCODES.BADVERS, question, answers: [], authority: [], additional: [] };
+    return encodeResponse({ ...response, ednsBytes: edns.payloadBytes }, SMALLEST_UDP_BYTES);
+  }
   if (!isInternet || type === "AXFR" || type === "IXFR") return failed(RCODES.REFUSED, question);
   const answer = zone === undefined ? unknownName("SERVFAIL") : (answerFrom(zone, name, type) ?? outside(name));
   const limitBytes = protocol === "tcp" ? LONGEST_TCP_BYTES : Math.min(Math.max(ednsBytes ?? SMALLEST_UDP_BYTES, SMALLEST_UDP_BYTES), LONGEST_UDP_BYTES);
@@ -55,7 +60,7 @@ interface Query {
   name: string;
   type: string;
   isInternet: boolean;
-  ednsBytes: number | undefined;
+  edns: { payloadBytes: number; version: number } | undefined;
 }
 
 /** Exactly one question, and records that can be parsed; anything else is no query. */
@@ -67,18 +72,33 @@ function readQuery(message: Buffer): Query | undefined {
     const { questions, additionals } = decode(message);
     const [question] = questions ?? [];
     if (question === undefined) return undefined;
-    const opt = (additionals ?? []).find((record) => record.type === "OPT");
+    const opts = (additionals ?? []).filter((record) => record.type === "OPT");
+    // RFC 6891 6.1.1.
+    if (opts.length > 1) return undefined;
     return {
       question: message.subarray(HEADER_BYTES, end + 4),
-      name: question.name === "." ? "" : question.name,
+      name: nameAt(message, HEADER_BYTES),
       type: question.type,
       isInternet: message.readUInt16BE(end + 2) === 1,
-      ednsBytes: opt !== undefined && "udpPayloadSize" in opt ? Number(opt.udpPayloadSize) : undefined,
+      edns: opts.map(({ udpPayloadSize, ednsVersion }) => ({ payloadBytes: udpPayloadSize, version: ednsVersion }))[0],
     };
   } catch {
     // dns-packet throws for every kind of damage; the sender learns of it by FORMERR.
     return undefined;
   }
+}
+
+/**
+ * The name of a checked question, a character a byte. A dot inside a label is written "\\046" (RFC 1035 5.1), or the label
+ * would be taken for two; dns-packet's own text loses both that and bytes that are no UTF-8.
+ */
+function nameAt(message: Buffer, start: number): string {
+  const labels: string[] = [];
+  for (let offset = start, length = message[offset] ?? 0; length > 0; length = message[offset] ?? 0) {
+    labels.push(message.toString("latin1", offset + 1, offset + 1 + length).replaceAll(".", "\\046"));
+    offset += 1 + length;
+  }
+  return labels.join(".");
 }
 
 /** Where a name without compression ends; a question has nothing before it to point to. */

@@ -23,6 +23,7 @@ export interface DnsAnswer {
 /** kubeadm's Corefile says `ttl 30`; the plugin's own default is 5. */
 const TTL_SECONDS = 30;
 const SCHEMA_VERSION = "1.1.0";
+const VERSION_TTL_SECONDS = 28_800;
 
 /** One thing a name stands for: an address with a port, under the name that an SRV record gives as its target. */
 interface Found {
@@ -41,7 +42,10 @@ export interface Zone {
   reverse: ReadonlyMap<string, string[]>;
 }
 
-/** Indexes a zone. A ClusterIP has one name; an endpoint has one where it has a hostname, as in CoreDNS since 1.8.7. */
+/**
+ * Indexes a zone. A ClusterIP has one name; an endpoint has one a Service, from its address where it has no hostname
+ * (github.com/coredns/coredns/pull/7194).
+ */
 export function buildZone(facts: ZoneFacts): Zone {
   const reverse = new Map<string, string[]>();
   const add = (address: string, name: string): void => {
@@ -53,7 +57,7 @@ export function buildZone(facts: ZoneFacts): Zone {
   const clusterIPs = new Set(reverse.keys());
   for (const service of facts.services) {
     for (const { address, hostname } of service.endpoints) {
-      if (hostname !== undefined && !clusterIPs.has(address)) add(address, `${hostname}.${serviceName(service, facts)}`);
+      if (!clusterIPs.has(address)) add(address, `${endpointLabel(address, hostname)}.${serviceName(service, facts)}`);
     }
   }
   return {
@@ -62,6 +66,11 @@ export function buildZone(facts: ZoneFacts): Zone {
     services: new Map(facts.services.map((service) => [`${service.namespace}/${service.name}`, service])),
     reverse,
   };
+}
+
+/** An endpoint's name below its Service's; CoreDNS makes one of the address where the endpoint has none. */
+function endpointLabel(address: string, hostname: string | undefined): string {
+  return hostname === undefined || hostname === "" ? address.replaceAll(/[.:]/g, "-") : hostname;
 }
 
 function serviceName({ name, namespace }: ServiceFacts, { domain }: ZoneFacts): string {
@@ -82,7 +91,7 @@ export function answerFrom(zone: Zone, name: string, type: string): DnsAnswer | 
   if (base === "" && type === "SOA") return positive([soa(zone)]);
   if (base === "" && type === "NS") return positive([{ name, ttlSeconds: TTL_SECONDS, type: "NS", target: `ns.dns.${domain}` }], addressRecords(`ns.dns.${domain}`, [dnsAddress], ["A", "AAAA"]));
   if (base === "ns.dns") return orNoData(zone, addressRecords(name, [dnsAddress], [type]));
-  if (base === "dns-version") return orNoData(zone, type === "TXT" ? [{ name, ttlSeconds: TTL_SECONDS, type: "TXT", text: SCHEMA_VERSION }] : []);
+  if (base === "dns-version") return orNoData(zone, type === "TXT" ? [{ name, ttlSeconds: VERSION_TTL_SECONDS, type: "TXT", text: SCHEMA_VERSION }] : []);
   const found = lookUp(zone, base);
   if (found === undefined) return negative(zone, "NXDOMAIN");
   if ("externalName" in found) return orNoData(zone, externalRecords(zone, name, type, found.externalName, 0));
@@ -113,9 +122,18 @@ function lookUp(zone: Zone, base: string): Found[] | { externalName: string } | 
   if (service === undefined || labels.length > 2) return undefined;
   const [port, protocol] = labels.length === 2 ? labels.map((label) => label.replace(/^_/, "")) : [];
   const endpoint = labels.length === 1 ? labels[0] : undefined;
-  if (service.kind === "external-name") return labels.length === 0 ? { externalName: service.externalName ?? "" } : undefined;
+  if (service.kind === "external-name") {
+    const { externalName = "" } = service;
+    return labels.length === 0 && isAliasTarget(externalName) ? { externalName } : undefined;
+  }
   const found = service.kind === "headless" || endpoint !== undefined ? endpointsFound(zone, service, endpoint, port, protocol) : clusterIPsFound(zone, service, port, protocol);
   return found.length === 0 ? undefined : found;
+}
+
+/** CoreDNS has no record for an externalName that is an address; the API allows labels too long for the wire (RFC 1035 2.3.4). */
+function isAliasTarget(name: string): boolean {
+  const labels = name.replace(/\.$/, "").split(".");
+  return parseIp(name) === undefined && name.length <= 253 && labels.every((label) => label.length > 0 && label.length <= 63);
 }
 
 /** `10-244-1-2` is 10.244.1.2, whether a pod has it or not (kubeadm's `pods insecure`). */
@@ -127,7 +145,7 @@ function podAddress(label: string): Found[] | undefined {
 
 function endpointsFound(zone: Zone, service: ServiceFacts, endpoint: string | undefined, port: string | undefined, protocol: string | undefined): Found[] {
   return service.endpoints.flatMap(({ address, hostname, ports }) => {
-    const label = hostname ?? address.replaceAll(/[.:]/g, "-");
+    const label = endpointLabel(address, hostname);
     if (endpoint !== undefined && label.toLowerCase() !== endpoint) return [];
     const target = `${label}.${serviceName(service, zone.facts)}`;
     return portsMatching(ports, port, protocol).map((match) => ({ target, host: address, ...match }));
@@ -186,7 +204,7 @@ function externalRecords(zone: Zone, name: string, type: string, externalName: s
 function reverseAnswer(zone: Zone, name: string, type: string, address: string): DnsAnswer {
   const names = zone.reverse.get(address);
   if (names !== undefined) {
-    if (type !== "PTR") return negative(zone, "NOERROR");
+    if (type !== "PTR") return { ...negative(zone, "NOERROR"), authority: [soa(zone, address.includes(":") ? "ip6.arpa" : "in-addr.arpa")] };
     return positive(names.map((target) => ({ name, ttlSeconds: TTL_SECONDS, type: "PTR", target })));
   }
   const isPrivate = /^(10|127)\.|^192\.168\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^f[cd]|^fe[89ab]|^::1?$/.test(address);
@@ -206,6 +224,7 @@ function negative(zone: Zone, rcode: "NOERROR" | "NXDOMAIN"): DnsAnswer {
   return { rcode, isAuthoritative: true, answers: [], authority: [soa(zone)], additional: [] };
 }
 
-function soa({ facts: { domain, version } }: Zone): DnsRecord {
-  return { name: domain, ttlSeconds: TTL_SECONDS, type: "SOA", primary: `ns.dns.${domain}`, mailbox: `hostmaster.${domain}`, serial: version, minimumSeconds: TTL_SECONDS };
+/** `origin` is the zone's: the cluster's domain, or a reverse tree, which the server is authoritative for as well. */
+function soa({ facts }: Zone, origin = facts.domain): DnsRecord {
+  return { name: origin, ttlSeconds: TTL_SECONDS, type: "SOA", primary: `ns.dns.${origin}`, mailbox: `hostmaster.${origin}`, serial: facts.version, minimumSeconds: TTL_SECONDS };
 }

@@ -7,8 +7,19 @@ export interface ResolverFacts {
   dnsDomain: string;
 }
 
-/** The node's own resolv.conf in a lab: nobody answers for the world outside. */
-const NODE_RESOLV_CONF = "# a lab has no name server outside the cluster\n";
+/** The node's name server: the loopback address, where nothing listens ({@link nodeResolvConf}). */
+const NODE_NAMESERVERS = ["127.0.0.1"];
+
+/** Limits of the kubelet (validation.MaxDNSNameservers, MaxDNSSearchPaths, MaxDNSSearchListChars). */
+const MAX_NAMESERVERS = 3;
+const MAX_SEARCHES = 32;
+const MAX_SEARCH_CHARACTERS = 2048;
+const MAX_NAME_CHARACTERS = 253;
+const MAX_HOSTNAME_CHARACTERS = 63;
+
+const LOOPBACK = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+/** As the kubelet has them, wrong prefix and all. */
+const MULTICAST = "fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n";
 
 /**
  * A pod's /etc/resolv.conf as the kubelet writes it for its dnsPolicy and dnsConfig
@@ -19,15 +30,17 @@ export function resolvConf(pod: Pod, { dnsAddress, dnsDomain }: ResolverFacts): 
   const namespace = pod.metadata.namespace ?? "default";
   const isCluster = dnsPolicy === "ClusterFirstWithHostNet" || (dnsPolicy === "ClusterFirst" && hostNetwork !== true);
   const config = isRecord(pod.spec["dnsConfig"]) ? pod.spec["dnsConfig"] : {};
-  const nameservers = unique([...(isCluster ? [dnsAddress] : []), ...strings(config["nameservers"])]).slice(0, 3);
-  const searches = unique([...(isCluster ? [`${namespace}.svc.${dnsDomain}`, `svc.${dnsDomain}`, dnsDomain] : []), ...strings(config["searches"])]).slice(0, 32);
+  const policyNameservers = dnsPolicy === "None" ? [] : isCluster ? [dnsAddress] : NODE_NAMESERVERS;
+  const nameservers = unique([...policyNameservers, ...strings(config["nameservers"])]).slice(0, MAX_NAMESERVERS);
+  const policySearches = isCluster ? [`${namespace}.svc.${dnsDomain}`, `svc.${dnsDomain}`, dnsDomain] : [];
+  const searches = fittingSearches(unique([...policySearches, ...strings(config["searches"])]));
   const options = mergedOptions(isCluster ? [["ndots", "5"]] : [], config["options"]);
   const lines = [
     ...(searches.length > 0 ? [`search ${searches.join(" ")}`] : []),
     ...nameservers.map((address) => `nameserver ${address}`),
     ...(options.length > 0 ? [`options ${options.join(" ")}`] : []),
   ];
-  return lines.length === 0 ? NODE_RESOLV_CONF : `${lines.join("\n")}\n`;
+  return lines.map((line) => `${line}\n`).join("");
 }
 
 /** dnsConfig.options over the policy's own; the last of a name counts. */
@@ -40,29 +53,35 @@ function mergedOptions(base: readonly [string, string][], extra: unknown): strin
   return [...options].map(([name, value]) => (value === undefined ? name : `${name}:${value}`));
 }
 
-/** A pod's /etc/hosts as the kubelet writes it, hostAliases included. */
-export function hostsFile(pod: Pod, addresses: readonly string[]): string {
-  const hostname = pod.spec.hostname ?? pod.metadata.name;
-  const { subdomain } = pod.spec;
-  const fqdn = subdomain === undefined ? [] : [`${hostname}.${subdomain}.${pod.metadata.namespace ?? "default"}.svc.cluster.local`];
-  const aliases = Array.isArray(pod.spec["hostAliases"]) ? pod.spec["hostAliases"] : [];
-  const lines = [
-    "# Kubernetes-managed hosts file.",
-    "127.0.0.1\tlocalhost",
-    "::1\tlocalhost ip6-localhost ip6-loopback",
-    "fe00::0\tip6-localnet",
-    "fe00::0\tip6-mcastprefix",
-    "fe00::1\tip6-allnodes",
-    "fe00::2\tip6-allrouters",
-    ...addresses.map((address) => [address, ...fqdn, hostname].join("\t")),
-    ...aliases.flatMap((alias) => (isRecord(alias) ? [[word(String(alias["ip"])), ...strings(alias["hostnames"])].join("\t")] : [])),
-  ];
-  return `${lines.join("\n")}\n`;
+/**
+ * A pod's /etc/hosts as the kubelet writes it, hostAliases included. A pod on its node's network gets the node's own
+ * file, which the caller passes on.
+ */
+export function hostsFile(pod: Pod, addresses: readonly string[], { dnsDomain }: Pick<ResolverFacts, "dnsDomain">, nodeHosts: string = LOOPBACK): string {
+  if (pod.spec.hostNetwork === true) return `# Kubernetes-managed hosts file (host network).\n${nodeHosts}${aliasLines(pod)}`;
+  const hostname = podHostname(pod);
+  const { subdomain = "" } = pod.spec;
+  const names = subdomain === "" ? [hostname] : [`${hostname}.${subdomain}.${pod.metadata.namespace ?? "default"}.svc.${dnsDomain}`, hostname];
+  const own = addresses.map((address) => `${[address, ...names].map(word).join("\t")}\n`).join("");
+  return `# Kubernetes-managed hosts file.\n${LOOPBACK}${MULTICAST}${own}${aliasLines(pod)}`;
+}
+
+function aliasLines(pod: Pod): string {
+  const aliases = Array.isArray(pod.spec["hostAliases"]) ? pod.spec["hostAliases"].filter(isRecord) : [];
+  if (aliases.length === 0) return "";
+  const lines = aliases.map((alias) => `${[word(String(alias["ip"])), ...strings(alias["hostnames"])].join("\t")}\n`);
+  return `\n# Entries added by HostAliases.\n${lines.join("")}`;
 }
 
 /** Files first, then DNS, and nothing else: no mDNS, no host's resolver daemon. */
 export function nsswitchConf(): string {
   return "passwd: files\ngroup: files\nhosts: files dns\nnetworks: files\nprotocols: files\nservices: files\n";
+}
+
+function fittingSearches(searches: readonly string[]): string[] {
+  const fitting = searches.slice(0, MAX_SEARCHES).filter((search) => search.length <= MAX_NAME_CHARACTERS);
+  while (fitting.join(" ").length > MAX_SEARCH_CHARACTERS) fitting.pop();
+  return fitting;
 }
 
 function strings(value: unknown): string[] {
@@ -78,8 +97,6 @@ function unique(items: readonly string[]): string[] {
   return [...new Set(items)];
 }
 
-const MAX_HOSTNAME_CHARACTERS = 63;
-
 /** The pod's host name: its spec's, or its own name cut to what a host name holds. */
 export function podHostname(pod: Pod): string {
   if (pod.spec.hostname !== undefined && pod.spec.hostname !== "") return pod.spec.hostname;
@@ -91,5 +108,5 @@ export function podHostname(pod: Pod): string {
  * listens there, where an address that nobody has would let every lookup wait.
  */
 export function nodeResolvConf(): string {
-  return "nameserver 127.0.0.1\n";
+  return NODE_NAMESERVERS.map((address) => `nameserver ${address}\n`).join("");
 }

@@ -9,6 +9,7 @@ export interface ZoneSource {
 }
 
 const IDLE_TIMEOUT_MS = 10_000;
+const MAX_CONNECTIONS = 512;
 
 /** DNS over UDP on a socket that the caller binds. */
 export function dnsDatagramServer(source: ZoneSource, family: "udp4" | "udp6", random: () => number = Math.random): DatagramSocket {
@@ -23,11 +24,13 @@ export function dnsDatagramServer(source: ZoneSource, family: "udp4" | "udp6", r
 
 /** DNS over TCP (RFC 7766) on a socket that the caller lets listen: any number of queries a connection. */
 export function dnsStreamServer(source: ZoneSource, random: () => number = Math.random): Server {
-  return createServer((socket) => {
+  const server = createServer({ noDelay: true }, (socket) => {
     socket.on("error", () => socket.destroy());
     socket.setTimeout(IDLE_TIMEOUT_MS, () => socket.destroy());
     answerStream(socket, source, random);
   });
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
 }
 
 /** Each message has its length before it; at most one incomplete message is kept. */

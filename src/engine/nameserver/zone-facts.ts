@@ -44,7 +44,7 @@ export function zoneFacts(store: ObjectStore, cluster: { dnsAddress: string; dns
   }
   return {
     version: store.version,
-    domain: cluster.dnsDomain,
+    domain: cluster.dnsDomain.toLowerCase(),
     dnsAddress: cluster.dnsAddress,
     namespaces: store.list("Namespace").map(({ metadata }) => metadata.name),
     services: store.list("Service").map((service) => serviceFacts(service, slices.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [])),
@@ -66,6 +66,8 @@ function serviceFacts(service: Service, slices: readonly EndpointSlice[]): Servi
 }
 
 function endpointsOf(slice: EndpointSlice): ServiceFacts["endpoints"] {
+  // Names cannot stand in address records.
+  if (slice.addressType === "FQDN") return [];
   const ports = (slice.ports ?? []).map(({ name = "", protocol = "TCP", port = 0 }) => ({ name, protocol, port }));
   return slice.endpoints
     .filter(({ conditions }) => conditions?.ready !== false)

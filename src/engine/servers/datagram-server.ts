@@ -3,7 +3,12 @@ import type { Behaviour } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
 
 /** What a UDP server answers to one datagram; undefined: nothing. */
-function replyTo(data: Buffer, sender: { address: string; port: number }, behaviour: Behaviour, pod: PodFacts): Buffer | string | undefined {
+function replyTo(
+  data: Buffer,
+  sender: { address: string; port: number },
+  behaviour: Behaviour,
+  pod: PodFacts,
+): Buffer | string | undefined {
   switch (behaviour.kind) {
     case "sink":
       return undefined;

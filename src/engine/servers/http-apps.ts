@@ -34,19 +34,36 @@ export type HttpOptions = Extract<Behaviour, { kind: "http" }>;
 
 type HttpApp = (asked: HttpAsked, pod: PodFacts, options: HttpOptions) => HttpReply;
 
-const text = (body: string, status = 200): HttpReply => ({ status, headers: { "content-type": "text/plain; charset=utf-8" }, body });
-const html = (body: string, server: string, status = 200): HttpReply => ({ status, headers: { "content-type": "text/html", server }, body });
+const text = (body: string, status = 200): HttpReply => ({
+  status,
+  headers: { "content-type": "text/plain; charset=utf-8" },
+  body,
+});
+const html = (body: string, server: string, status = 200): HttpReply => ({
+  status,
+  headers: { "content-type": "text/html", server },
+  body,
+});
 
 /** What each modelled HTTP server answers; pure, so that a readiness probe can be judged without a connection. */
 export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
   nginx: ({ path }) => {
     if (path === "/" || path === "/index.html") {
-      return html("<!DOCTYPE html>\n<html>\n<head><title>Welcome to nginx!</title></head>\n<body>\n<h1>Welcome to nginx!</h1>\n<p>This page is served by cnilab's model of nginx.</p>\n</body>\n</html>\n", "nginx");
+      return html(
+        "<!DOCTYPE html>\n<html>\n<head><title>Welcome to nginx!</title></head>\n<body>\n<h1>Welcome to nginx!</h1>\n<p>This page is served by cnilab's model of nginx.</p>\n</body>\n</html>\n",
+        "nginx",
+      );
     }
-    return html("<html>\n<head><title>404 Not Found</title></head>\n<body>\n<center><h1>404 Not Found</h1></center>\n<hr><center>nginx</center>\n</body>\n</html>\n", "nginx", 404);
+    return html(
+      "<html>\n<head><title>404 Not Found</title></head>\n<body>\n<center><h1>404 Not Found</h1></center>\n<hr><center>nginx</center>\n</body>\n</html>\n",
+      "nginx",
+      404,
+    );
   },
   apache: ({ path }) =>
-    path === "/" || path === "/index.html" ? html("<html><body><h1>It works!</h1></body></html>\n", "Apache") : html("<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n", "Apache", 404),
+    path === "/" || path === "/index.html"
+      ? html("<html><body><h1>It works!</h1></body></html>\n", "Apache")
+      : html("<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n", "Apache", 404),
   netexec,
   hostname: (_asked, pod) => text(pod.name),
   "fixed-text": (_asked, _pod, options) => text(options.text ?? "", options.status ?? 200),
@@ -54,9 +71,23 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
     if (asked.path === "/health") return text("");
     if (asked.path === "/api") {
       const { host, ...headers } = asked.headers;
-      return json({ hostname: pod.name, ip: pod.ips, headers, url: asked.target, host, method: asked.method, remoteAddr: remote(asked) });
+      return json({
+        hostname: pod.name,
+        ip: pod.ips,
+        headers,
+        url: asked.target,
+        host,
+        method: asked.method,
+        remoteAddr: remote(asked),
+      });
     }
-    const lines = [`Hostname: ${pod.name}`, ...pod.ips.map((ip) => `IP: ${ip}`), `RemoteAddr: ${remote(asked)}`, `${asked.method} ${asked.target} HTTP/1.1`, ...asked.headerLines];
+    const lines = [
+      `Hostname: ${pod.name}`,
+      ...pod.ips.map((ip) => `IP: ${ip}`),
+      `RemoteAddr: ${remote(asked)}`,
+      `${asked.method} ${asked.target} HTTP/1.1`,
+      ...asked.headerLines,
+    ];
     return text(`${lines.join("\n")}\n\n`);
   },
   "echo-json": (asked, pod) =>
@@ -68,12 +99,31 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
     }),
   "echo-text": (asked, pod) =>
     text(
-      [`Hostname: ${pod.name}`, `Server address: ${pod.ips[0] ?? ""}`, `client_address=${asked.remoteAddress}`, `method=${asked.method}`, `URI: ${asked.target}`, "", ...asked.headerLines, ""].join("\n"),
+      [
+        `Hostname: ${pod.name}`,
+        `Server address: ${pod.ips[0] ?? ""}`,
+        `client_address=${asked.remoteAddress}`,
+        `method=${asked.method}`,
+        `URI: ${asked.target}`,
+        "",
+        ...asked.headerLines,
+        "",
+      ].join("\n"),
     ),
   "hello-app": (_asked, pod) => text(`Hello, world!\nVersion: 1.0.0\nHostname: ${pod.name}\n`),
   "directory-listing": ({ path }) =>
-    path === "/" ? html("<!DOCTYPE html>\n<html>\n<head><title>Directory listing for /</title></head>\n<body>\n<h1>Directory listing for /</h1>\n</body>\n</html>\n", "cnilab") : html("<html><body><h1>404 Not Found</h1></body></html>\n", "cnilab", 404),
-  "coredns-metrics": ({ path }) => (path === "/metrics" ? text('# HELP coredns_build_info A metric with a constant 1 value.\n# TYPE coredns_build_info gauge\ncoredns_build_info{version="modelled"} 1\n') : text("404 page not found\n", 404)),
+    path === "/"
+      ? html(
+          "<!DOCTYPE html>\n<html>\n<head><title>Directory listing for /</title></head>\n<body>\n<h1>Directory listing for /</h1>\n</body>\n</html>\n",
+          "cnilab",
+        )
+      : html("<html><body><h1>404 Not Found</h1></body></html>\n", "cnilab", 404),
+  "coredns-metrics": ({ path }) =>
+    path === "/metrics"
+      ? text(
+          '# HELP coredns_build_info A metric with a constant 1 value.\n# TYPE coredns_build_info gauge\ncoredns_build_info{version="modelled"} 1\n',
+        )
+      : text("404 page not found\n", 404),
   ok: ({ path }) => text(path === "/ready" || path === "/health" ? "OK" : "ok\n"),
 };
 
@@ -112,7 +162,11 @@ function netexec(asked: HttpAsked, pod: PodFacts): HttpReply {
 }
 
 function json(value: unknown): HttpReply {
-  return { status: 200, headers: { "content-type": "application/json; charset=utf-8" }, body: `${JSON.stringify(value)}\n` };
+  return {
+    status: 200,
+    headers: { "content-type": "application/json; charset=utf-8" },
+    body: `${JSON.stringify(value)}\n`,
+  };
 }
 
 function remote({ remoteAddress, remotePort }: HttpAsked): string {

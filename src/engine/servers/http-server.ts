@@ -9,7 +9,13 @@ const IDLE_TIMEOUT_MS = 60_000;
 /** An HTTP server that answers as its app says; every answer names the pod in X-Pod-Name. */
 export function httpServer(options: HttpOptions, pod: PodFacts, log: AccessLog): Server {
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: 5000, connectionsCheckingInterval: 5000, maxHeaderSize: 16_384 },
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      headersTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: 5000,
+      connectionsCheckingInterval: 5000,
+      maxHeaderSize: 16_384,
+    },
     (request, response) => answer(request, response, options, pod, log),
   );
   server.setTimeout(IDLE_TIMEOUT_MS);
@@ -20,7 +26,13 @@ export function httpServer(options: HttpOptions, pod: PodFacts, log: AccessLog):
   return server;
 }
 
-function answer(request: IncomingMessage, response: ServerResponse, options: HttpOptions, pod: PodFacts, log: AccessLog): void {
+function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: HttpOptions,
+  pod: PodFacts,
+  log: AccessLog,
+): void {
   // Whatever the client sends is read and dropped, so that its connection can go on.
   request.resume();
   const asked = askedOf(request);
@@ -28,14 +40,17 @@ function answer(request: IncomingMessage, response: ServerResponse, options: Htt
   const body = Buffer.from(reply.body);
   response.writeHead(reply.status, { ...reply.headers, "content-length": body.length, "x-pod-name": pod.name });
   response.end(request.method === "HEAD" ? undefined : body);
-  log.add(`${asked.remoteAddress} - - [${new Date(asked.nowMs).toISOString()}] "${asked.method} ${asked.target} HTTP/${request.httpVersion}" ${reply.status} ${body.length}`);
+  log.add(
+    `${asked.remoteAddress} - - [${new Date(asked.nowMs).toISOString()}] "${asked.method} ${asked.target} HTTP/${request.httpVersion}" ${reply.status} ${body.length}`,
+  );
 }
 
 function askedOf(request: IncomingMessage): HttpAsked {
   const target = request.url ?? "/";
   const mark = target.indexOf("?");
   const headerLines: string[] = [];
-  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2) headerLines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
+  for (let index = 0; index + 1 < request.rawHeaders.length; index += 2)
+    headerLines.push(`${request.rawHeaders[index]}: ${request.rawHeaders[index + 1]}`);
   return {
     method: request.method ?? "GET",
     target,

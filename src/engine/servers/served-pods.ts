@@ -12,6 +12,7 @@ import { httpServer } from "./http-server.ts";
 import type { ListenResult, PodToServe } from "./messages.ts";
 import { streamServer } from "./stream-server.ts";
 
+/** Node's default (511) turns a thousand connections at once into SYN retransmits. */
 const BACKLOG = 4096;
 
 interface ServedPod {
@@ -35,8 +36,14 @@ export class ServedPods {
     const served: ServedPod = { servers: [], connections: new Set(), logs: new Map() };
     this.pods.set(key, served);
     const opened = openAll(key, netnsFd, listens, pod.ips);
-    for (const { listen, sockets } of opened) for (const { fd, address } of sockets) served.servers.push(this.serve(listen, fd, address, pod, served));
-    return opened.map(({ listen: { container, protocol, port }, error }) => ({ container, protocol, port, ...(error === undefined ? {} : { error }) }));
+    for (const { listen, sockets } of opened)
+      for (const { fd, address } of sockets) served.servers.push(this.serve(listen, fd, address, pod, served));
+    return opened.map(({ listen: { container, protocol, port }, error }) => ({
+      container,
+      protocol,
+      port,
+      ...(error === undefined ? {} : { error }),
+    }));
   }
 
   /** Closes the pod's sockets and cuts its connections, at once. */
@@ -49,20 +56,33 @@ export class ServedPods {
   }
 
   stopAll(): void {
-    for (const key of [...this.pods.keys()]) this.stop(key);
+    for (const key of this.pods.keys()) this.stop(key);
   }
 
   logs(key: string, container: string | undefined): string[] {
     const logs = this.pods.get(key)?.logs ?? new Map<string, AccessLog>();
-    return container === undefined ? [...logs.values()].flatMap((log) => log.read()) : (logs.get(container)?.read() ?? []);
+    return container === undefined
+      ? [...logs.values()].flatMap((log) => log.read())
+      : (logs.get(container)?.read() ?? []);
   }
 
-  private serve(listen: Listen, fd: number, address: string, pod: PodFacts, served: ServedPod): Server | DatagramSocket {
+  private serve(
+    listen: Listen,
+    fd: number,
+    address: string,
+    pod: PodFacts,
+    served: ServedPod,
+  ): Server | DatagramSocket {
     const log = logOf(served, listen.container);
-    log.add(`listening on ${address.includes(":") ? `[${address}]` : address}:${listen.port}/${listen.protocol.toLowerCase()}`);
+    log.add(
+      `listening on ${address.includes(":") ? `[${address}]` : address}:${listen.port}/${listen.protocol.toLowerCase()}`,
+    );
     if (listen.protocol === "UDP") {
       const family = address.includes(":") ? "udp6" : "udp4";
-      const socket = listen.behaviour.kind === "dns" ? dnsDatagramServer(this.zone, family) : datagramServer(listen.behaviour, pod, family);
+      const socket =
+        listen.behaviour.kind === "dns"
+          ? dnsDatagramServer(this.zone, family)
+          : datagramServer(listen.behaviour, pod, family);
       // Errors that ICMP brings back for an earlier reply are about that client alone.
       socket.on("error", (error) => log.add(`udp: ${error.message}`));
       socket.bind({ fd });
@@ -74,7 +94,8 @@ export class ServedPods {
       socket.on("close", () => served.connections.delete(socket));
     });
     server.on("error", (error) => log.add(`tcp: ${error.message}`));
-    server.listen({ fd, backlog: BACKLOG });
+    // With a descriptor Node takes the backlog from the second argument only; `{fd, backlog}` would mean 511.
+    server.listen({ fd }, BACKLOG);
     return server;
   }
 
@@ -116,7 +137,10 @@ function open(listen: Listen, ips: readonly string[]): Opened {
   const sockets: Opened["sockets"] = [];
   try {
     for (const address of listen.address === undefined ? everywhere : [listen.address]) {
-      sockets.push({ fd: listen.protocol === "TCP" ? listenTcp(address, listen.port) : bindUdp(address, listen.port), address });
+      sockets.push({
+        fd: listen.protocol === "TCP" ? listenTcp(address, listen.port) : bindUdp(address, listen.port),
+        address,
+      });
     }
     return { listen, sockets };
   } catch (error) {

@@ -3,7 +3,8 @@ import type { KubeObject } from "../../kube/types.ts";
 import { cloneJson, isRecord } from "./json.ts";
 import { kindKey } from "./kinds.ts";
 import { listKeysOf, mergeApplied } from "./merge.ts";
-import type { ObjectStore, StoreRef } from "./store.ts";
+import type { StoreRef } from "./object-parts.ts";
+import type { ObjectStore } from "./store.ts";
 
 /** Where `kubectl apply` keeps what it last applied, as JSON; kept here under the same name so that kubectl agrees. */
 export const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
@@ -27,7 +28,11 @@ export function applyObjects(
   return store.transaction(() => objects.map((object) => applyOne(store, object, warningsOf)));
 }
 
-function applyOne(store: ObjectStore, object: KubeObject, warningsOf: (object: KubeObject) => LabWarning[]): AppliedObject {
+function applyOne(
+  store: ObjectStore,
+  object: KubeObject,
+  warningsOf: (object: KubeObject) => LabWarning[],
+): AppliedObject {
   const wanted = cleaned(object);
   store.place(wanted);
   const key = kindKey(wanted.apiVersion, wanted.kind);

@@ -2,6 +2,14 @@ import { isPodTerminal } from "../../kube/pods.ts";
 import type { KubeObject, Pod } from "../../kube/types.ts";
 import { equalJson, isRecord } from "./json.ts";
 
+/** How a deletion goes about it. */
+export interface DeleteOptions {
+  /** 0 removes a pod without waiting for its kubelet. */
+  gracePeriodSeconds?: number;
+  /** Orphan leaves what the object owns; Background (the default) lets the garbage collector remove it. */
+  propagation?: "Background" | "Orphan";
+}
+
 /** Finalizers that keep an object; a Namespace has its own list in spec besides (core/v1 NamespaceSpec). */
 export function finalizersOf(object: KubeObject): string[] {
   const spec = object.kind === "Namespace" && isRecord(object["spec"]) ? object["spec"]["finalizers"] : undefined;

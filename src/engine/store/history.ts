@@ -36,9 +36,13 @@ export class History {
   /** Events after `version` in order; throws STORE_TOO_OLD where some of them are forgotten. */
   since(version: number): StoreEvent[] {
     if (version < this.floor) {
-      throw new LabError("STORE_TOO_OLD", `resource version ${version} is too old: changes before ${this.floor + 1} are forgotten`, {
-        hint: "list the objects again and watch from the version of that list",
-      });
+      throw new LabError(
+        "STORE_TOO_OLD",
+        `resource version ${version} is too old: changes before ${this.floor + 1} are forgotten`,
+        {
+          hint: "list the objects again and watch from the version of that list",
+        },
+      );
     }
     return this.events.slice(version - this.floor);
   }

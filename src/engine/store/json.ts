@@ -16,7 +16,8 @@ function copy(value: unknown): unknown {
     const field = value[key];
     if (field === undefined) continue;
     // Assigning "__proto__" would set the prototype instead of a field.
-    if (key === "__proto__") Object.defineProperty(result, key, { value: copy(field), enumerable: true, configurable: true, writable: true });
+    if (key === "__proto__")
+      Object.defineProperty(result, key, { value: copy(field), enumerable: true, configurable: true, writable: true });
     else result[key] = copy(field);
   }
   return result;

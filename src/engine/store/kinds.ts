@@ -96,7 +96,10 @@ export function isKindMeant(key: string, kind: string): boolean {
  * Whether objects of the kind live in a namespace. A kind that is not built in is what its CustomResourceDefinition
  * says (`crdScope`); without one, an object that names a namespace lives there and one that does not is cluster-wide.
  */
-export function isNamespaced(object: KubeObject, crdScope: (group: string, kind: string) => string | undefined): boolean {
+export function isNamespaced(
+  object: KubeObject,
+  crdScope: (group: string, kind: string) => string | undefined,
+): boolean {
   const facts = builtIn[kindKey(object.apiVersion, object.kind)];
   if (facts !== undefined) return facts.namespaced;
   const scope = crdScope(groupOf(object.apiVersion), object.kind);
@@ -106,9 +109,4 @@ export function isNamespaced(object: KubeObject, crdScope: (group: string, kind:
 /** Whether writes of the kind's objects and of their status are apart; kinds that are not built in are kept whole. */
 export function hasStatus(key: string): boolean {
   return builtIn[key]?.hasStatus ?? false;
-}
-
-/** Whether a reference of this kind names a namespace, as far as the kind's name tells. */
-export function isKindNamespaced(key: string): boolean {
-  return builtIn[key]?.namespaced ?? true;
 }

@@ -31,7 +31,13 @@ const podLists: Readonly<Record<string, readonly string[]>> = {
  * and what others set (defaults, replicas of a scale, allocated addresses) stays.
  * kubernetes.io/docs/tasks/manage-kubernetes-objects/declarative-config
  */
-export function mergeApplied(last: unknown, live: unknown, applied: unknown, keys: ListKeys, path: readonly string[] = []): unknown {
+export function mergeApplied(
+  last: unknown,
+  live: unknown,
+  applied: unknown,
+  keys: ListKeys,
+  path: readonly string[] = [],
+): unknown {
   if (Array.isArray(applied) && Array.isArray(live)) return mergeList(last, live, applied, keys, path);
   if (!isRecord(applied) || !isRecord(live)) return applied;
   const before = isRecord(last) ? last : {};
@@ -40,17 +46,26 @@ export function mergeApplied(last: unknown, live: unknown, applied: unknown, key
   for (const [field, value] of Object.entries(applied)) {
     // An explicit null removes the field, as in every patch of the API.
     if (value === null) delete result[field];
-    else result[field] = field in live ? mergeApplied(before[field], live[field], value, keys, [...path, field]) : value;
+    else
+      result[field] = field in live ? mergeApplied(before[field], live[field], value, keys, [...path, field]) : value;
   }
   return result;
 }
 
-function mergeList(last: unknown, live: unknown[], applied: unknown[], keys: ListKeys, path: readonly string[]): unknown[] {
+function mergeList(
+  last: unknown,
+  live: unknown[],
+  applied: unknown[],
+  keys: ListKeys,
+  path: readonly string[],
+): unknown[] {
   const fields = keys(path);
   if (fields === undefined) return applied;
   const same = (left: unknown, right: unknown): boolean =>
-    isRecord(left) && isRecord(right) && fields.every((field) => equalJson(valueOf(left, field), valueOf(right, field)));
-  const before = Array.isArray(last) ? last : [];
+    isRecord(left) &&
+    isRecord(right) &&
+    fields.every((field) => equalJson(valueOf(left, field), valueOf(right, field)));
+  const before: unknown[] = Array.isArray(last) ? last : [];
   const merged = applied.map((item) => {
     const present = live.find((other) => same(item, other));
     if (present === undefined) return item;

@@ -1,4 +1,5 @@
 import type { KubeObject } from "../../kube/types.ts";
+import { isRecord } from "./json.ts";
 import { isKindMeant } from "./kinds.ts";
 
 /** A stored object and where it is filed; `object` is frozen. */
@@ -25,7 +26,8 @@ export class ObjectTable {
     if (previous !== undefined) this.forgetOwners(previous);
     const byNamespace = ensure(this.kinds, entry.key, () => new Map<string, Map<string, Entry>>());
     ensure(byNamespace, entry.namespace, () => new Map<string, Entry>()).set(entry.name, entry);
-    for (const { uid } of entry.object.metadata.ownerReferences ?? []) ensure(this.owned, uid, () => new Set<Entry>()).add(entry);
+    for (const { uid } of entry.object.metadata.ownerReferences ?? [])
+      ensure(this.owned, uid, () => new Set<Entry>()).add(entry);
   }
 
   remove(entry: Entry): void {
@@ -63,6 +65,16 @@ export class ObjectTable {
     for (const key of this.kinds.keys()) yield* this.entries(key);
   }
 
+  /** What a stored CustomResourceDefinition says of the scope of its kind. */
+  crdScope(group: string, kind: string): string | undefined {
+    for (const { object } of this.entries("CustomResourceDefinition")) {
+      const spec = object["spec"];
+      if (isRecord(spec) && spec["group"] === group && isRecord(spec["names"]) && spec["names"]["kind"] === kind)
+        return String(spec["scope"]);
+    }
+    return undefined;
+  }
+
   ownedBy(uid: string): Entry[] {
     return [...(this.owned.get(uid) ?? [])];
   }
@@ -75,4 +87,9 @@ function ensure<K, V>(map: Map<K, V>, key: K, make: () => V): V {
     map.set(key, value);
   }
   return value;
+}
+
+/** The objects of entries in order of creation. */
+export function inOrder(entries: Iterable<Entry>): KubeObject[] {
+  return [...entries].toSorted((left, right) => left.sequence - right.sequence).map(({ object }) => object);
 }

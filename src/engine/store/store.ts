@@ -2,12 +2,20 @@ import { LabError } from "../../core/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import { apiTime, systemClock, type Clock } from "../clock.ts";
 import { nameSuffix, seededRandom, seededUuid, type Random } from "../seeded-random.ts";
-import { bumpsGeneration, finalizersOf, isStoredGracefully, isToBeRemoved, markDeleted } from "./deletion.ts";
+import {
+  bumpsGeneration,
+  finalizersOf,
+  isStoredGracefully,
+  isToBeRemoved,
+  markDeleted,
+  type DeleteOptions,
+} from "./deletion.ts";
 import { History, type StoreEvent } from "./history.ts";
-import { cloneJson, equalJson, freezeJson, isRecord } from "./json.ts";
+import { cloneJson, equalJson, freezeJson } from "./json.ts";
 import { hasStatus, isNamespaced, kindKey, type InterpretedKinds } from "./kinds.ts";
 import { checkName } from "./names.ts";
-import { ObjectTable, type Entry } from "./object-table.ts";
+import { describe, merged, notFound, type StoreRef } from "./object-parts.ts";
+import { inOrder, ObjectTable, type Entry } from "./object-table.ts";
 import { WatchHub, type Watch, type WatchOptions } from "./watch.ts";
 
 /** What a rule sees besides the draft. `old` is absent on creation. */
@@ -21,26 +29,12 @@ export interface AdmissionRequest {
 /** A rule every write passes, in order: it may fill in the draft (not on delete), or refuse by throwing a LabError. */
 export type AdmissionRule = (draft: KubeObject, request: AdmissionRequest) => void;
 
-/** Where an object is; a namespaced one without a namespace is looked for in "default". */
-export interface StoreRef {
-  kind: string;
-  namespace?: string;
-  name: string;
-}
-
 export interface StoreOptions {
   clock?: Clock;
   random?: Random;
   admission?: readonly AdmissionRule[];
   /** Changes kept for watches that begin at an older version; at least this many, at most twice as many. */
   historyLimit?: number;
-}
-
-export interface DeleteOptions {
-  /** 0 removes a pod without waiting for its kubelet. */
-  gracePeriodSeconds?: number;
-  /** Orphan leaves what the object owns; Background (the default) lets the garbage collector remove it. */
-  propagation?: "Background" | "Orphan";
 }
 
 /**
@@ -83,7 +77,10 @@ export class ObjectStore {
   /** Objects of all kinds, or of one kind and namespace, in order of creation; unknown kinds by their name alone. */
   all(filter: { kind?: string; namespace?: string } = {}): KubeObject[] {
     const { kind, namespace } = filter;
-    const entries = kind === undefined ? [...this.table.all()] : this.table.keysOf(kind).flatMap((key) => [...this.table.entries(key)]);
+    const entries =
+      kind === undefined
+        ? [...this.table.all()]
+        : this.table.keysOf(kind).flatMap((key) => [...this.table.entries(key)]);
     return inOrder(entries.filter((entry) => namespace === undefined || entry.namespace === namespace));
   }
 
@@ -110,7 +107,8 @@ export class ObjectStore {
   create<T extends KubeObject>(object: T): T {
     const draft = cloneJson(object);
     const { metadata } = draft;
-    if (metadata.name === undefined && metadata.generateName !== undefined) metadata.name = metadata.generateName + nameSuffix(this.random);
+    if (metadata.name === undefined && metadata.generateName !== undefined)
+      metadata.name = metadata.generateName + nameSuffix(this.random);
     const key = kindKey(draft.apiVersion, draft.kind);
     this.place(draft);
     checkName(draft, key);
@@ -155,7 +153,8 @@ export class ObjectStore {
     const entry = this.entryOf(ref);
     if (entry === undefined) throw notFound(ref);
     this.admit(entry.object, { operation: "delete", key: entry.key, old: entry.object, store: this });
-    if (options.propagation === "Orphan" && entry.object.metadata.uid !== undefined) this.orphan(entry.object.metadata.uid);
+    if (options.propagation === "Orphan" && entry.object.metadata.uid !== undefined)
+      this.orphan(entry.object.metadata.uid);
     const isGraceful = options.gracePeriodSeconds !== 0 && isStoredGracefully(entry.object);
     if (!isGraceful && finalizersOf(entry.object).length === 0) {
       this.remove(entry);
@@ -198,23 +197,17 @@ export class ObjectStore {
 
   private entryOf(ref: StoreRef): Entry | undefined {
     for (const key of this.table.keysOf(ref.kind)) {
-      const found = this.table.get(key, ref.namespace ?? "", ref.name) ?? (ref.namespace === undefined ? this.table.get(key, "default", ref.name) : undefined);
+      const found =
+        this.table.get(key, ref.namespace ?? "", ref.name) ??
+        (ref.namespace === undefined ? this.table.get(key, "default", ref.name) : undefined);
       if (found !== undefined) return found;
     }
     return undefined;
   }
 
-  private crdScope = (group: string, kind: string): string | undefined => {
-    for (const { object } of this.table.entries("CustomResourceDefinition")) {
-      const spec = object["spec"];
-      if (isRecord(spec) && spec["group"] === group && isRecord(spec["names"]) && spec["names"]["kind"] === kind) return String(spec["scope"]);
-    }
-    return undefined;
-  };
-
   /** Gives a namespaced object its default namespace, and takes a stray one from a cluster-wide object. */
   place(draft: KubeObject): void {
-    if (isNamespaced(draft, this.crdScope)) draft.metadata.namespace ??= "default";
+    if (isNamespaced(draft, (group, kind) => this.table.crdScope(group, kind))) draft.metadata.namespace ??= "default";
     else delete draft.metadata.namespace;
   }
 
@@ -237,12 +230,19 @@ export class ObjectStore {
   }
 
   private write<T extends KubeObject>(object: T, part: "object" | "status" | "all"): T {
-    const ref = { kind: kindKey(object.apiVersion, object.kind), namespace: object.metadata.namespace ?? "", name: object.metadata.name };
+    const ref = {
+      kind: kindKey(object.apiVersion, object.kind),
+      namespace: object.metadata.namespace ?? "",
+      name: object.metadata.name,
+    };
     const entry = this.table.get(ref.kind, ref.namespace, ref.name);
     if (entry === undefined) throw notFound(ref);
     const stored = entry.object;
     const { resourceVersion, uid } = object.metadata;
-    if ((resourceVersion !== undefined && resourceVersion !== stored.metadata.resourceVersion) || (uid !== undefined && uid !== stored.metadata.uid)) {
+    if (
+      (resourceVersion !== undefined && resourceVersion !== stored.metadata.resourceVersion) ||
+      (uid !== undefined && uid !== stored.metadata.uid)
+    ) {
       throw new LabError("STORE_CONFLICT", `${describe(object)} has been changed meanwhile`, {
         hint: "read the newest version, make the change there, and write it again",
       });
@@ -254,7 +254,8 @@ export class ObjectStore {
       return draft as T;
     }
     if (equalJson(draft, stored)) return stored as T;
-    if (part !== "status" && bumpsGeneration(stored, draft)) draft.metadata.generation = (stored.metadata.generation ?? 0) + 1;
+    if (part !== "status" && bumpsGeneration(stored, draft))
+      draft.metadata.generation = (stored.metadata.generation ?? 0) + 1;
     this.commit("MODIFIED", { ...entry, object: draft }, entry);
     return draft as T;
   }
@@ -280,36 +281,13 @@ export class ObjectStore {
     if (type === "DELETED" && previous !== undefined) this.table.remove(previous);
     else this.table.put(entry);
     this.undo?.push(() => (previous === undefined ? this.table.remove(entry) : this.table.put(previous)));
-    this.history.append({ type, key: entry.key, object: entry.object, version, ...(previous === undefined ? {} : { previous: previous.object }) });
+    this.history.append({
+      type,
+      key: entry.key,
+      object: entry.object,
+      version,
+      ...(previous === undefined ? {} : { previous: previous.object }),
+    });
     if (this.undo === undefined) this.hub.wake();
   }
-}
-
-/** The stored object with one part taken from the written one; what only the store may set stays. */
-function merged(stored: KubeObject, written: KubeObject, part: "object" | "status" | "all"): KubeObject {
-  const status = part === "object" ? stored["status"] : written["status"];
-  const draft = part === "status" ? cloneJson(stored) : written;
-  delete draft["status"];
-  if (status !== undefined) draft["status"] = cloneJson(status);
-  const { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, namespace } = stored.metadata;
-  const fixed = { uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, namespace };
-  draft.metadata = cloneJson({ ...draft.metadata, ...fixed } as KubeObject["metadata"]);
-  const grace = (stored.metadata as unknown as Record<string, unknown>)["deletionGracePeriodSeconds"];
-  if (grace !== undefined) Object.assign(draft.metadata, { deletionGracePeriodSeconds: grace });
-  return draft;
-}
-
-function inOrder(entries: Iterable<Entry>): KubeObject[] {
-  return [...entries].toSorted((left, right) => left.sequence - right.sequence).map(({ object }) => object);
-}
-
-function notFound(ref: StoreRef): LabError {
-  const place = ref.namespace === undefined || ref.namespace === "" ? "" : ` in namespace ${ref.namespace}`;
-  return new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}"${place} does not exist`);
-}
-
-/** An object as messages name it: `Deployment shop/web`. */
-export function describe(object: KubeObject): string {
-  const { namespace, name } = object.metadata;
-  return `${object.kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
 }

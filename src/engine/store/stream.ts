@@ -6,7 +6,11 @@ import type { WatchOptions } from "./watch.ts";
  * A watch read at the reader's own pace, as an API server needs it. A reader that falls behind the kept history gets
  * STORE_TOO_OLD thrown and must list again; until then nothing is buffered for it. Ends when `signal` aborts.
  */
-export async function* streamEvents(store: ObjectStore, options: WatchOptions, signal: AbortSignal): AsyncGenerator<StoreEvent, void> {
+export async function* streamEvents(
+  store: ObjectStore,
+  options: WatchOptions,
+  signal: AbortSignal,
+): AsyncGenerator<StoreEvent, void> {
   let cursor = options.fromVersion ?? store.version;
   let wake = (): void => {};
   const watch = store.watch({}, () => wake());

@@ -48,7 +48,7 @@ export class WatchHub {
 
   private flush(): void {
     this.isWoken = false;
-    for (const watcher of [...this.watchers]) {
+    for (const watcher of Array.from(this.watchers)) {
       const news = this.history.since(watcher.cursor);
       const last = news.at(-1);
       if (last === undefined) continue;
@@ -72,5 +72,8 @@ function deliver(watcher: Watcher, events: StoreEvent[]): void {
 }
 
 function isWanted(event: StoreEvent, { kinds, namespace }: WatchOptions): boolean {
-  return (kinds === undefined || kinds.includes(event.key)) && (namespace === undefined || event.object.metadata.namespace === namespace);
+  return (
+    (kinds === undefined || kinds.includes(event.key)) &&
+    (namespace === undefined || event.object.metadata.namespace === namespace)
+  );
 }

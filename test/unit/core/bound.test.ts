@@ -28,9 +28,22 @@ test.each([
 });
 
 test("a bound is met by figures on its side, the limit itself only where it says so", () => {
-  const meets = (text: string, value: number): boolean => meetsBound(value, parseBound(text, "count") as NonNullable<ReturnType<typeof parseBound>>);
-  expect([meets(">= 3", 3), meets("> 3", 3), meets("<= 3", 3), meets("< 3", 3), meets("== 3", 3)]).toEqual([true, false, true, false, true]);
-  expect([meets(">= 3", 2), meets("> 3", 4), meets("<= 3", 4), meets("< 3", 2), meets("== 3", 4)]).toEqual([false, true, false, true, false]);
+  const meets = (text: string, value: number): boolean =>
+    meetsBound(value, parseBound(text, "count") as NonNullable<ReturnType<typeof parseBound>>);
+  expect([meets(">= 3", 3), meets("> 3", 3), meets("<= 3", 3), meets("< 3", 3), meets("== 3", 3)]).toEqual([
+    true,
+    false,
+    true,
+    false,
+    true,
+  ]);
+  expect([meets(">= 3", 2), meets("> 3", 4), meets("<= 3", 4), meets("< 3", 2), meets("== 3", 4)]).toEqual([
+    false,
+    true,
+    false,
+    true,
+    false,
+  ]);
 });
 
 test("a hint names the units of the dimension and an example that parses", () => {

@@ -12,10 +12,16 @@ test.each([
   expect(parseDurationMs(text)).toBe(durationMs);
 });
 
-test.each(["", "30", "s", "30 s", "-1s", "1d", "30sec", "1e3s", ".5s", "9".repeat(50) + "s"])("%j is no duration", (text) => {
-  expect(parseDurationMs(text)).toBeUndefined();
-});
+test.each(["", "30", "s", "30 s", "-1s", "1d", "30sec", "1e3s", ".5s", "9".repeat(50) + "s"])(
+  "%j is no duration",
+  (text) => {
+    expect(parseDurationMs(text)).toBeUndefined();
+  },
+);
 
-test.each([0, 5, 999, 1000, 1250, 60_000, 90_000, 3_600_000, 5_400_000])("%i ms is written so that it reads back", (durationMs) => {
-  expect(parseDurationMs(formatDurationMs(durationMs))).toBe(durationMs);
-});
+test.each([0, 5, 999, 1000, 1250, 60_000, 90_000, 3_600_000, 5_400_000])(
+  "%i ms is written so that it reads back",
+  (durationMs) => {
+    expect(parseDurationMs(formatDurationMs(durationMs))).toBe(durationMs);
+  },
+);

@@ -10,12 +10,15 @@ function parseOne(text: string): YamlDocument {
 }
 
 function codes(text: string | Uint8Array): string[] {
-  return parseYaml(text, "f.yaml").problems.map(({ code, span }) => `${code} ${span?.line ?? "-"}:${span?.column ?? "-"}`);
+  return parseYaml(text, "f.yaml").problems.map(
+    ({ code, span }) => `${code} ${span?.line ?? "-"}:${span?.column ?? "-"}`,
+  );
 }
 
 describe("positions", () => {
   const document = parseOne("# lab\nmetadata:\n  name: shop\nlist:\n  - { a: 1 }\n  -\nempty:\n");
-  const at = ({ line, column, length }: { line: number; column: number; length: number }): string => `${line}:${column}+${length}`;
+  const at = ({ line, column, length }: { line: number; column: number; length: number }): string =>
+    `${line}:${column}+${length}`;
 
   test("a value, its key, an item", () => {
     expect(at(document.span(["metadata", "name"]))).toBe("3:9+4");
@@ -90,7 +93,12 @@ describe("what is refused", () => {
   });
 
   test("an alias bomb", () => {
-    const bomb = ["a: &a [x, x, x, x]", ...[..."bcdefghijkl"].map((name, index) => `${name}: &${name} [*${"abcdefghijk".charAt(index)}, *${"abcdefghijk".charAt(index)}]`)].join("\n");
+    const bomb = [
+      "a: &a [x, x, x, x]",
+      ...[..."bcdefghijkl"].map(
+        (name, index) => `${name}: &${name} [*${"abcdefghijk".charAt(index)}, *${"abcdefghijk".charAt(index)}]`,
+      ),
+    ].join("\n");
     expect(codes(bomb)[0]).toMatch(/^YAML_TOO_MANY_ALIASES/);
   });
 
@@ -100,7 +108,33 @@ describe("what is refused", () => {
 });
 
 test("no text makes the reader throw, and every span is inside the text", () => {
-  const yamlish = fc.array(fc.constantFrom("a", ":", " ", "\n", "- ", "[", "]", "{", "}", '"', "'", "&x ", "*x", "!!t ", "|", ">", "#", "?", "\t", "---\n", "<<", ","), { maxLength: 40 });
+  const yamlish = fc.array(
+    fc.constantFrom(
+      "a",
+      ":",
+      " ",
+      "\n",
+      "- ",
+      "[",
+      "]",
+      "{",
+      "}",
+      '"',
+      "'",
+      "&x ",
+      "*x",
+      "!!t ",
+      "|",
+      ">",
+      "#",
+      "?",
+      "\t",
+      "---\n",
+      "<<",
+      ",",
+    ),
+    { maxLength: 40 },
+  );
   fc.assert(
     fc.property(yamlish, (parts) => {
       const text = parts.join("");

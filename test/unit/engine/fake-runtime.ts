@@ -17,7 +17,12 @@ export class FakeRuntime implements PodRuntime {
     return Promise.resolve(
       pods.map((pod) => {
         this.started.push(pod.metadata.name);
-        return this.outcome(pod) ?? { podIPs: [this.address()], containers: pod.spec.containers.map(({ name }) => ({ name, state: { kind: "running" as const } })) };
+        return (
+          this.outcome(pod) ?? {
+            podIPs: [this.address()],
+            containers: pod.spec.containers.map(({ name }) => ({ name, state: { kind: "running" as const } })),
+          }
+        );
       }),
     );
   }
@@ -46,7 +51,9 @@ export function nodes(...workers: string[]): EngineNode[] {
 }
 
 /** A settled control plane of three nodes on a {@link FakeRuntime}. */
-export async function settledControlPlane(options: Partial<ControlPlaneOptions> = {}): Promise<{ plane: ControlPlane; runtime: FakeRuntime }> {
+export async function settledControlPlane(
+  options: Partial<ControlPlaneOptions> = {},
+): Promise<{ plane: ControlPlane; runtime: FakeRuntime }> {
   const runtime = new FakeRuntime();
   const cluster = { serviceCidrs: ["10.96.0.0/12"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" };
   const plane = createControlPlane({ nodes: nodes("worker1", "worker2"), cluster, runtime, ...options });

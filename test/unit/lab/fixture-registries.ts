@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { boundField, durationField, endpointField, podPatternField, portField, protocolPortField } from "../../../src/lab/fields.ts";
+import {
+  boundField,
+  durationField,
+  endpointField,
+  podPatternField,
+  portField,
+  protocolPortField,
+} from "../../../src/lab/fields.ts";
 import type { LabRegistries } from "../../../src/lab/registries.ts";
 import type { Cni } from "../../../src/cnis/types.ts";
 import { defineProbe } from "../../../src/probes/types.ts";
@@ -56,7 +63,11 @@ const apply = defineScenario<string>({
   run: neverRun,
 });
 
-const waitOptions = z.strictObject({ for: z.string(), namespace: z.string(), timeout: durationField().default(30_000) });
+const waitOptions = z.strictObject({
+  for: z.string(),
+  namespace: z.string(),
+  timeout: durationField().default(30_000),
+});
 const wait = defineScenario<z.output<typeof waitOptions>>({
   kind: "wait",
   summary: "waits",
@@ -64,7 +75,9 @@ const wait = defineScenario<z.output<typeof waitOptions>>({
   manifests: () => [],
   references: ({ for: target, namespace }): EndpointRef[] => {
     const [kind, name] = target.split("/");
-    return kind === "deployment" && name !== undefined ? [{ kind: "workload", workload: "deployment", namespace, name }] : [];
+    return kind === "deployment" && name !== undefined
+      ? [{ kind: "workload", workload: "deployment", namespace, name }]
+      : [];
   },
   run: neverRun,
 });

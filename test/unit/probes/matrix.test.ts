@@ -56,7 +56,10 @@ describe("matrix", () => {
       undefined,
       context,
     );
-    expect(cells.filter(({ ungraded }) => ungraded === undefined).map(({ key }) => key.from)).toEqual(["node/worker1", "external"]);
+    expect(cells.filter(({ ungraded }) => ungraded === undefined).map(({ key }) => key.from)).toEqual([
+      "node/worker1",
+      "external",
+    ]);
   });
 
   it("leaves a cell that the sweep did not report without an observation", async () => {
@@ -72,7 +75,11 @@ describe("matrix", () => {
       shopPod({ name: "pending" }),
     ];
     const context = shopContext({ objects, sweep: () => ({ outcome: "no-answer", detail: "", latencyMs: 1100 }) });
-    const cells = await matrix.run(parse({ from: "shop/cache", to: ["shop/late", "shop/pending"], ports: [80] }), undefined, context);
+    const cells = await matrix.run(
+      parse({ from: "shop/cache", to: ["shop/late", "shop/pending"], ports: [80] }),
+      undefined,
+      context,
+    );
     expect(cells.map(({ key, observation }) => [key.to, observation?.outcome, observation?.reason])).toEqual([
       ["shop/late", "error", "TARGET_NOT_READY: pod shop/late is not ready"],
       ["shop/pending", "error", "TARGET_NOT_READY: pod shop/pending has no address yet"],
@@ -120,7 +127,11 @@ describe("resweep", () => {
 
   it("keeps the first observation where the second sweep says nothing", async () => {
     const seen = { outcome: "answered", detail: "connected", latencyMs: 1 } as const;
-    const first = await matrix.run(parse({ from: "shop/cache", to: "shop/db-1" }), undefined, shopContext({ sweep: () => seen }));
+    const first = await matrix.run(
+      parse({ from: "shop/cache", to: "shop/db-1" }),
+      undefined,
+      shopContext({ sweep: () => seen }),
+    );
     const [again] = await resweep(first.slice(0, 1), shopContext({ sweep: () => undefined }));
     expect(again).toEqual(first[0]);
   });

@@ -36,7 +36,10 @@ describe("ping", () => {
       measured: { sent: 3, received: 3, loss: 0, rttMinMs: 0.048, rttAvgMs: 0.088, rttMaxMs: 0.167 },
     });
     expect(context.cluster.execs[0]?.argv).toEqual(["ping", "-n", "-c", "3", "-i", "0.01", "-W", "1.1", "10.244.2.1"]);
-    expect(cell?.observation?.evidence[0]).toMatchObject({ kind: "note", text: "shop/deployment/db is probed at shop/db-1" });
+    expect(cell?.observation?.evidence[0]).toMatchObject({
+      kind: "note",
+      text: "shop/deployment/db is probed at shop/db-1",
+    });
     expect(cell?.observation?.evidence[1]).toMatchObject({
       kind: "tool-output",
       text: expect.stringContaining("3 packets transmitted, 3 received") as string,
@@ -78,28 +81,28 @@ describe("ping", () => {
 
   it("names the MTU that refused a packet with DF", async () => {
     const { cell, context } = await pingDb(toolOutput("ping-too-long"), { count: 1, size: 1400, dontFragment: true });
-    expect(context.cluster.execs[0]?.argv).toEqual(
-      expect.arrayContaining(["-s", "1400", "-M", "do"]) as string[],
-    );
+    expect(context.cluster.execs[0]?.argv).toEqual(expect.arrayContaining(["-s", "1400", "-M", "do"]) as string[]);
     expect(cell?.observation).toMatchObject({ outcome: "rejected", measured: { mtu: 1400 } });
   });
 
-  it("looks the name up again to tell NXDOMAIN from a silent DNS server, and is then about the lookup", async () => {
-    const answers: Record<string, string> = { ping: "ping-nxdomain", dig: "dig-nxdomain" };
-    const context = shopContext({ exec: ([tool = ""]) => toolOutput(answers[tool] ?? "") });
-    const options = ping.options.parse({ to: "nosuch" });
-    const [missing] = await ping.run(options, web, context);
-    expect(missing).toMatchObject({
-      destination: "lookup of nosuch",
-      observation: { outcome: "rejected", reason: "DNS answered NXDOMAIN for nosuch" },
+  it("looks a name up first, and is about the lookup where that fails", async () => {
+    const digs = ["dig-a", "dig-nxdomain", "dig-timeout", "dig-nodata"];
+    const context = shopContext({
+      exec: ([tool]) => toolOutput(tool === "dig" ? (digs.shift() ?? "") : "ping-silent"),
     });
-    answers["ping"] = "ping-dns-refused";
-    answers["dig"] = "dig-timeout";
-    const [silent] = await ping.run(options, web, context);
-    expect(silent?.observation).toMatchObject({
-      outcome: "dropped",
-      reason: "DNS query for nosuch: no reply in 2 tries",
+    const run = async () => (await ping.run(ping.options.parse({ to: "db" }), web, context))[0];
+    expect(await run()).toMatchObject({ destination: "shop/service/db", observation: { outcome: "dropped" } });
+    expect(context.cluster.execs[1]?.argv.at(-1)).toBe("10.96.12.34");
+    expect(await run()).toMatchObject({
+      destination: "lookup of db",
+      observation: { outcome: "rejected", reason: "DNS answered NXDOMAIN for db" },
     });
+    expect(await run()).toMatchObject({
+      destination: "lookup of db",
+      observation: { outcome: "dropped", reason: "DNS query for db: no reply in 2 tries" },
+    });
+    expect((await run())?.observation).toMatchObject({ outcome: "rejected", reason: "db has no A record" });
+    expect(context.cluster.execs.map(({ argv }) => argv[0])).toEqual(["dig", "ping", "dig", "dig", "dig"]);
   });
 
   it("tells that a cluster IP answers no ping", async () => {
@@ -124,18 +127,22 @@ describe("ping", () => {
     expect(cell?.observation?.reason).toMatch(/^PROBE_(OUTPUT_UNREADABLE|TOOL_HUNG|TOOL_KILLED|TOOL_MISSING): /);
   });
 
-  it.each([
-    ["shop/nobody", "SOURCE_MISSING: pod shop/nobody does not exist"],
-  ])("is an error when the source %s does not exist", async (name, reason) => {
-    const context = shopContext();
-    const from = { kind: "pod", namespace: "shop", name: name.slice(5) } as const;
-    const [cell] = await ping.run(ping.options.parse({ to: "shop/web-2" }), from, context);
-    expect(cell?.observation).toMatchObject({ outcome: "error", reason });
-  });
+  it.each([["shop/nobody", "SOURCE_MISSING: pod shop/nobody does not exist"]])(
+    "is an error when the source %s does not exist",
+    async (name, reason) => {
+      const context = shopContext();
+      const from = { kind: "pod", namespace: "shop", name: name.slice(5) } as const;
+      const [cell] = await ping.run(ping.options.parse({ to: "shop/web-2" }), from, context);
+      expect(cell?.observation).toMatchObject({ outcome: "error", reason });
+    },
+  );
 
   it("is an error when the destination does not exist", async () => {
     const [cell] = await ping.run(ping.options.parse({ to: "shop/ghost" }), web, shopContext());
-    expect(cell?.observation).toMatchObject({ outcome: "error", reason: "TARGET_MISSING: pod shop/ghost does not exist" });
+    expect(cell?.observation).toMatchObject({
+      outcome: "error",
+      reason: "TARGET_MISSING: pod shop/ghost does not exist",
+    });
   });
 
   it("compares loss, round-trip time and MTU with their bounds", () => {
@@ -158,6 +165,11 @@ describe("parsePing", () => {
       "2 packets transmitted, 1 packets received, 50% packet loss",
       "round-trip min/avg/max = 0.048/0.060/0.075 ms",
     ].join("\n");
-    expect(parsePing(text)).toEqual({ sent: 2, received: 1, rtt: { minMs: 0.048, avgMs: 0.06, maxMs: 0.075 }, errors: [] });
+    expect(parsePing(text)).toEqual({
+      sent: 2,
+      received: 1,
+      rtt: { minMs: 0.048, avgMs: 0.06, maxMs: 0.075 },
+      errors: [],
+    });
   });
 });

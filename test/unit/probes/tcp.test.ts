@@ -87,12 +87,15 @@ describe("tcp", () => {
       text: "10.244.1.1:40000 → 10.244.2.1:5432/tcp: dropped by egress isolation on worker1",
     });
     const unproven = await connect("shop/service/db", 5432, { ...silence, latencyMs: 1100 });
-    expect(unproven.cells[0]?.observation).toMatchObject({ outcome: "dropped", reason: "no answer to SYN within 1100 ms" });
+    expect(unproven.cells[0]?.observation).toMatchObject({
+      outcome: "dropped",
+      reason: "no answer to SYN within 1100 ms",
+    });
     expect(unproven.cells[0]?.observation).not.toHaveProperty("proof");
   });
 
   it.each([
-    ["refused", "ECONNREFUSED", "connection refused (RST)"],
+    ["refused", "ECONNREFUSED", "connection refused"],
     ["unreachable", "EHOSTUNREACH", "no route to host (ICMP host unreachable or prohibited, or no neighbour answered)"],
     ["unreachable", "EFUNNY", "unreachable: EFUNNY"],
   ] as const)("is rejected when %s with %s", async (outcome, detail, reason) => {
@@ -100,8 +103,45 @@ describe("tcp", () => {
     expect(cells[0]?.observation).toMatchObject({ outcome: "rejected", reason });
   });
 
+  it("does not take kube-proxy's refusal for a policy's: a Service without endpoints is not isolated", async () => {
+    const proof: DropProof = {
+      node: "worker1",
+      direction: "egress",
+      source: "10.244.1.1",
+      destination: "10.96.12.34",
+      protocol: "tcp",
+      sourcePort: 40000,
+      destinationPort: 5432,
+    };
+    const refused = await connect("shop/service/db", 5432, {
+      outcome: "refused",
+      detail: "ECONNREFUSED",
+      latencyMs: 1,
+      proof,
+    });
+    expect(refused.cells[0]?.observation).toMatchObject({
+      outcome: "rejected",
+      reason: "refused by kube-proxy on worker1: nothing is ready behind 10.96.12.34:5432",
+    });
+    const silent = await connect("shop/service/db", 5432, {
+      outcome: "no-answer",
+      detail: "dropped by a rule",
+      latencyMs: 1,
+      proof,
+    });
+    expect(silent.cells[0]?.observation).toMatchObject({
+      outcome: "dropped",
+      reason: "dropped by kube-proxy on worker1: nothing is ready behind 10.96.12.34:5432",
+    });
+    for (const { cells } of [refused, silent]) expect(cells[0]?.observation).not.toHaveProperty("proof");
+  });
+
   it("calls the kernel's own timeout silence, not a refusal", async () => {
-    const { cells } = await connect("shop/service/db", 5432, { outcome: "unreachable", detail: "ETIMEDOUT", latencyMs: 900 });
+    const { cells } = await connect("shop/service/db", 5432, {
+      outcome: "unreachable",
+      detail: "ETIMEDOUT",
+      latencyMs: 900,
+    });
     expect(cells[0]?.observation?.outcome).toBe("dropped");
   });
 
@@ -116,7 +156,11 @@ describe("tcp", () => {
   });
 
   it("does not let a missing bash change the outcome", async () => {
-    const { cells } = await connect("shop/service/db", 5432, answered, { exitCode: 127, stdout: "", stderr: "bash: not found" });
+    const { cells } = await connect("shop/service/db", 5432, answered, {
+      exitCode: 127,
+      stdout: "",
+      stderr: "bash: not found",
+    });
     expect(cells[0]?.observation?.outcome).toBe("allowed");
     expect(cells[0]?.observation?.evidence.at(-1)?.text).toContain("bash could not show the connection");
   });
@@ -154,6 +198,9 @@ describe("tcp", () => {
 
   it("is an error without a source", async () => {
     const [cell] = await tcp.run(tcp.options.parse({ to: "shop/service/db", port: 5432 }), undefined, shopContext());
-    expect(cell?.observation).toMatchObject({ outcome: "error", reason: expect.stringContaining("PROBE_NO_SOURCE") as string });
+    expect(cell?.observation).toMatchObject({
+      outcome: "error",
+      reason: expect.stringContaining("PROBE_NO_SOURCE") as string,
+    });
   });
 });

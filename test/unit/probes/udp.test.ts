@@ -7,7 +7,11 @@ const web = { kind: "pod", namespace: "shop", name: "web-1" } as const;
 
 async function send(result: Omit<SweepCellResult, "id">) {
   const context = shopContext({ sweep: () => result });
-  const [cell, control] = await udp.run(udp.options.parse({ to: "kube-system/service/kube-dns", port: 53 }), web, context);
+  const [cell, control] = await udp.run(
+    udp.options.parse({ to: "kube-system/service/kube-dns", port: 53 }),
+    web,
+    context,
+  );
   return { cell, control, context };
 }
 
@@ -19,7 +23,9 @@ describe("udp", () => {
       flow: { protocol: "udp", targetPorts: [53] },
       observation: { outcome: "allowed", reason: "answered (29 bytes)" },
     });
-    expect(control).toMatchObject({ key: { from: "kube-system/coredns-1", to: "kube-system/coredns-1", protocol: "udp" } });
+    expect(control).toMatchObject({
+      key: { from: "kube-system/coredns-1", to: "kube-system/coredns-1", protocol: "udp" },
+    });
     expect(context.cluster.execs).toEqual([]);
   });
 
@@ -33,6 +39,6 @@ describe("udp", () => {
 
   it("is rejected by an ICMP port unreachable", async () => {
     const { cell } = await send({ outcome: "refused", detail: "ECONNREFUSED", latencyMs: 0.2 });
-    expect(cell?.observation?.reason).toBe("refused (ICMP port unreachable): nothing listens on that UDP port");
+    expect(cell?.observation?.reason).toBe("refused (ICMP port unreachable): nothing listens there");
   });
 });

@@ -12,7 +12,13 @@ function drawn(style: ProgressStyle): string {
     formatWarning: ({ code, message }) => `warning: ${code} ${message}`,
   });
   progress.sink({ type: "phase-started", phase: "probe", title: "run 2 probes" });
-  progress.sink({ type: "progress", phase: "probe", message: "a name \u001b[2J that is far too long for this terminal", done: 1, total: 2 });
+  progress.sink({
+    type: "progress",
+    phase: "probe",
+    message: "a name \u001b[2J that is far too long for this terminal",
+    done: 1,
+    total: 2,
+  });
   progress.sink({ type: "warning", warning: { code: "X", message: "careful" } });
   progress.sink({ type: "phase-ended", phase: "probe", title: "run 2 probes", durationMs: 12, ok: true });
   progress.close();

@@ -1,7 +1,11 @@
 import type { Cell, JudgedCell, JudgedProbe, Observation, Verdict } from "../../../src/grade/types.ts";
 import type { Report } from "../../../src/report/types.ts";
 
-export function observation(outcome: Observation["outcome"], reason: string, more: Partial<Observation> = {}): Observation {
+export function observation(
+  outcome: Observation["outcome"],
+  reason: string,
+  more: Partial<Observation> = {},
+): Observation {
   return { outcome, reason, tries: 1, evidence: [], ...more };
 }
 
@@ -55,12 +59,19 @@ export function matrix(
         if (seen === undefined) continue;
         const isDropped = seen === "blocked" || seen === "broken";
         cells.push(
-          cell(from, to, seen === "leaked" || seen === "broken" ? "fail" : seen === "unsure" ? "inconclusive" : "pass", {
-            key,
-            expected: seen === "allowed" || seen === "broken" ? "allowed" : "blocked",
-            observation: isDropped ? observation("dropped", "no answer within 1.1 s", { tries: 2 }) : observation("allowed", "connected"),
-            reason: seen === "unsure" ? "dropped, but nobody ever got an answer there" : `${seen}`,
-          }),
+          cell(
+            from,
+            to,
+            seen === "leaked" || seen === "broken" ? "fail" : seen === "unsure" ? "inconclusive" : "pass",
+            {
+              key,
+              expected: seen === "allowed" || seen === "broken" ? "allowed" : "blocked",
+              observation: isDropped
+                ? observation("dropped", "no answer within 1.1 s", { tries: 2 })
+                : observation("allowed", "connected"),
+              reason: seen === "unsure" ? "dropped, but nobody ever got an answer there" : `${seen}`,
+            },
+          ),
         );
       }
     }
@@ -69,8 +80,7 @@ export function matrix(
 }
 
 export function report(probes: JudgedProbe[], more: Partial<Report> = {}): Report {
-  const cells = probes.flatMap((each) => each.cells);
-  const count = (verdict: Verdict): number => cells.filter((each) => each.verdict === verdict).length;
+  const count = (verdict: Verdict): number => probes.filter((each) => each.verdict === verdict).length;
   const verdict = count("fail") > 0 ? "fail" : count("inconclusive") > 0 ? "inconclusive" : "pass";
   return {
     lab: { name: "shop", title: "A shop", file: "labs/shop/lab.yaml", level: "cka" },

@@ -4,7 +4,9 @@ import type { Report } from "../../../src/report/types.ts";
 import { cell, matrix, observation, probe, report } from "./sample-report.ts";
 
 const plain = { colour: false, width: 100 };
-const nine = ["web-1", "web-2", "web-3", "api-1", "api-2", "api-3", "db-0", "cache-1", "visitor"].map((pod) => `shop/${pod}`);
+const nine = ["web-1", "web-2", "web-3", "api-1", "api-2", "api-3", "db-0", "cache-1", "visitor"].map(
+  (pod) => `shop/${pod}`,
+);
 
 function matches(name: string, given: Report, options = plain): Promise<void> {
   return expect(renderTerminal(given, options)).toMatchFileSnapshot(`expected/${name}.txt`);
@@ -18,7 +20,11 @@ const leak = probe(
       observation: observation("allowed", "connected", {
         tries: 2,
         evidence: [
-          { kind: "tool-output", command: "curl -sv telnet://10.1.0.7:5432", text: "* Connected to 10.1.0.7\n* Closing" },
+          {
+            kind: "tool-output",
+            command: "curl -sv telnet://10.1.0.7:5432",
+            text: "* Connected to 10.1.0.7\n* Closing",
+          },
           { kind: "note", text: "one line without a command" },
         ],
       }),
@@ -40,7 +46,14 @@ describe("a report for the terminal", () => {
       matrix(nine, [80, 5432, 6379], (_from, to, port) => (port === 80 || to === "shop/web-1" ? "allowed" : "blocked")),
     ]);
     given.grade.tasks = [
-      { text: "Only the web tier may reach the database.\n", verdict: "pass", earned: 5, possible: 5, probes: [], voidedBy: [] },
+      {
+        text: "Only the web tier may reach the database.\n",
+        verdict: "pass",
+        earned: 5,
+        possible: 5,
+        probes: [],
+        voidedBy: [],
+      },
     ];
     given.grade.earned = 5;
     given.grade.possible = 5;
@@ -61,7 +74,9 @@ describe("a report for the terminal", () => {
 
   test("counts failures beyond the first ones, real failures before what is inconclusive", async () => {
     const given = report([
-      matrix(nine, [5432], (from, to) => (from === "shop/visitor" ? "leaked" : to === "shop/db-0" ? "unsure" : "allowed")),
+      matrix(nine, [5432], (from, to) =>
+        from === "shop/visitor" ? "leaked" : to === "shop/db-0" ? "unsure" : "allowed",
+      ),
     ]);
     await matches("many-failures", given);
   });
@@ -77,23 +92,35 @@ describe("a report for the terminal", () => {
 
   test("gives counts and only unexpected rows for more than twenty pods", async () => {
     const pods = Array.from({ length: 30 }, (_each, index) => `load/pod-${index}`);
-    const see = (from: string, to: string) => (from === "load/pod-3" ? "leaked" : to === "load/pod-9" ? "blocked" : "allowed");
+    const see = (from: string, to: string) =>
+      from === "load/pod-3" ? "leaked" : to === "load/pod-9" ? "blocked" : "allowed";
     const text = renderTerminal(report([matrix(pods, [80], see)]), plain);
-    await expect(text.slice(0, text.indexOf("\n\n✗ every pair", text.indexOf("✗ every pair")))).toMatchFileSnapshot("expected/thirty-pods.txt");
+    await expect(text.slice(0, text.indexOf("\n\n✗ every pair", text.indexOf("✗ every pair")))).toMatchFileSnapshot(
+      "expected/thirty-pods.txt",
+    );
   });
 
   test("never passes escape sequences of tools, names or manifests to the terminal", () => {
     const evil = "\u001b[2J\u001b]0;owned\u0007\u202e\r";
-    const given = report([
-      probe(`name ${evil}`, [
-        cell(`shop/${evil}`, "shop/db-0", "fail", {
-          reason: evil,
-          rerun: evil,
-          observation: observation("allowed", evil, { evidence: [{ kind: "tool-output", command: evil, text: evil }] }),
-          why: { allowed: true, lines: [evil], spans: [] },
-        }),
-      ], { hint: evil, expectText: evil }),
-    ], { lab: { name: "x", title: evil, file: "x" }, notes: [evil] });
+    const given = report(
+      [
+        probe(
+          `name ${evil}`,
+          [
+            cell(`shop/${evil}`, "shop/db-0", "fail", {
+              reason: evil,
+              rerun: evil,
+              observation: observation("allowed", evil, {
+                evidence: [{ kind: "tool-output", command: evil, text: evil }],
+              }),
+              why: { allowed: true, lines: [evil], spans: [] },
+            }),
+          ],
+          { hint: evil, expectText: evil },
+        ),
+      ],
+      { lab: { name: "x", title: evil, file: "x" }, notes: [evil] },
+    );
     // eslint-disable-next-line no-control-regex
     expect(renderTerminal(given, plain)).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202e]/);
   });

@@ -5,7 +5,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LabError } from "../../../src/core/errors.ts";
 import { findKnownLab, labToRemove } from "../../../src/run/find-lab.ts";
 import { readRecord, recordVersion, writeRecord, type RunRecord } from "../../../src/run/record.ts";
-import { isLabName, labDirectory, listLabNames, makeLabDirectory, stateRoot } from "../../../src/run/state-directory.ts";
+import {
+  isLabName,
+  labDirectory,
+  listLabNames,
+  makeLabDirectory,
+  stateRoot,
+} from "../../../src/run/state-directory.ts";
 import { planOf } from "./reference-plan.ts";
 
 let root: string;
@@ -27,7 +33,9 @@ function recordOf(name: string): RunRecord {
     plan: { ...plan, lab: { ...plan.lab, name } },
     createdAt: "2026-01-01T00:00:00.000Z",
     updatedAt: "2026-01-01T00:00:00.000Z",
-    controls: [{ destination: "shop/db@10.0.0.2 5432 tcp", from: "shop/web", isLoopback: false, at: "2026-01-01T00:00:00.000Z" }],
+    controls: [
+      { destination: "shop/db@10.0.0.2 5432 tcp", from: "shop/web", isLoopback: false, at: "2026-01-01T00:00:00.000Z" },
+    ],
   };
 }
 
@@ -47,7 +55,10 @@ describe("a run record", () => {
     const text = JSON.stringify(recordOf("shop"));
     for (let length = 0; length < text.length; length += 7) {
       store("shop", text.slice(0, length));
-      expect(readRecord(root, "shop")).toMatchObject({ kind: "unreadable", reason: expect.stringContaining("not JSON") });
+      expect(readRecord(root, "shop")).toMatchObject({
+        kind: "unreadable",
+        reason: expect.stringContaining("not JSON"),
+      });
     }
   });
 
@@ -86,10 +97,13 @@ describe("the state folder", () => {
     expect(stateRoot(env)).toBe(folder);
   });
 
-  test.each(["../x", "a/b", "", ".", "..", "-a", "A", "a b", "a\u0000b", "x".repeat(64)])("has no place for a lab called %j", (name) => {
-    expect(isLabName(name)).toBe(false);
-    expect(() => labDirectory(root, name)).toThrow(expect.objectContaining({ code: "LAB_NAME_INVALID" }));
-  });
+  test.each(["../x", "a/b", "", ".", "..", "-a", "A", "a b", "a\u0000b", "x".repeat(64)])(
+    "has no place for a lab called %j",
+    (name) => {
+      expect(isLabName(name)).toBe(false);
+      expect(() => labDirectory(root, name)).toThrow(expect.objectContaining({ code: "LAB_NAME_INVALID" }));
+    },
+  );
 
   test("lists only folders that can be labs", () => {
     makeLabDirectory(root, "b");
@@ -118,7 +132,13 @@ describe("which lab is meant", () => {
     const folder = join(root, "source");
     mkdirSync(folder);
     writeFileSync(join(folder, "lab.yaml"), "metadata: {name: shop}\nnonsense: [");
-    store("shop", JSON.stringify({ ...recordOf("shop"), plan: { ...planOf([]), lab: { ...planOf([]).lab, name: "shop", file: "lab.yaml", directory: folder } } }));
+    store(
+      "shop",
+      JSON.stringify({
+        ...recordOf("shop"),
+        plan: { ...planOf([]), lab: { ...planOf([]).lab, name: "shop", file: "lab.yaml", directory: folder } },
+      }),
+    );
     expect(findKnownLab(root, folder)).toBe("shop");
   });
 

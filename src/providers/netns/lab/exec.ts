@@ -49,15 +49,23 @@ export function startIn(place: ExecPlace, argv: readonly string[], stdin: "pipe"
   const [file = "", ...args] = sandboxCommand(argv, place.sandbox);
   const child = place.namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe", "pipe"], detached: true }));
   sendSeccompProgram(child);
-  // This process is the first of its pid namespace, so what a killed command leaves behind becomes its child.
-  child.once("exit", () => reapGroup(child.pid));
+  // A sandbox whose outer half fails leaves the inner one waiting for it; and this process is the first of its pid
+  // namespace, so what a command leaves behind becomes its child.
+  child.once("exit", () => {
+    killGroup(child);
+    reapGroup(child.pid);
+  });
   return child;
 }
 
-/** Kills the command and everything it started; nothing to do when it has ended. */
+/** Kills the command and everything it started; nothing happens when all of it has ended. */
 export function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-  process.kill(-child.pid, "SIGKILL");
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
 }
 
 function started(child: ChildProcess, argv: readonly string[]): Promise<void> {

@@ -1,6 +1,8 @@
 import { readlinkSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
+import { calls, check, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/libc.ts";
+import { keepDescriptorsFromChildren } from "../../../kernel/processes.ts";
 import { PID_FILE, LAB_FDS } from "../launch.ts";
 import { serveControl } from "./control-server.ts";
 import { handlersFor } from "./handlers.ts";
@@ -12,12 +14,16 @@ import { handlersFor } from "./handlers.ts";
 const stateDirectory = process.argv[2];
 if (stateDirectory === undefined) throw new Error("usage: main.js STATE-DIRECTORY");
 
+keepDescriptorsFromChildren();
+
 // The first process of a pid namespace ignores signals that it does not handle.
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => process.exit(0));
 
-// /proc is still the host's, and numbers us as the host does.
+// /proc is still the host's, and numbers us as the host does. From then on it must be that of our own pid namespace:
+// bwrap looks its children up there by the numbers it knows.
 const hostPid = Number(readlinkSync("/proc/self"));
 writeFileSync(join(stateDirectory, PID_FILE), String(hostPid));
+check("mount", calls.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""), "/proc");
 
 const { handlers, detached } = handlersFor({ stateDirectory, hostPid });
 

@@ -3,7 +3,8 @@ import type { LabWarning } from "../../../core/errors.ts";
 import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
 import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
-import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
+import { containerStarts } from "../../../engine/images/container-start.ts";
+import type { PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts";
@@ -19,16 +20,6 @@ export interface NamespaceRuntimeOptions {
   network: PodNetwork;
   underlay: Underlay;
   cluster: PlannedCluster;
-}
-
-/** What a container that could not listen reports, as a process that ends with exit code 1 would. */
-function containerStart(plan: ContainerPlan, results: readonly ListenResult[]): ContainerStart {
-  if (plan.waiting !== undefined) return { name: plan.name, state: { kind: "waiting", ...plan.waiting } };
-  if (plan.end !== undefined) return { name: plan.name, state: { kind: "exited", ...plan.end } };
-  const failed = results.find(({ container, error }) => container === plan.name && error !== undefined);
-  if (failed?.error === undefined) return { name: plan.name, state: { kind: "running" } };
-  const message = `cannot listen on port ${failed.port}/${failed.protocol}: ${failed.error.code}`;
-  return { name: plan.name, state: { kind: "exited", exitCode: 1, message } };
 }
 
 /** Runs pods as network namespaces with built-in servers in them. */
@@ -70,7 +61,7 @@ export class NamespaceRuntime implements PodRuntime {
     });
     const results = await this.servers.start(toServe);
     const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
-    return attached.map((place, index) => podStart(place, plans[index] ?? [], byKey));
+    return pods.map((pod, index) => podStart(pod, attached[index], plans[index] ?? [], byKey));
   }
 
   async stop(pods: readonly Pod[]): Promise<void> {
@@ -101,13 +92,14 @@ export class NamespaceRuntime implements PodRuntime {
 }
 
 function podStart(
+  pod: Pod,
   place: AttachedPod | Error | undefined,
   plans: readonly ContainerPlan[],
   results: ReadonlyMap<string, ListenResult[]>,
 ): PodStart | PodStartFailure {
   if (place === undefined || place instanceof Error) return { error: place ?? new Error("the pod was not attached") };
   const own = results.get(place.uid) ?? [];
-  return { podIPs: place.addresses, containers: plans.map((plan) => containerStart(plan, own)) };
+  return { podIPs: place.addresses, containers: containerStarts(pod, plans, own) };
 }
 
 function containersOf(object: KubeObject): Container[] {

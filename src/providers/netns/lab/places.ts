@@ -100,7 +100,7 @@ export class Places {
     const written = scratch.write(owner, {
       ...ACCOUNTS,
       "resolv.conf": resolvConf(pod, cluster),
-      hosts: hostsFile(pod, addresses),
+      hosts: hostsFile(pod, addresses, cluster),
       "nsswitch.conf": nsswitchConf(),
       hostname: `${podHostname(pod)}\n`,
     });

@@ -1,10 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { calls, check } from "../../../kernel/libc.ts";
-
-const MS_NOSUID = 2;
-const MS_NODEV = 4;
-const MS_NOEXEC = 8;
+import { calls, check, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/libc.ts";
 
 /** Files in memory that sandboxes bind into /etc: seen in the lab's mount namespace only, gone with it. */
 export class Scratch {

@@ -5,7 +5,9 @@ import type { Service } from "../../../../src/kube/types.ts";
 import { namespace, service } from "../store/objects.ts";
 
 function storeWith(serviceCidr: string): ObjectStore {
-  const store = createStore({ cluster: { serviceCidrs: [serviceCidr], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" } });
+  const store = createStore({
+    cluster: { serviceCidrs: [serviceCidr], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" },
+  });
   store.create(namespace("default"));
   return store;
 }
@@ -34,30 +36,56 @@ describe("Service addresses", () => {
   it("are the ones asked for, unless taken, outside, or no address", () => {
     const store = storeWith("10.96.0.0/16");
     expect(addressOf(store.create(service("a", { clusterIP: "10.96.0.10" })))).toBe("10.96.0.10");
-    expect(() => store.create(service("b", { clusterIP: "10.96.0.10" }))).toThrow("clusterIP 10.96.0.10 belongs to Service default/a");
-    expect(() => store.create(service("b", { clusterIP: "10.97.0.1" }))).toThrow(expect.objectContaining({ code: "CLUSTER_IP_OUT_OF_RANGE" }));
-    expect(() => store.create(service("b", { clusterIP: "10.96.0.300" }))).toThrow(expect.objectContaining({ code: "OBJECT_INVALID" }));
+    expect(() => store.create(service("b", { clusterIP: "10.96.0.10" }))).toThrow(
+      "clusterIP 10.96.0.10 belongs to Service default/a",
+    );
+    expect(() => store.create(service("b", { clusterIP: "10.97.0.1" }))).toThrow(
+      expect.objectContaining({ code: "CLUSTER_IP_OUT_OF_RANGE" }),
+    );
+    expect(() => store.create(service("b", { clusterIP: "10.96.0.300" }))).toThrow(
+      expect.objectContaining({ code: "OBJECT_INVALID" }),
+    );
   });
 
   it("are none for a headless Service and an ExternalName", () => {
     const store = storeWith("10.96.0.0/16");
-    expect(store.create(service("a", { clusterIP: "None" })).spec).toMatchObject({ clusterIP: "None", clusterIPs: ["None"] });
-    expect(store.create(service("b", { type: "ExternalName", externalName: "example.com" })).spec.clusterIP).toBeUndefined();
+    expect(store.create(service("a", { clusterIP: "None" })).spec).toMatchObject({
+      clusterIP: "None",
+      clusterIPs: ["None"],
+    });
+    expect(
+      store.create(service("b", { type: "ExternalName", externalName: "example.com" })).spec.clusterIP,
+    ).toBeUndefined();
   });
 });
 
 describe("defaults", () => {
   it("are what the API server fills in", () => {
     const store = storeWith("10.96.0.0/16");
-    expect(store.create(service("web")).spec).toMatchObject({ type: "ClusterIP", sessionAffinity: "None", ipFamilies: ["IPv4"], ports: [{ port: 80, targetPort: 80, protocol: "TCP" }] });
+    expect(store.create(service("web")).spec).toMatchObject({
+      type: "ClusterIP",
+      sessionAffinity: "None",
+      ipFamilies: ["IPv4"],
+      ports: [{ port: 80, targetPort: 80, protocol: "TCP" }],
+    });
     expect(store.get("Namespace", "default")?.metadata.labels).toEqual({ "kubernetes.io/metadata.name": "default" });
-    const policy = { apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "p" }, spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] } };
-    expect(store.create(policy)["spec"]).toMatchObject({ policyTypes: ["Ingress", "Egress"], egress: [{ ports: [{ port: 53, protocol: "TCP" }] }] });
+    const policy = {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "p" },
+      spec: { podSelector: {}, egress: [{ ports: [{ port: 53 }] }] },
+    };
+    expect(store.create(policy)["spec"]).toMatchObject({
+      policyTypes: ["Ingress", "Egress"],
+      egress: [{ ports: [{ port: 53, protocol: "TCP" }] }],
+    });
   });
 });
 
 describe("protected namespaces", () => {
   it.each(["default"])("%s cannot be deleted", (name) => {
-    expect(() => storeWith("10.96.0.0/16").delete({ kind: "Namespace", name })).toThrow(expect.objectContaining({ code: "NAMESPACE_PROTECTED" }));
+    expect(() => storeWith("10.96.0.0/16").delete({ kind: "Namespace", name })).toThrow(
+      expect.objectContaining({ code: "NAMESPACE_PROTECTED" }),
+    );
   });
 });

@@ -14,7 +14,9 @@ const data = (name: string): unknown => store.find({ kind: "ConfigMap", namespac
 const web = (): Deployment | undefined => store.get("Deployment", "web", "default");
 
 beforeEach(() => {
-  store = createStore({ cluster: { serviceCidrs: ["10.96.0.0/12"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" } });
+  store = createStore({
+    cluster: { serviceCidrs: ["10.96.0.0/12"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" },
+  });
   store.create(namespace("default"));
 });
 
@@ -27,7 +29,9 @@ describe("apply", () => {
 
   it("accepts all objects or none", () => {
     const before = store.version;
-    expect(() => apply(configMap("a"), configMap("b", {}, "nowhere"))).toThrow(expect.objectContaining({ code: "NAMESPACE_NOT_FOUND" }));
+    expect(() => apply(configMap("a"), configMap("b", {}, "nowhere"))).toThrow(
+      expect.objectContaining({ code: "NAMESPACE_NOT_FOUND" }),
+    );
     expect(data("a")).toBeUndefined();
     expect(store.version).toBe(before);
   });
@@ -38,7 +42,10 @@ describe("apply", () => {
 
   it("removes what was applied and is no longer, and leaves what others set", () => {
     apply(configMap("a", { mine: "1", dropped: "1" }));
-    store.update({ ...store.find({ kind: "ConfigMap", name: "a" }), data: { mine: "1", dropped: "1", theirs: "1" } } as never);
+    store.update({
+      ...store.find({ kind: "ConfigMap", name: "a" }),
+      data: { mine: "1", dropped: "1", theirs: "1" },
+    } as never);
     apply(configMap("a", { mine: "2" }));
     expect(data("a")).toEqual({ mine: "2", theirs: "1" });
   });
@@ -65,7 +72,10 @@ describe("apply", () => {
     apply(service("web"));
     const address = store.get("Service", "web", "default")?.spec.clusterIP;
     apply(service("web", { ports: [{ port: 8080 }] }));
-    expect(store.get("Service", "web", "default")?.spec).toMatchObject({ clusterIP: address, ports: [{ port: 8080, targetPort: 8080 }] });
+    expect(store.get("Service", "web", "default")?.spec).toMatchObject({
+      clusterIP: address,
+      ports: [{ port: 8080, targetPort: 8080 }],
+    });
   });
 
   it("takes back what `get -o yaml` printed", () => {
@@ -84,15 +94,34 @@ describe("apply", () => {
 
   it("passes warnings on", () => {
     const [result] = applyObjects(store, [configMap("a")], () => [{ code: "X", message: "careful" }]);
-    expect(result).toEqual({ ref: { kind: "ConfigMap", namespace: "default", name: "a" }, action: "created", warnings: [{ code: "X", message: "careful" }] });
+    expect(result).toEqual({
+      ref: { kind: "ConfigMap", namespace: "default", name: "a" },
+      action: "created",
+      warnings: [{ code: "X", message: "careful" }],
+    });
   });
 });
 
 describe("fixed fields", () => {
   it.each([
-    ["a Deployment's selector", deployment("web"), { ...deployment("web"), spec: { ...deployment("web").spec, selector: { matchLabels: { app: "web", tier: "x" } }, template: { ...deployment("web").spec.template, metadata: { labels: { app: "web", tier: "x" } } } } }],
+    [
+      "a Deployment's selector",
+      deployment("web"),
+      {
+        ...deployment("web"),
+        spec: {
+          ...deployment("web").spec,
+          selector: { matchLabels: { app: "web", tier: "x" } },
+          template: { ...deployment("web").spec.template, metadata: { labels: { app: "web", tier: "x" } } },
+        },
+      },
+    ],
     ["a Service's clusterIP", service("web"), service("web", { clusterIP: "10.96.9.9" })],
-    ["a pod's ports", pod("web"), pod("web", { spec: { containers: [{ name: "main", image: "nginx", ports: [{ containerPort: 80 }] }] } })],
+    [
+      "a pod's ports",
+      pod("web"),
+      pod("web", { spec: { containers: [{ name: "main", image: "nginx", ports: [{ containerPort: 80 }] }] } }),
+    ],
   ] as [string, KubeObject, KubeObject][])("refuses a change of %s", (_what, before, after) => {
     apply(before);
     expect(() => apply(after)).toThrow(expect.objectContaining({ code: "FIELD_IMMUTABLE" }));
@@ -106,7 +135,9 @@ describe("fixed fields", () => {
   it("refuses a workload that does not select its own pods, and a pod without containers", () => {
     const stray = deployment("web", { spec: { selector: { matchLabels: { app: "other" } } } });
     expect(() => apply(stray)).toThrow("spec.selector (app=other) does not match the labels of spec.template");
-    expect(() => apply(pod("web", { spec: { containers: [] } }))).toThrow(expect.objectContaining({ code: "OBJECT_INVALID" }));
+    expect(() => apply(pod("web", { spec: { containers: [] } }))).toThrow(
+      expect.objectContaining({ code: "OBJECT_INVALID" }),
+    );
   });
 });
 

@@ -9,12 +9,29 @@ export function configMap(name: string, data: Record<string, string> = {}, where
   return { apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: where }, data };
 }
 
-export function pod(name: string, options: { labels?: Record<string, string>; namespace?: string; spec?: Partial<Pod["spec"]> } = {}): Pod {
+export function pod(
+  name: string,
+  options: { labels?: Record<string, string>; namespace?: string; spec?: Partial<Pod["spec"]> } = {},
+): Pod {
   const { labels = {}, namespace: where = "default", spec = {} } = options;
-  return { apiVersion: "v1", kind: "Pod", metadata: { name, namespace: where, labels }, spec: { containers: [{ name: "main", image: "nginx" }], ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, namespace: where, labels },
+    spec: { containers: [{ name: "main", image: "nginx" }], ...spec },
+  };
 }
 
-export function deployment(name: string, options: { replicas?: number; image?: string; namespace?: string; spec?: Record<string, unknown>; pod?: Record<string, unknown> } = {}): Deployment {
+export function deployment(
+  name: string,
+  options: {
+    replicas?: number;
+    image?: string;
+    namespace?: string;
+    spec?: Record<string, unknown>;
+    pod?: Record<string, unknown>;
+  } = {},
+): Deployment {
   const { replicas, image = "nginx", namespace: where = "default" } = options;
   const labels = { app: name };
   return {
@@ -31,5 +48,10 @@ export function deployment(name: string, options: { replicas?: number; image?: s
 }
 
 export function service(name: string, spec: Partial<Service["spec"]> = {}, where = "default"): Service {
-  return { apiVersion: "v1", kind: "Service", metadata: { name, namespace: where }, spec: { selector: { app: name }, ports: [{ port: 80 }], ...spec } };
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace: where },
+    spec: { selector: { app: name }, ports: [{ port: 80 }], ...spec },
+  };
 }

@@ -1,8 +1,7 @@
-import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { StoreEvent } from "../../../../src/engine/store/history.ts";
 import { ObjectStore } from "../../../../src/engine/store/store.ts";
-import { streamEvents } from "../../../../src/engine/store/stream.ts";
+import type { KubeObject } from "../../../../src/kube/types.ts";
 import { configMap, namespace, pod, service } from "./objects.ts";
 
 const ref = { kind: "ConfigMap", namespace: "default", name: "a" };
@@ -42,8 +41,8 @@ describe("writing", () => {
     const generated = (): string => {
       const other = new ObjectStore();
       other.create(namespace("default"));
-      const { name: _name, ...metadata } = configMap("x").metadata;
-      return other.create({ ...configMap("x"), metadata: { ...metadata, generateName: "job-" } as never }).metadata.name;
+      const metadata = { namespace: "default", generateName: "job-" } as KubeObject["metadata"];
+      return other.create<KubeObject>({ ...configMap("x"), metadata }).metadata.name;
     };
     expect(generated()).toMatch(/^job-[bcdfghjklmnpqrstvwxz2456789]{5}$/);
     expect(generated()).toBe(generated());
@@ -54,10 +53,20 @@ describe("writing", () => {
   });
 
   it("refuses an object whose namespace is missing or going", () => {
-    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(expect.objectContaining({ code: "NAMESPACE_NOT_FOUND", message: expect.stringContaining("does not exist") as string }));
+    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(
+      expect.objectContaining({
+        code: "NAMESPACE_NOT_FOUND",
+        message: expect.stringContaining("does not exist") as string,
+      }),
+    );
     store.create({ ...namespace("shop"), spec: { finalizers: ["kubernetes"] } });
     store.delete({ kind: "Namespace", name: "shop" });
-    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(expect.objectContaining({ code: "NAMESPACE_NOT_FOUND", message: expect.stringContaining("being deleted") as string }));
+    expect(() => store.create(configMap("a", {}, "shop"))).toThrow(
+      expect.objectContaining({
+        code: "NAMESPACE_NOT_FOUND",
+        message: expect.stringContaining("being deleted") as string,
+      }),
+    );
   });
 
   it("bumps the generation when what is wanted changes, not for labels, nor for status", () => {
@@ -72,7 +81,11 @@ describe("writing", () => {
   it("keeps the status on an update, and the rest on an update of the status", () => {
     const created = store.create(service("web"));
     store.updateStatus({ ...created, spec: { type: "ExternalName" }, status: { seen: true } });
-    const updated = store.update({ ...store.find({ kind: "Service", name: "web" }), status: { seen: false }, spec: { type: "NodePort" } } as never);
+    const updated = store.update({
+      ...store.find({ kind: "Service", name: "web" }),
+      status: { seen: false },
+      spec: { type: "NodePort" },
+    } as never);
     expect(updated).toMatchObject({ status: { seen: true }, spec: { type: "NodePort" } });
   });
 
@@ -85,7 +98,9 @@ describe("writing", () => {
   it("refuses a write from a version that is no longer the newest", () => {
     const created = store.create(configMap("a"));
     store.update({ ...created, data: { key: "1" } });
-    expect(() => store.update({ ...created, data: { key: "2" } })).toThrow(expect.objectContaining({ code: "STORE_CONFLICT" }));
+    expect(() => store.update({ ...created, data: { key: "2" } })).toThrow(
+      expect.objectContaining({ code: "STORE_CONFLICT" }),
+    );
     expect(() => store.update({ ...configMap("a", { key: "3" }) })).not.toThrow();
   });
 
@@ -110,8 +125,16 @@ describe("kinds", () => {
 
   it("follows a CustomResourceDefinition's scope", () => {
     const spec = { group: "example.com", names: { kind: "Widget" }, scope: "Namespaced" };
-    store.create({ apiVersion: "apiextensions.k8s.io/v1", kind: "CustomResourceDefinition", metadata: { name: "widgets.example.com" }, spec });
-    expect(store.create({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "a" } }).metadata.namespace).toBe("default");
+    store.create({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "widgets.example.com" },
+      spec,
+    });
+    expect(
+      store.create<KubeObject>({ apiVersion: "example.com/v1", kind: "Widget", metadata: { name: "a" } }).metadata
+        .namespace,
+    ).toBe("default");
   });
 
   it("lists in order of creation", () => {
@@ -123,7 +146,10 @@ describe("kinds", () => {
 
 describe("deleting", () => {
   it("waits for finalizers, and removes the object with the last of them", () => {
-    const created = store.create({ ...configMap("a"), metadata: { ...configMap("a").metadata, finalizers: ["example.com/hold"] } });
+    const created = store.create({
+      ...configMap("a"),
+      metadata: { ...configMap("a").metadata, finalizers: ["example.com/hold"] },
+    });
     store.delete(ref);
     expect(store.find(ref)?.metadata.deletionTimestamp).toBeDefined();
     store.update({ ...configMap("a"), metadata: { ...configMap("a").metadata, finalizers: [] } });
@@ -145,7 +171,13 @@ describe("deleting", () => {
 
   it("strips the owner from dependents that are to be orphaned", () => {
     const owner = store.create(configMap("a"));
-    store.create({ ...configMap("b"), metadata: { ...configMap("b").metadata, ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "a", uid: owner.metadata.uid ?? "" }] } });
+    store.create({
+      ...configMap("b"),
+      metadata: {
+        ...configMap("b").metadata,
+        ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "a", uid: owner.metadata.uid ?? "" }],
+      },
+    });
     expect(store.dependents(owner.metadata.uid ?? "")).toHaveLength(1);
     store.delete(ref, { propagation: "Orphan" });
     expect(store.find({ ...ref, name: "b" })?.metadata.ownerReferences).toEqual([]);
@@ -172,122 +204,5 @@ describe("transactions", () => {
     store.create(configMap("c"));
     await told();
     expect(seen.map(({ version }) => version)).toEqual([before.version + 1]);
-  });
-});
-
-describe("watching", () => {
-  it("replays what followed a version, then goes on live, in order and in batches", async () => {
-    const { version } = store;
-    store.create(configMap("a"));
-    const seen: string[][] = [];
-    store.watch({ kinds: ["ConfigMap"], fromVersion: version }, (events) => seen.push(events.map(({ type, object }) => `${type} ${object.metadata.name}`)));
-    await told();
-    store.update(configMap("a", { key: "1" }));
-    store.create(namespace("other"));
-    store.delete(ref);
-    expect(seen).toEqual([["ADDED a"]]);
-    await told();
-    expect(seen).toEqual([["ADDED a"], ["MODIFIED a", "DELETED a"]]);
-  });
-
-  it("gives the state before a change, and a deletion its own version", async () => {
-    store.create(configMap("a", { key: "1" }));
-    const seen: StoreEvent[] = [];
-    store.watch({}, (events) => seen.push(...events));
-    store.update(configMap("a", { key: "2" }));
-    store.delete(ref);
-    await told();
-    expect(seen.map(({ previous, object }) => [previous?.["data"], object["data"], object.metadata.resourceVersion])).toEqual([
-      [{ key: "1" }, { key: "2" }, "3"],
-      [{ key: "2" }, { key: "2" }, "4"],
-    ]);
-  });
-
-  it("refuses a version whose successors are forgotten", async () => {
-    const small = new ObjectStore({ historyLimit: 2 });
-    small.create(namespace("default"));
-    for (let count = 0; count < 20; count += 1) small.create(configMap(`c${count}`));
-    await told();
-    expect(() => small.watch({ fromVersion: 1 }, () => undefined)).toThrow(expect.objectContaining({ code: "STORE_TOO_OLD" }));
-    expect(() => small.eventsSince(small.version - 2)).not.toThrow();
-  });
-
-  it("forgets nothing that a live watcher has not been told yet", async () => {
-    const small = new ObjectStore({ historyLimit: 1 });
-    small.create(namespace("default"));
-    let count = 0;
-    small.watch({ kinds: ["ConfigMap"] }, (events) => (count += events.length));
-    for (let index = 0; index < 500; index += 1) small.create(configMap(`c${index}`));
-    await told();
-    expect(count).toBe(500);
-  });
-
-  it("streams to a reader at its own pace, and tells one that fell behind", async () => {
-    const small = new ObjectStore({ historyLimit: 2 });
-    small.create(namespace("default"));
-    const abort = new AbortController();
-    const stream = streamEvents(small, { kinds: ["ConfigMap"] }, abort.signal);
-    const first = stream.next();
-    small.create(configMap("a"));
-    expect((await first).value).toMatchObject({ type: "ADDED", object: { metadata: { name: "a" } } });
-    for (let index = 0; index < 20; index += 1) small.create(configMap(`c${index}`));
-    await told();
-    await expect(stream.next()).rejects.toMatchObject({ code: "STORE_TOO_OLD" });
-  });
-
-  it("ends a stream when it is aborted", async () => {
-    const abort = new AbortController();
-    const stream = streamEvents(store, {}, abort.signal);
-    const next = stream.next();
-    abort.abort();
-    expect((await next).done).toBe(true);
-  });
-});
-
-describe("laws", () => {
-  const name = fc.constantFrom("a", "b", "c");
-  const write = fc.oneof(
-    fc.record({ verb: fc.constant("create"), name, value: fc.string() }),
-    fc.record({ verb: fc.constant("update"), name, value: fc.string() }),
-    fc.record({ verb: fc.constant("delete"), name, value: fc.string() }),
-    fc.record({ verb: fc.constant("fail"), name, value: fc.string() }),
-  );
-
-  it("a watcher from the start can rebuild the store from the events alone, and versions have no gaps", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(write, { maxLength: 40 }), async (writes) => {
-        const subject = new ObjectStore();
-        subject.create(namespace("default"));
-        const mirror = new Map<string, unknown>();
-        const versions: number[] = [];
-        subject.watch({ kinds: ["ConfigMap"], fromVersion: 0 }, (events) => {
-          for (const { type, object, version } of events) {
-            versions.push(version);
-            if (type === "DELETED") mirror.delete(object.metadata.name);
-            else mirror.set(object.metadata.name, object);
-          }
-        });
-        for (const step of writes) {
-          const target = configMap(step.name, { value: step.value });
-          try {
-            if (step.verb === "create") subject.create(target);
-            else if (step.verb === "update") subject.update(target);
-            else if (step.verb === "delete") subject.delete({ ...ref, name: step.name });
-            else {
-              subject.transaction(() => {
-                subject.create({ ...target, metadata: { ...target.metadata, name: `${step.name}-x` } });
-                throw new Error("refused");
-              });
-            }
-          } catch (error) {
-            expect((error as { code?: string }).code ?? (error as Error).message).toMatch(/OBJECT_EXISTS|OBJECT_NOT_FOUND|refused/);
-          }
-        }
-        await told();
-        expect(Object.fromEntries(mirror)).toEqual(Object.fromEntries(subject.all({ kind: "ConfigMap" }).map((object) => [object.metadata.name, object])));
-        expect(versions).toEqual(versions.map((_version, index) => index + 2));
-      }),
-      { numRuns: 100 },
-    );
   });
 });

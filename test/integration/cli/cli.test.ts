@@ -1,0 +1,213 @@
+import { execFile, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const repository = fileURLToPath(new URL("../../..", import.meta.url));
+const main = join(repository, "dist/cli/main.js");
+
+let home: string;
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), "cnilab-cli-"));
+});
+
+afterEach(() => rmSync(home, { recursive: true, force: true }));
+
+function environment(more: Record<string, string> = {}): NodeJS.ProcessEnv {
+  return { PATH: process.env["PATH"], HOME: home, XDG_STATE_HOME: join(home, "state"), ...more };
+}
+
+function cnilab(
+  args: string[],
+  env: Record<string, string> = {},
+): Promise<{ exitCode: number; stdout: string; stderr: string }> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], { env: environment(env), cwd: repository }, (error, stdout, stderr) => {
+      resolve({ exitCode: typeof error?.code === "number" ? error.code : error === null ? 0 : -1, stdout, stderr });
+    });
+  });
+}
+
+function storeRecord(name: string, text: string): void {
+  const folder = join(home, "state/cnilab/labs", name);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "record.json"), text);
+}
+
+describe("arguments", () => {
+  test.each([
+    [["rnu", "first-lab"], "Did you mean run?"],
+    [["run", "--kep", "first-lab"], "Did you mean --keep?"],
+    [["run", "frist-lab"], "did you mean first-lab?"],
+    [["run", "first-lab", "--cni", "calcio"], "did you mean calico?"],
+    [["run", "first-lab", "--cni", "calico:vxlna"], "did you mean vxlan?"],
+    [["run", "first-lab", "--provider", "moon"], "known: netns"],
+    [["run", "first-lab", "--reporter", "junti=x"], "unknown reporter"],
+    [["run", "first-lab", "--reporter", "junit"], "needs a file"],
+    [["list", "-o", "xml"], "Allowed choices are table, json, yaml"],
+    [["run"], "cnilab list"],
+    [["down"], "--all"],
+    [["down", "--all", "x"], "not both"],
+    [["exec", "first-lab", "node/worker1"], "which command?"],
+    [["probe", "first-lab", "--cell", "one"], "FROM,TO"],
+    [["status", "nothing-of-the-sort"], "not running"],
+    [["down", "../../etc"], "not a lab name"],
+  ] as [string[], string][])("%j exit with 2 and say what would be right", async (args, hint) => {
+    const { exitCode, stdout, stderr } = await cnilab(args);
+    expect(stderr).toContain(hint);
+    expect(exitCode).toBe(2);
+    expect(stdout).toBe("");
+  });
+
+  test("of every verb have help with examples", async () => {
+    const { stdout } = await cnilab(["--help"]);
+    const verbs = [...stdout.matchAll(/^ {2}([a-z]+) .*$/gm)]
+      .map(([, verb]) => verb)
+      .filter((verb) => verb !== "cnilab" && verb !== "help");
+    expect(verbs.length).toBeGreaterThanOrEqual(16);
+    for (const verb of verbs) {
+      const help = await cnilab([verb ?? "", "--help"]);
+      expect(help.exitCode, verb).toBe(0);
+      expect(help.stdout, verb).toContain(`Examples:\n  cnilab ${verb}`);
+    }
+  });
+});
+
+describe("data and everything else", () => {
+  test("go to standard output and standard error", async () => {
+    const { stdout, stderr, exitCode } = await cnilab(["list", "-o", "json"]);
+    expect(exitCode, stderr).toBe(0);
+    expect((JSON.parse(stdout) as { name: string }[]).map(({ name }) => name)).toContain("first-lab");
+    expect(stderr).toBe("");
+  });
+
+  test("have no colour in a pipe, but FORCE_COLOR brings it and NO_COLOR wins", async () => {
+    const broken = join(home, "lab.yaml");
+    writeFileSync(broken, "apiVersion: cnilab.dev/v1alpha1\nkind: Lab\n");
+    expect((await cnilab(["validate", broken])).stderr).not.toContain("\u001b[");
+    expect((await cnilab(["validate", broken], { FORCE_COLOR: "1" })).stderr).toContain("\u001b[");
+    expect((await cnilab(["validate", broken], { FORCE_COLOR: "1", NO_COLOR: "1" })).stderr).not.toContain("\u001b[");
+  });
+
+  test("survive a reader that leaves early", async () => {
+    const child = spawn(process.execPath, [main, "schema"], { env: environment(), cwd: repository });
+    child.stdout.destroy();
+    let stderr = "";
+    child.stderr.on("data", (part: Buffer) => (stderr += part.toString()));
+    const exitCode = await new Promise((resolve) => child.once("close", resolve));
+    expect(stderr).toBe("");
+    expect(exitCode).toBe(0);
+  });
+});
+
+describe("long output", () => {
+  test("reaches a slow reader whole", async () => {
+    const folders = Array.from({ length: 12 }, (_each, index) => join(home, `lab-${index}`));
+    const fields = Array.from({ length: 90 }, (_each, index) => `unknown${index}: 1\n`).join("");
+    for (const folder of folders) {
+      mkdirSync(folder);
+      writeFileSync(
+        join(folder, "lab.yaml"),
+        `apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: {name: x, title: x}\n${fields}`,
+      );
+    }
+    const child = spawn(process.execPath, [main, "validate", "-o", "json", ...folders], {
+      env: environment(),
+      cwd: repository,
+    });
+    let stdout = "";
+    const closed = new Promise((resolve) => child.once("close", resolve));
+    const exited = new Promise((resolve) => child.once("exit", resolve));
+    // Nothing is read until the process has had the time to end without being read.
+    await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 2000))]);
+    child.stdout.on("data", (part: Buffer) => (stdout += part.toString()));
+    await closed;
+    expect(stdout.length).toBeGreaterThan(200 * 1024);
+    expect(JSON.parse(stdout)).toHaveLength(12);
+  });
+});
+
+describe("validate", () => {
+  test("tells all problems of all labs at once", async () => {
+    for (const name of ["one", "two"]) {
+      mkdirSync(join(home, name));
+      writeFileSync(
+        join(home, name, "lab.yaml"),
+        `apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: {name: ${name}, titel: x}\nbogus: 1\n`,
+      );
+    }
+    const { exitCode, stdout, stderr } = await cnilab(["validate", join(home, "one"), join(home, "two"), "first-lab"]);
+    expect(exitCode).toBe(2);
+    for (const name of ["one", "two"]) {
+      expect(stderr).toMatch(new RegExp(`${name}/lab\\.yaml:3:\\d+ .*titel`));
+      expect(stderr).toMatch(new RegExp(`${name}/lab\\.yaml:4:\\d+ .*bogus`));
+    }
+    expect(stdout).toContain("first-lab: valid");
+  });
+});
+
+describe("init", () => {
+  test("writes a lab that is valid, and never overwrites", async () => {
+    const folder = join(home, "mine");
+    expect((await cnilab(["init", folder])).exitCode).toBe(0);
+    const checked = await cnilab(["validate", folder]);
+    expect(checked.stderr).toBe("");
+    expect(checked.exitCode).toBe(0);
+    writeFileSync(join(folder, "lab.yaml"), "mine");
+    const again = await cnilab(["init", folder]);
+    expect(again.exitCode).toBe(2);
+    expect(readFileSync(join(folder, "lab.yaml"), "utf8")).toBe("mine");
+  });
+});
+
+describe("what is left on disk", () => {
+  test.each([
+    ["an empty record", ""],
+    ["half a record", '{"schemaVersion":1,"lab":"shop","pro'],
+    ["garbage", "\u0000\u00ff garbage"],
+    ["another release's record", '{"schemaVersion":99}'],
+    ["another lab's record", '{"schemaVersion":1,"lab":"other"}'],
+  ])("as %s never keeps status and down from working", async (_what, text) => {
+    storeRecord("shop", text);
+    const status = await cnilab(["status", "-o", "json"]);
+    expect(status.exitCode, status.stderr).toBe(0);
+    expect(JSON.parse(status.stdout)).toMatchObject([{ name: "shop", state: "unreadable", isRunning: false }]);
+    const exec = await cnilab(["grade", "shop"]);
+    expect(exec.exitCode).toBe(2);
+    expect(exec.stderr).toContain("cnilab down shop");
+    const down = await cnilab(["down", "shop"]);
+    expect(down.exitCode, down.stderr).toBe(0);
+    expect(readdirSync(join(home, "state/cnilab/labs"))).toEqual([]);
+    expect(readdirSync(join(home, "state/cnilab/locks"))).toEqual([]);
+  });
+
+  test("removing what is not there is no error", async () => {
+    expect(await cnilab(["down", "shop"])).toMatchObject({ exitCode: 0, stdout: "shop was not there\n" });
+    expect(await cnilab(["down", "--all"])).toMatchObject({ exitCode: 0 });
+  });
+});
+
+describe("completion", () => {
+  test.each([
+    [["complete", "--", "gra"], "grade"],
+    [["complete", "--", "run", "first"], "first-lab"],
+    [["complete", "--", "run", "--ke"], "--keep"],
+  ])("%j offers %s", async (args, word) => {
+    const { stdout } = await cnilab(args);
+    expect(stdout.split("\n").map((line) => line.split("\t")[0])).toContain(word);
+  });
+
+  test("of a running lab's verbs offers labs that run", async () => {
+    storeRecord("shop", "{}");
+    expect((await cnilab(["complete", "--", "grade", ""])).stdout).toContain("shop");
+  });
+
+  test.each(["bash", "zsh", "fish"])("has a script for %s", async (shell) => {
+    const { stdout, exitCode } = await cnilab(["completion", shell]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("cnilab");
+  });
+});

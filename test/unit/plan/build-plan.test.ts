@@ -1,0 +1,176 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { LabError, LabProblems } from "../../../src/core/errors.ts";
+import { loadLab } from "../../../src/lab/load.ts";
+import type { Lab } from "../../../src/lab/types.ts";
+import { buildPlan, planWarnings } from "../../../src/plan/build-plan.ts";
+import { labRuns, type PlanProvider } from "../../../src/plan/refusals.ts";
+import type { Capabilities } from "../../../src/providers/types.ts";
+import { fixtureRegistries } from "../lab/fixture-registries.ts";
+
+const { cnis } = fixtureRegistries;
+const ALL: Capabilities = {
+  cnis: { calico: ["vxlan", "direct"], flannel: ["vxlan", "direct"] },
+  probes: ["tcp", "ping", "matrix"],
+  scenarios: ["apply", "wait"],
+  features: ["external-host", "several-node-networks", "link-mtu", "node-exec"],
+};
+const provider = (changes: Partial<Capabilities> = {}): PlanProvider => ({
+  kind: "netns",
+  capabilities: () => ({ ...ALL, ...changes }),
+});
+
+let folder: string;
+/** A lab that needs nothing special. */
+let plain: Lab;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "cnilab-plan-"));
+  await writeFile(
+    path.join(folder, "policy.yaml"),
+    "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: { name: deny }\nspec: { podSelector: {} }\n",
+  );
+  plain = await lab("cni: calico\n");
+});
+
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+async function lab(text: string): Promise<Lab> {
+  await writeFile(
+    path.join(folder, "lab.yaml"),
+    `apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: { name: shop, title: A shop }\n${text}`,
+  );
+  return (await loadLab(folder, fixtureRegistries)).lab;
+}
+
+function refusedFor(build: () => unknown): string[] {
+  try {
+    build();
+    return [];
+  } catch (error) {
+    if (error instanceof LabProblems) return error.problems.map(({ code }) => code);
+    if (error instanceof LabError) return [error.code];
+    throw error;
+  }
+}
+
+test("a plan is plain data, and the same each time", async () => {
+  const one = await lab(
+    "cni: calico\nscenario: [{ apply: policy.yaml }]\nprobes: [{ from: external, ping: { to: node/worker1 }, expect: allowed }]\n",
+  );
+  const plan = buildPlan(one, { provider: provider(), cnis });
+  expect(JSON.parse(JSON.stringify(plan))).toEqual(plan);
+  expect(JSON.stringify(buildPlan(one, { provider: provider(), cnis }))).toBe(JSON.stringify(plan));
+});
+
+describe("the pod MTU", () => {
+  test.each([
+    ["cni: calico\n", 1450],
+    ["cni: { name: calico, mode: direct }\n", 1500],
+    ["cni: calico\ntopology: small-mtu\n", 1350],
+    ["cni: { name: calico, mtu: 1300 }\n", 1300],
+  ])("of %j is %i", async (text, mtu) => {
+    expect(buildPlan(await lab(text), { provider: provider(), cnis }).cni.mtu).toBe(mtu);
+  });
+});
+
+describe("another CNI", () => {
+  test("gets its own pod network, mode and MTU", async () => {
+    const own = await lab("cni: { name: calico, mode: direct, podCidr: 10.50.0.0/16, mtu: 1300, options: { a: 1 } }\n");
+    const { cni } = buildPlan(own, { provider: provider(), cnis, cniOverride: { name: "flannel" } });
+    expect(cni).toEqual({
+      name: "flannel",
+      mode: "vxlan",
+      podCidrs: ["10.244.0.0/16"],
+      mtu: 1450,
+      enforcesPolicy: false,
+      options: {},
+    });
+  });
+
+  test("must enforce policy where the lab needs it, unless the lab claims it all the same", async () => {
+    const options = { provider: provider(), cnis, cniOverride: { name: "flannel" } };
+    expect(refusedFor(() => buildPlan(plain, options))).toEqual([]);
+    const needing = await lab("cni: calico\nscenario: [{ apply: policy.yaml }]\n");
+    expect(refusedFor(() => buildPlan(needing, options))).toEqual(["PLAN_CNI_NO_POLICY"]);
+    const claiming = await lab("cni: calico\ncnis: [flannel]\nscenario: [{ apply: policy.yaml }]\n");
+    const plan = buildPlan(claiming, options);
+    expect(planWarnings(claiming, plan, cnis).map(({ code }) => code)).toEqual(["LAB_POLICY_NOT_ENFORCED"]);
+  });
+
+  test("must be one of those that the lab claims, in a mode that it claims", async () => {
+    const one = await lab("cni: { name: calico, mode: vxlan }\ncnis: [{ name: calico, mode: direct }]\n");
+    const override = (name: string, mode?: string): string[] =>
+      refusedFor(() => buildPlan(one, { provider: provider(), cnis, cniOverride: { name, mode } }));
+    expect(override("calico", "direct")).toEqual([]);
+    expect(override("flannel")).toEqual(["PLAN_CNI_NOT_CLAIMED"]);
+    expect(override("flanel")).toEqual(["PLAN_UNKNOWN_CNI"]);
+    expect(override("calico", "ipip")).toEqual(["PLAN_UNKNOWN_CNI_MODE"]);
+  });
+
+  test("whose default pod network overlaps the lab's networks is refused", async () => {
+    const one = await lab("cni: calico\ncluster: { serviceCidr: 10.240.0.0/12 }\n");
+    expect(refusedFor(() => buildPlan(one, { provider: provider(), cnis, cniOverride: { name: "flannel" } }))).toEqual([
+      "PLAN_NETWORK_OVERLAP",
+    ]);
+  });
+});
+
+describe("a provider that cannot do it is refused with every reason at once", () => {
+  test("what it lacks", async () => {
+    const demanding = await lab(`cni: { name: calico, mode: direct }
+topology: two-subnets
+scenario: [{ apply: policy.yaml }]
+probes:
+  - { from: external, ping: { to: node/worker1 }, expect: allowed }
+  - { from: node/worker1, tcp: { to: external, port: 1 }, expect: allowed }
+`);
+    const poor = provider({ cnis: { calico: ["vxlan"] }, probes: ["tcp"], scenarios: [], features: ["link-mtu"] });
+    let problems: readonly LabError[] = [];
+    try {
+      buildPlan(demanding, { provider: poor, cnis });
+    } catch (error) {
+      problems = (error as LabProblems).problems;
+    }
+    expect(problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
+      "PLAN_CNI_MODE_UNSUPPORTED provider netns cannot make calico in mode direct",
+      "PLAN_PROVIDER_LACKS provider netns has no probe ping",
+      "PLAN_PROVIDER_LACKS provider netns has no scenario step apply",
+      "PLAN_PROVIDER_LACKS provider netns has no several-node-networks, and its nodes are in 2 networks",
+      `PLAN_PROVIDER_LACKS provider netns has no external-host, and probe "ping node/worker1 from external" uses a host outside the cluster`,
+      `PLAN_PROVIDER_LACKS provider netns has no node-exec, and probe "tcp external 1 from node/worker1" starts on a node`,
+    ]);
+  });
+
+  test.each([
+    ["topology: small-mtu\n", "link-mtu"],
+    ["probes: [{ from: node/worker1, ping: { to: node/worker2 }, expect: allowed }]\n", "node-exec"],
+    ["probes: [{ matrix: { pods: a/*, ports: [1], external: true }, expect: allowed }]\n", "external-host"],
+  ])("%j needs %s", async (text, feature) => {
+    const without = provider({ features: ALL.features.filter((one) => one !== feature) });
+    expect(refusedFor(() => buildPlan(plain, { provider: without, cnis }))).toEqual([]);
+    const one = await lab(`cni: calico\n${text}`);
+    expect(refusedFor(() => buildPlan(one, { provider: without, cnis }))).toEqual(["PLAN_PROVIDER_LACKS"]);
+    expect(refusedFor(() => buildPlan(one, { provider: provider(), cnis }))).toEqual([]);
+  });
+
+  test("a provider that the lab does not claim", async () => {
+    const one = await lab("cni: calico\nproviders: [kind]\n");
+    expect(refusedFor(() => buildPlan(one, { provider: provider(), cnis }))).toEqual(["PLAN_PROVIDER_NOT_CLAIMED"]);
+  });
+});
+
+test("the runs of a lab are every combination, with the reason that the plan would give", async () => {
+  const one = await lab("cni: calico\nscenario: [{ apply: policy.yaml }]\n");
+  const reason = "lab shop needs NetworkPolicy, which flannel does not enforce";
+  expect(labRuns(one, [provider()], Object.values(cnis))).toEqual([
+    { provider: "netns", cni: "calico", mode: "vxlan", supported: true },
+    { provider: "netns", cni: "calico", mode: "direct", supported: true },
+    { provider: "netns", cni: "flannel", mode: "vxlan", supported: false, reason },
+    { provider: "netns", cni: "flannel", mode: "direct", supported: false, reason },
+  ]);
+});
