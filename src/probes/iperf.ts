@@ -120,11 +120,10 @@ async function transfer(
     ...(streams === undefined ? [] : ["-P", String(streams)]),
   ];
   // On SIGINT iperf3 prints what it has; it takes no limit in both bytes and seconds.
-  const limit = LONGEST_TRANSFER_SECONDS + context.deadlineMs / 1000;
-  const argv = time === undefined ? ["timeout", "-s", "INT", limit.toFixed(1), ...client] : client;
+  const argv = time === undefined ? ["timeout", "-s", "INT", String(LONGEST_TRANSFER_SECONDS), ...client] : client;
   const untilDropped = dropWatch(target, { port, protocol: "tcp" });
   const run = await runTool(context, from, argv, {
-    timeoutMs: (time ?? limit * 1000) + context.deadlineMs + 10_000,
+    timeoutMs: (time ?? LONGEST_TRANSFER_SECONDS * 1000) + context.deadlineMs + 10_000,
     ...(untilDropped === undefined ? {} : { untilDropped }),
   });
   const evidence: Evidence[] = [...target.notes.map((text): Evidence => ({ kind: "note", text })), run.evidence];

@@ -48,7 +48,7 @@ function verdictMark(verdict: Verdict, paint: Paint): string {
 function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
   const passed = probe.cells.filter((cell) => cell.verdict === "pass").length;
   const total = probe.cells.length;
-  const cells = total === 1 ? oneCellText(probe) : `${passed} of ${total} as expected`;
+  const cells = total <= 1 ? oneCellText(probe) : `${passed} of ${total} as expected`;
   const points = report.mode === "grade" && probe.possible > 0 ? `  ${probe.earned}/${probe.possible} points` : "";
   const guard = report.mode === "grade" && report.grade.tasks.length > 0 && probe.role === "guard" ? "  guard" : "";
   const expectation = `expect ${makeVisibleLine(probe.expectText)}`;
@@ -57,7 +57,7 @@ function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
 
 function oneCellText(probe: JudgedProbe): string {
   const [cell] = probe.cells;
-  if (cell === undefined) return "no cells";
+  if (cell === undefined) return "nothing was probed";
   if (cell.verdict !== "pass") {
     return `${describeExpectation(cell.expected)} expected, ${cell.observation?.outcome ?? "nothing"} observed`;
   }

@@ -20,7 +20,7 @@ export interface ProbeRequest {
 
 /**
  * Probes a running lab, or some of its probes, without points; changes nothing, and may run beside anything else. Throws
- * LAB_NOT_RUNNING, LAB_NO_SUCH_PROBE.
+ * LAB_NOT_RUNNING, LAB_NO_SUCH_PROBE, LAB_NO_SUCH_CELL.
  */
 export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunContext): Promise<Report> {
   const { context, warnings } = collectWarnings(outer);
@@ -32,6 +32,15 @@ export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunCont
     const { grade } = await phases.run("probe", `run ${probes.length} probes`, () =>
       probeAndJudge({ plan, cluster, probes, tasks: [], controls, cell, phase: "probe" }, context),
     );
+    if (cell !== undefined && grade.probes.every((probe) => probe.cells.length === 0 && probe.ungraded === undefined)) {
+      throw new LabError(
+        "LAB_NO_SUCH_CELL",
+        `no probe goes from ${JSON.stringify(cell.from)} to ${JSON.stringify(cell.to)}`,
+        {
+          hint: "name both ends as a report does; a pod that was replaced has another name",
+        },
+      );
+    }
     return makeReport(plan, grade, { mode: "probe", warnings }, phases);
   } finally {
     await cluster.close();

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,7 +6,7 @@ import { Cnilab } from "./cnilab.ts";
 import { hostState } from "./host-state.ts";
 import type { HostState } from "./host-state.ts";
 
-/** A lab whose commands try to get out; each line of a command's output is `NAME VERDICT`. */
+/** Commands of a lab that try to get out; one that ends with 0 did. */
 const attacks: Record<string, string> = {
   writeUsr: "echo x > /usr/cnilab-was-here",
   writeEtc: "echo x > /etc/cnilab-was-here",
@@ -24,7 +24,7 @@ const attacks: Record<string, string> = {
   mountProc: "mkdir -p /tmp/p && mount -t proc proc /tmp/p",
   userNamespace: "unshare -Urm mount -t tmpfs none /tmp",
   otherNetns: "nsenter --net=/proc/1/ns/net true --target 1",
-  seeHostProcesses: "ps ax | grep -q 'cnilab\\|vitest\\|systemd'",
+  seeHostProcesses: "test $(ls -d /proc/[0-9]* | wc -l) -gt 10",
   killAll: "kill -9 -1; sleep 0.1; kill -0 $HOSTPID",
   dockerSocket: "test -S /var/run/docker.sock || test -S /run/docker.sock",
   rawDisk: "head -c1 /dev/vda || head -c1 /dev/sda",
@@ -44,12 +44,6 @@ describe("a hostile lab", () => {
     before = hostState();
     folder = mkdtempSync(join(tmpdir(), "cnilab-hostile-"));
     writeFileSync(join(folder, "secret"), "host secret");
-    const script = Object.entries(attacks)
-      .map(([name, command]) => `if (${command}) >/dev/null 2>&1; then echo "${name} GOT-OUT"; else echo "${name} held"; fi`)
-      .join("\n")
-      .replaceAll("$HOSTHOME", homedir())
-      .replaceAll("$HOSTTMP", folder)
-      .replaceAll("$HOSTPID", String(process.pid));
     mkdirSync(join(folder, "manifests"));
     writeFileSync(
       join(folder, "manifests/pod.yaml"),
@@ -65,7 +59,6 @@ describe("a hostile lab", () => {
         "",
       ].join("\n"),
     );
-    writeFileSync(join(folder, "attack.sh"), script);
     writeFileSync(
       join(folder, "lab.yaml"),
       JSON.stringify({
@@ -90,15 +83,20 @@ describe("a hostile lab", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  test.each(["evil/pod/evil", "node/node1"])("gets nowhere from %s", async (source) => {
+  test.each(["evil/pod/evil", "node/control-plane"])("gets nowhere from %s", async (source) => {
     const up = await cnilab.run("up", folder);
     expect(up.exitCode === 0 || up.stderr.includes("already"), up.stderr).toBe(true);
-    const attack = await cnilab.run("exec", "hostile", source, "--", "sh", "-c", readFileSync(join(folder, "attack.sh"), "utf8"));
-    const lines = attack.stdout.trim().split("\n");
+    const gotOut: string[] = [];
+    for (const [name, command] of Object.entries(attacks)) {
+      const filled = command
+        .replaceAll("$HOSTHOME", homedir())
+        .replaceAll("$HOSTTMP", folder)
+        .replaceAll("$HOSTPID", String(process.pid));
+      const { exitCode } = await cnilab.run("exec", "hostile", source, "--", "sh", "-c", filled);
+      if (exitCode === 0) gotOut.push(name);
+    }
     // A node's network is the learner's own to change.
-    const own = source.startsWith("node/") ? ["addLink GOT-OUT"] : [];
-    expect(lines.filter((line) => !line.endsWith(" held"))).toEqual(own);
-    expect(lines.map((line) => line.split(" ")[0])).toEqual(Object.keys(attacks));
+    expect(gotOut).toEqual(source.startsWith("node/") ? ["addLink"] : []);
     for (const path of ["/usr/cnilab-was-here", "/etc/cnilab-was-here", "/cnilab-was-here"]) expect(existsSync(path)).toBe(false);
     expect(hostState()).toEqual(before);
   });

@@ -20,7 +20,7 @@ describe("iperf", () => {
     const { cell, controls, context } = await measure(toolOutput("iperf-ok"));
     expect(context.cluster.log).toEqual(["serve iperf3 -s -p 5201 until 5201", "stop"]);
     expect(context.cluster.execs[0]?.argv.join(" ")).toBe(
-      "timeout -s INT 3.1 iperf3 -c 10.244.2.1 -p 5201 -J --connect-timeout 1100 -n 100M",
+      "timeout -s INT 2 iperf3 -c 10.244.2.1 -p 5201 -J --connect-timeout 1100 -n 100M",
     );
     expect(cell).toMatchObject({
       key: { from: "shop/web-1", to: "shop/deployment/db", port: 5201, protocol: "tcp" },
