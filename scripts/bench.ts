@@ -27,7 +27,8 @@ function cnilab(args: string[]): { text: string; wallMs: number } {
     maxBuffer: 256 << 20,
   });
   const wallMs = performance.now() - startedAt;
-  if (result.status !== 0) throw new Error(`cnilab ${args.join(" ")}: exit ${result.status}\n${result.stdout}${result.stderr}`);
+  if (result.status !== 0)
+    throw new Error(`cnilab ${args.join(" ")}: exit ${result.status}\n${result.stdout}${result.stderr}`);
   return { text: result.stdout, wallMs };
 }
 
@@ -93,8 +94,17 @@ function writeLab(name: string, manifest: string, probes: object[], wait: object
 function deployment(replicas: number): string {
   const container = { name: "c", image: agnhost, args: ["netexec", "--udp-port=-1"], ports: [{ containerPort: 8080 }] };
   const labels = { app: "many" };
-  const spec = { replicas, selector: { matchLabels: labels }, template: { metadata: { labels }, spec: { containers: [container] } } };
-  return JSON.stringify({ apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "many", namespace: "default" }, spec });
+  const spec = {
+    replicas,
+    selector: { matchLabels: labels },
+    template: { metadata: { labels }, spec: { containers: [container] } },
+  };
+  return JSON.stringify({
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: "many", namespace: "default" },
+    spec,
+  });
 }
 
 /** As many namespaces with a veth pair on a bridge, addresses and routes, by iproute2's batch mode in one process. */
@@ -116,11 +126,20 @@ function ipBatch(pods: number): number {
   writeFileSync(batch, `${global.join("\n")}\n`);
   const inside = Array.from({ length: pods }, (_, pod) => {
     const file = join(stateHome, `batch-${pod}`);
-    writeFileSync(file, `${lines.filter((text) => text.startsWith(`-n p${pod} `)).map((text) => text.replace(/^-n \S+ /, "")).join("\n")}\n`);
+    writeFileSync(
+      file,
+      `${lines
+        .filter((text) => text.startsWith(`-n p${pod} `))
+        .map((text) => text.replace(/^-n \S+ /, ""))
+        .join("\n")}\n`,
+    );
     return `ip -n p${pod} -batch ${file}`;
   });
   const script = join(stateHome, "batch.sh");
-  writeFileSync(script, ["set -e", "mount -t tmpfs none /run", "date +%s%N", `ip -batch ${batch}`, ...inside, "date +%s%N"].join("\n"));
+  writeFileSync(
+    script,
+    ["set -e", "mount -t tmpfs none /run", "date +%s%N", `ip -batch ${batch}`, ...inside, "date +%s%N"].join("\n"),
+  );
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", script];
   const [start = "", end = ""] = execFileSync("unshare", isolate, { encoding: "utf8" }).trim().split("\n");
   return Number(BigInt(end) - BigInt(start)) / 1e6;
@@ -140,7 +159,9 @@ function hundredPods(): void {
     cnilab(["down", "hundred"]);
   }
   line(`${pods} pods applied → ready to probe (median of ${runs}): ${milliseconds(median(ours))} (target 500 ms)`);
-  line(`  the same number of namespaces by ip -batch: ${milliseconds(median(theirs))}; ratio ${(median(theirs) / median(ours)).toFixed(1)}× faster`);
+  line(
+    `  the same number of namespaces by ip -batch: ${milliseconds(median(theirs))}; ratio ${(median(theirs) / median(ours)).toFixed(1)}× faster`,
+  );
 }
 
 /** Nine pods with six ports each; policies block none, half or nearly all of the cells. */
@@ -161,15 +182,31 @@ function matrix(): void {
     },
   });
   const allow = (blocked: string): object[] => {
-    const rules = blocked === "none" ? [{}] : [{ ports: ports.slice(0, blocked === "half" ? 3 : 0).map((port) => ({ port, protocol: "TCP" })) }];
+    const rules =
+      blocked === "none"
+        ? [{}]
+        : [{ ports: ports.slice(0, blocked === "half" ? 3 : 0).map((port) => ({ port, protocol: "TCP" })) }];
     const spec = { podSelector: {}, policyTypes: ["Ingress"], ingress: blocked === "all" ? [] : rules };
-    return [{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata: { name: "bench", namespace: "default" }, spec }];
+    return [
+      {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { name: "bench", namespace: "default" },
+        spec,
+      },
+    ];
   };
   for (const blocked of ["none", "half", "all"]) {
     const objects = [...names.map(pod), ...allow(blocked)];
     const name = `matrix-${blocked}`;
-    const probe = { name: "all", matrix: { pods: "default/*", ports: ports.map((port) => `${port}/tcp`) }, expect: "policy" };
-    const wait = names.map((each) => ({ wait: { for: `pod/${each}`, namespace: "default", condition: "ready", timeout: "30s" } }));
+    const probe = {
+      name: "all",
+      matrix: { pods: "default/*", ports: ports.map((port) => `${port}/tcp`) },
+      expect: "policy",
+    };
+    const wait = names.map((each) => ({
+      wait: { for: `pod/${each}`, namespace: "default", condition: "ready", timeout: "30s" },
+    }));
     const folder = writeLab(name, objects.map((object) => JSON.stringify(object)).join("\n---\n"), [probe], wait);
     cnilab(["up", folder]);
     const figures: number[] = [];
@@ -185,7 +222,9 @@ function matrix(): void {
       figures.push(report.probes[0]?.durationMs ?? Number.NaN);
     }
     const silent = cells.filter(({ expected }) => expected === "blocked").length;
-    line(`9 pods × 6 ports, ${silent} of ${cells.length} cells blocked (median of ${runs}): ${milliseconds(median(figures))} (target 150 ms)`);
+    line(
+      `9 pods × 6 ports, ${silent} of ${cells.length} cells blocked (median of ${runs}): ${milliseconds(median(figures))} (target 150 ms)`,
+    );
     cnilab(["down", name]);
   }
 }

@@ -10,23 +10,10 @@ const run = promisify(execFile);
  */
 export async function inNamespace(program: string, ...args: string[]): Promise<unknown> {
   const path = fileURLToPath(new URL(`./fixtures/in-namespace/${program}`, import.meta.url));
-  const isolate = [
-    "--user",
-    "--map-root-user",
-    "--net",
-    "--mount",
-    "--pid",
-    "--fork",
-    "--kill-child",
-    "--",
-  ];
-  const { stdout } = await run(
-    "unshare",
-    [...isolate, process.execPath, "--import", "tsx", path, ...args],
-    {
-      timeout: 30_000,
-      maxBuffer: 64 << 20,
-    },
-  );
+  const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--"];
+  const { stdout } = await run("unshare", [...isolate, process.execPath, "--import", "tsx", path, ...args], {
+    timeout: 30_000,
+    maxBuffer: 64 << 20,
+  });
   return JSON.parse(stdout);
 }

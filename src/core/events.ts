@@ -1,7 +1,17 @@
 import type { LabWarning } from "./errors.ts";
 
 /** Phases of a run, in their order. */
-export type PhaseName = "load" | "plan" | "provision" | "cni" | "scenario" | "baseline" | "solution" | "probe" | "grade" | "down";
+export type PhaseName =
+  | "load"
+  | "plan"
+  | "provision"
+  | "cni"
+  | "scenario"
+  | "baseline"
+  | "solution"
+  | "probe"
+  | "grade"
+  | "down";
 
 /** What happens during a run, told to whoever draws progress. Events carry plain data. */
 export type RunEvent =

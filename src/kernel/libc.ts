@@ -89,7 +89,11 @@ export const calls = {
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
   ) as (source: string, target: string, type: string, flags: number, data: string) => number,
   close: libc.func("int close(int fd)") as (fd: number) => number,
-  fcntl: libc.func("int fcntl(int fd, int command, int argument)") as (fd: number, command: number, argument: number) => number,
+  fcntl: libc.func("int fcntl(int fd, int command, int argument)") as (
+    fd: number,
+    command: number,
+    argument: number,
+  ) => number,
   flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,
   waitpid: libc.func("int waitpid(int pid, _Out_ int *status, int options)") as (
     pid: number,

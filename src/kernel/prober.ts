@@ -174,7 +174,7 @@ class Round {
       this.closeDropped(dropped);
       quietMs = Math.min(quietMs * 2, LONGEST_QUIET_MS);
     }
-    for (const fd of [...this.open.keys()]) this.finish(fd, "no-answer", "no answer before the deadline");
+    for (const fd of this.open.keys()) this.finish(fd, "no-answer", "no answer before the deadline");
   }
 
   close(): void {

@@ -5,7 +5,12 @@ import type { KubeObject } from "../kube/types.ts";
 /** Who sends or receives, as a lab file names it (`shop/deployment/web`, `node/worker1`, `external`, …). */
 export type EndpointRef =
   | { kind: "pod"; namespace: string; name: string }
-  | { kind: "workload"; namespace: string; workload: "deployment" | "replicaset" | "statefulset" | "daemonset"; name: string }
+  | {
+      kind: "workload";
+      namespace: string;
+      workload: "deployment" | "replicaset" | "statefulset" | "daemonset";
+      name: string;
+    }
   | { kind: "service"; namespace: string; name: string }
   | { kind: "node"; name: string }
   /** A host outside the cluster, on a network of its own behind the node networks' router. */

@@ -62,9 +62,13 @@ async function probeAddress(
   const { address } = target;
   const controls = selfControls(target, port, protocol);
   const flow = flowTo(target, aim, from);
+  const sweeping = sweep(
+    [{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)],
+    context,
+  );
   const [byId, tool] = await Promise.all([
-    sweep([{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)], context),
-    protocol === "tcp" ? connectWithTool(target, port, from, context) : [],
+    sweeping,
+    protocol === "tcp" ? connectWithTool(target, port, from, context, sweeping) : [],
   ]);
   const result = byId.get(0);
   const cell: ProbedCell = { key, flow, destination: target.identity };

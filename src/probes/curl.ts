@@ -17,6 +17,8 @@ import type { ToolRun } from "./tool.ts";
 import { defineProbe } from "./types.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
+/** A refusal by ICMP may be seen only when the SYN is sent again, a second later (see tcp-tool.ts); leave time for it. */
+const LATE_REFUSAL_MS = 400;
 const DEFAULT_TIMEOUT_MS = 5000;
 const LONGEST_RUN_MS = 90_000;
 
@@ -82,7 +84,7 @@ async function request(
   port: number,
 ): Promise<{ observation: Observation; destination?: string }> {
   const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
-  const connectMs = Math.min(context.deadlineMs, timeoutMs);
+  const connectMs = Math.min(context.deadlineMs + LATE_REFUSAL_MS, timeoutMs);
   // Ended early, curl would lose the replies it had not yet written; of one request there are none.
   const untilDropped = options.requests === 1 ? dropWatch(target, { port, protocol: "tcp" }) : undefined;
   const run = await runTool(context, from, curlCommand(url, options, connectMs, timeoutMs), {

@@ -11,7 +11,10 @@ export interface HostState {
 }
 
 function output(command: string, ...args: string[]): string {
-  return execFileSync(command, args, { encoding: "utf8", env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` } });
+  return execFileSync(command, args, {
+    encoding: "utf8",
+    env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
+  });
 }
 
 /** Links, routes, mounts and named namespaces of the host; its nftables too where we may read them (root). */
@@ -61,7 +64,7 @@ function netnsOf(pid: string): string | undefined {
 /** The process and everything below it. */
 export function treeOf(root: number, rows: readonly ProcessRow[]): ProcessRow[] {
   const tree = rows.filter(({ pid }) => pid === root);
-  for (let added = tree; added.length > 0; ) {
+  for (let added = tree; added.length > 0;) {
     const parents = new Set(added.map(({ pid }) => pid));
     added = rows.filter(({ parent }) => parents.has(parent));
     tree.push(...added);
@@ -74,7 +77,8 @@ export function labProcesses(stateHome: string, before: ReadonlySet<string>): Pr
   const own = readlinkSync("/proc/self/ns/net");
   return processes().filter(
     ({ pid, commandLine, netns }) =>
-      pid !== process.pid && (commandLine.includes(stateHome) || (netns !== undefined && netns !== own && !before.has(netns))),
+      pid !== process.pid &&
+      (commandLine.includes(stateHome) || (netns !== undefined && netns !== own && !before.has(netns))),
   );
 }
 

@@ -97,13 +97,24 @@ describe("a hostile lab", () => {
     }
     // A node's network is the learner's own to change.
     expect(gotOut).toEqual(source.startsWith("node/") ? ["addLink"] : []);
-    for (const path of ["/usr/cnilab-was-here", "/etc/cnilab-was-here", "/cnilab-was-here"]) expect(existsSync(path)).toBe(false);
+    for (const path of ["/usr/cnilab-was-here", "/etc/cnilab-was-here", "/cnilab-was-here"])
+      expect(existsSync(path)).toBe(false);
     expect(hostState()).toEqual(before);
   });
 
   test("a command that forks without end and never stops is ended by its time", async () => {
     const startedAt = performance.now();
-    const bomb = await cnilab.run("exec", "hostile", "--timeout", "1s", "evil/pod/evil", "--", "sh", "-c", "while :; do sleep 100 & sleep 0.05; done");
+    const bomb = await cnilab.run(
+      "exec",
+      "hostile",
+      "--timeout",
+      "1s",
+      "evil/pod/evil",
+      "--",
+      "sh",
+      "-c",
+      "while :; do sleep 100 & sleep 0.05; done",
+    );
     expect(bomb.exitCode).not.toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(20_000);
     expect((await cnilab.run("exec", "hostile", "evil/pod/evil", "--", "true")).exitCode).toBe(0);

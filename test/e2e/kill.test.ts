@@ -79,8 +79,11 @@ test("a lab that is up dies with any of its processes, and status and down cope"
   for (const which of ["unshare", "main.js"]) {
     const up = await cnilab.run("up", "labs/first-lab");
     expect(up.exitCode, up.stderr).toBe(0);
-    const victim = labProcesses(cnilab.stateHome, namespaces).find(({ commandLine }) => commandLine.startsWith(which === "unshare" ? "unshare" : process.execPath));
-    if (victim === undefined) throw new Error(`no ${which} among ${JSON.stringify(labProcesses(cnilab.stateHome, namespaces))}`);
+    const victim = labProcesses(cnilab.stateHome, namespaces).find(({ commandLine }) =>
+      commandLine.startsWith(which === "unshare" ? "unshare" : process.execPath),
+    );
+    if (victim === undefined)
+      throw new Error(`no ${which} among ${JSON.stringify(labProcesses(cnilab.stateHome, namespaces))}`);
     process.kill(victim.pid, "SIGKILL");
     await until(
       () => labProcesses(cnilab.stateHome, namespaces).length === 0,

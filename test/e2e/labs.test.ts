@@ -47,27 +47,35 @@ describe.each(listed)("lab $name", (lab) => {
     expect(labProcesses(cnilab.stateHome, namespaces)).toEqual([]);
   });
 
-  test.skipIf(lab.tasks === 0).each(supported)("does not pass untouched on $cni:$mode, and scores 0", async ({ cni, mode }) => {
-    const run = await cnilab.run("run", `labs/${lab.name}`, "--cni", `${cni}:${mode}`, "-o", "json");
-    expect(run.exitCode, run.stdout + run.stderr).toBe(1);
-    const report = JSON.parse(run.stdout) as { earned: number; possible: number };
-    expect(report.earned).toBe(0);
-    expect(report.possible).toBeGreaterThan(0);
-  });
+  test.skipIf(lab.tasks === 0).each(supported)(
+    "does not pass untouched on $cni:$mode, and scores 0",
+    async ({ cni, mode }) => {
+      const run = await cnilab.run("run", `labs/${lab.name}`, "--cni", `${cni}:${mode}`, "-o", "json");
+      expect(run.exitCode, run.stdout + run.stderr).toBe(1);
+      const report = JSON.parse(run.stdout) as { earned: number; possible: number };
+      expect(report.earned).toBe(0);
+      expect(report.possible).toBeGreaterThan(0);
+    },
+  );
 
-  test.skipIf(refused.length === 0).each(refused)("is refused with a reason on $cni:$mode", async ({ cni, mode, reason }) => {
-    const run = await cnilab.run("plan", `labs/${lab.name}`, "--cni", `${cni}:${mode}`);
-    expect(run.exitCode).toBe(2);
-    expect(reason).toBeTruthy();
-    expect(run.stderr).toContain(reason);
-  });
+  test.skipIf(refused.length === 0).each(refused)(
+    "is refused with a reason on $cni:$mode",
+    async ({ cni, mode, reason }) => {
+      const run = await cnilab.run("plan", `labs/${lab.name}`, "--cni", `${cni}:${mode}`);
+      expect(run.exitCode).toBe(2);
+      expect(reason).toBeTruthy();
+      expect(run.stderr).toContain(reason);
+    },
+  );
 });
 
 test("ten labs are up at once, each on its own, and go without a trace", { timeout: 120_000 }, async () => {
   const many = Array.from({ length: 10 }, () => new Cnilab());
   try {
     const ups = await Promise.all(many.map((one) => one.run("up", "labs/first-lab")));
-    expect(ups.map(({ exitCode, stderr }) => `${exitCode} ${exitCode === 0 ? "" : stderr}`)).toEqual(many.map(() => "0 "));
+    expect(ups.map(({ exitCode, stderr }) => `${exitCode} ${exitCode === 0 ? "" : stderr}`)).toEqual(
+      many.map(() => "0 "),
+    );
     const grades = await Promise.all(many.map((one) => one.run("grade", "first-lab")));
     expect(grades.map(({ exitCode }) => exitCode)).toEqual(many.map(() => 0));
     expect(hostState()).toEqual(before);

@@ -21,7 +21,10 @@ describe("the packed package", () => {
     const [tarball = ""] = readdirSync(folder).filter((name) => name.endsWith(".tgz"));
     execFileSync("tar", ["-xzf", join(folder, tarball), "-C", folder, "--no-same-owner"]);
     installed = join(folder, "package");
-    const runtime = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], { cwd: repository, encoding: "utf8" });
+    const runtime = execFileSync("npm", ["ls", "--omit=dev", "--all", "--parseable"], {
+      cwd: repository,
+      encoding: "utf8",
+    });
     for (const path of runtime.trim().split("\n").slice(1)) {
       cpSync(path, join(installed, relative(repository, path)), { recursive: true });
     }
@@ -44,7 +47,18 @@ describe("the packed package", () => {
 
   test("holds what it needs and no more", () => {
     expect(readdirSync(installed).toSorted()).toEqual(
-      ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "labs", "node_modules", "package.json", "schema", "topologies"].toSorted(),
+      [
+        "CHANGELOG.md",
+        "LICENSE",
+        "README.md",
+        "dist",
+        "docs",
+        "labs",
+        "node_modules",
+        "package.json",
+        "schema",
+        "topologies",
+      ].toSorted(),
     );
     expect(readdirSync(join(installed, "dist"))).not.toContain("test");
   });

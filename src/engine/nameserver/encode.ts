@@ -34,7 +34,13 @@ export function encodeResponse(response: DnsResponse, limitBytes: number): Buffe
   });
   const [answers = 0, authority = 0, additional = 0] = counts;
   const isTruncated = answers < response.answers.length;
-  const flags = 0x8000 | (response.opcode << 11) | (response.isAuthoritative ? 0x0400 : 0) | (isTruncated ? 0x0200 : 0) | (response.recursionDesired ? 0x0100 : 0) | (response.rcode & 0xf);
+  const flags =
+    0x8000 |
+    (response.opcode << 11) |
+    (response.isAuthoritative ? 0x0400 : 0) |
+    (isTruncated ? 0x0200 : 0) |
+    (response.recursionDesired ? 0x0100 : 0) |
+    (response.rcode & 0xf);
   const hasOpt = response.ednsBytes !== undefined;
   const header = Buffer.alloc(HEADER_BYTES);
   header.writeUInt16BE(response.id, 0);
@@ -43,7 +49,11 @@ export function encodeResponse(response: DnsResponse, limitBytes: number): Buffe
   header.writeUInt16BE(answers, 6);
   header.writeUInt16BE(isTruncated ? 0 : authority, 8);
   header.writeUInt16BE((isTruncated ? 0 : additional) + (hasOpt ? 1 : 0), 10);
-  return Buffer.concat([header, ...writer.parts, ...(response.ednsBytes === undefined ? [] : [optRecord(response.ednsBytes, response.rcode)])]);
+  return Buffer.concat([
+    header,
+    ...writer.parts,
+    ...(response.ednsBytes === undefined ? [] : [optRecord(response.ednsBytes, response.rcode)]),
+  ]);
 }
 
 function optRecord(payloadBytes: number, rcode: number): Buffer {
@@ -117,7 +127,9 @@ class MessageWriter {
         const primary = this.name(record.primary, offset);
         const mailbox = this.name(record.mailbox, offset + primary.length);
         const times = Buffer.alloc(20);
-        [record.serial, 7200, 1800, 86_400, record.minimumSeconds].forEach((value, index) => times.writeUInt32BE(value >>> 0, index * 4));
+        [record.serial, 7200, 1800, 86_400, record.minimumSeconds].forEach((value, index) =>
+          times.writeUInt32BE(value >>> 0, index * 4),
+        );
         return Buffer.concat([primary, mailbox, times]);
       }
     }
@@ -129,7 +141,10 @@ class MessageWriter {
       const known = this.offsets.get(labels.slice(index).join("."));
       if (known === undefined) continue;
       this.remember(labels.slice(0, index), offset, labels);
-      return Buffer.concat([...labels.slice(0, index).map(labelBytes), Buffer.from([0xc0 | (known >> 8), known & 0xff])]);
+      return Buffer.concat([
+        ...labels.slice(0, index).map(labelBytes),
+        Buffer.from([0xc0 | (known >> 8), known & 0xff]),
+      ]);
     }
     this.remember(labels, offset);
     return plainName(name);

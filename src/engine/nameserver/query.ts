@@ -13,7 +13,18 @@ const LONGEST_TCP_BYTES = 65_535;
  * Top-level names that the public DNS does not have: reserved (RFC 6761, RFC 6762, the "internal" of ICANN), and what
  * a search list makes of Kubernetes names when it is at its end.
  */
-const NOWHERE = new Set(["local", "localhost", "test", "invalid", "example", "internal", "onion", "svc", "pod", "cluster"]);
+const NOWHERE = new Set([
+  "local",
+  "localhost",
+  "test",
+  "invalid",
+  "example",
+  "internal",
+  "onion",
+  "svc",
+  "pod",
+  "cluster",
+]);
 
 /** How much of an answer fits, and in which order equal addresses come. */
 export interface Transport {
@@ -25,23 +36,45 @@ export interface Transport {
  * The reply to one DNS message, or undefined for what deserves none: a response, or too little to hold a header. What
  * cannot be read gets FORMERR. Without a zone the answer is SERVFAIL: this server does not know the cluster yet.
  */
-export function replyToQuery(message: Buffer, zone: Zone | undefined, { protocol, random }: Transport): Buffer | undefined {
+export function replyToQuery(
+  message: Buffer,
+  zone: Zone | undefined,
+  { protocol, random }: Transport,
+): Buffer | undefined {
   if (message.length < HEADER_BYTES || (message.readUInt8(2) & 0x80) !== 0) return undefined;
-  const base = { id: message.readUInt16BE(0), opcode: (message.readUInt8(2) >> 3) & 0xf, recursionDesired: (message.readUInt8(2) & 1) !== 0 };
+  const base = {
+    id: message.readUInt16BE(0),
+    opcode: (message.readUInt8(2) >> 3) & 0xf,
+    recursionDesired: (message.readUInt8(2) & 1) !== 0,
+  };
   const failed = (rcode: number, question: Uint8Array = new Uint8Array()): Buffer =>
-    encodeResponse({ ...base, isAuthoritative: false, rcode, question, answers: [], authority: [], additional: [] }, SMALLEST_UDP_BYTES);
+    encodeResponse(
+      { ...base, isAuthoritative: false, rcode, question, answers: [], authority: [], additional: [] },
+      SMALLEST_UDP_BYTES,
+    );
   if (base.opcode !== 0) return failed(RCODES.NOTIMP);
   const read = readQuery(message);
   if (read === undefined) return failed(RCODES.FORMERR);
   const { question, name, type, isInternet, edns } = read;
   const ednsBytes = edns?.payloadBytes;
   if (edns !== undefined && edns.version !== 0) {
-    const response = { ...base, isAuthoritative: false, rcode: RCODES.BADVERS, question, answers: [], authority: [], additional: [] };
+    const response = {
+      ...base,
+      isAuthoritative: false,
+      rcode: RCODES.BADVERS,
+      question,
+      answers: [],
+      authority: [],
+      additional: [],
+    };
     return encodeResponse({ ...response, ednsBytes: edns.payloadBytes }, SMALLEST_UDP_BYTES);
   }
   if (!isInternet || type === "AXFR" || type === "IXFR") return failed(RCODES.REFUSED, question);
   const answer = zone === undefined ? unknownName("SERVFAIL") : (answerFrom(zone, name, type) ?? outside(name));
-  const limitBytes = protocol === "tcp" ? LONGEST_TCP_BYTES : Math.min(Math.max(ednsBytes ?? SMALLEST_UDP_BYTES, SMALLEST_UDP_BYTES), LONGEST_UDP_BYTES);
+  const limitBytes =
+    protocol === "tcp"
+      ? LONGEST_TCP_BYTES
+      : Math.min(Math.max(ednsBytes ?? SMALLEST_UDP_BYTES, SMALLEST_UDP_BYTES), LONGEST_UDP_BYTES);
   const response: DnsResponse = {
     ...base,
     isAuthoritative: answer.isAuthoritative,

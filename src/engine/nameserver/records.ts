@@ -53,7 +53,8 @@ export function buildZone(facts: ZoneFacts): Zone {
     const key = parsed === undefined ? address : formatIp(parsed);
     reverse.set(key, [...(reverse.get(key) ?? []), name]);
   };
-  for (const service of facts.services) for (const address of service.clusterIPs) add(address, serviceName(service, facts));
+  for (const service of facts.services)
+    for (const address of service.clusterIPs) add(address, serviceName(service, facts));
   const clusterIPs = new Set(reverse.keys());
   for (const service of facts.services) {
     for (const { address, hostname } of service.endpoints) {
@@ -89,9 +90,17 @@ export function answerFrom(zone: Zone, name: string, type: string): DnsAnswer | 
   if (asked !== domain && !asked.endsWith(`.${domain}`)) return undefined;
   const base = asked === domain ? "" : asked.slice(0, -domain.length - 1);
   if (base === "" && type === "SOA") return positive([soa(zone)]);
-  if (base === "" && type === "NS") return positive([{ name, ttlSeconds: TTL_SECONDS, type: "NS", target: `ns.dns.${domain}` }], addressRecords(`ns.dns.${domain}`, [dnsAddress], ["A", "AAAA"]));
+  if (base === "" && type === "NS")
+    return positive(
+      [{ name, ttlSeconds: TTL_SECONDS, type: "NS", target: `ns.dns.${domain}` }],
+      addressRecords(`ns.dns.${domain}`, [dnsAddress], ["A", "AAAA"]),
+    );
   if (base === "ns.dns") return orNoData(zone, addressRecords(name, [dnsAddress], [type]));
-  if (base === "dns-version") return orNoData(zone, type === "TXT" ? [{ name, ttlSeconds: VERSION_TTL_SECONDS, type: "TXT", text: SCHEMA_VERSION }] : []);
+  if (base === "dns-version")
+    return orNoData(
+      zone,
+      type === "TXT" ? [{ name, ttlSeconds: VERSION_TTL_SECONDS, type: "TXT", text: SCHEMA_VERSION }] : [],
+    );
   const found = lookUp(zone, base);
   if (found === undefined) return negative(zone, "NXDOMAIN");
   if ("externalName" in found) return orNoData(zone, externalRecords(zone, name, type, found.externalName, 0));
@@ -126,14 +135,19 @@ function lookUp(zone: Zone, base: string): Found[] | { externalName: string } | 
     const { externalName = "" } = service;
     return labels.length === 0 && isAliasTarget(externalName) ? { externalName } : undefined;
   }
-  const found = service.kind === "headless" || endpoint !== undefined ? endpointsFound(zone, service, endpoint, port, protocol) : clusterIPsFound(zone, service, port, protocol);
+  const found =
+    service.kind === "headless" || endpoint !== undefined
+      ? endpointsFound(zone, service, endpoint, port, protocol)
+      : clusterIPsFound(zone, service, port, protocol);
   return found.length === 0 ? undefined : found;
 }
 
 /** CoreDNS has no record for an externalName that is an address; the API allows labels too long for the wire (RFC 1035 2.3.4). */
 function isAliasTarget(name: string): boolean {
   const labels = name.replace(/\.$/, "").split(".");
-  return parseIp(name) === undefined && name.length <= 253 && labels.every((label) => label.length > 0 && label.length <= 63);
+  return (
+    parseIp(name) === undefined && name.length <= 253 && labels.every((label) => label.length > 0 && label.length <= 63)
+  );
 }
 
 /** `10-244-1-2` is 10.244.1.2, whether a pod has it or not (kubeadm's `pods insecure`). */
@@ -143,7 +157,13 @@ function podAddress(label: string): Found[] | undefined {
   return parsed === undefined ? undefined : [{ target: "", host: formatIp(parsed) }];
 }
 
-function endpointsFound(zone: Zone, service: ServiceFacts, endpoint: string | undefined, port: string | undefined, protocol: string | undefined): Found[] {
+function endpointsFound(
+  zone: Zone,
+  service: ServiceFacts,
+  endpoint: string | undefined,
+  port: string | undefined,
+  protocol: string | undefined,
+): Found[] {
   return service.endpoints.flatMap(({ address, hostname, ports }) => {
     const label = endpointLabel(address, hostname);
     if (endpoint !== undefined && label.toLowerCase() !== endpoint) return [];
@@ -152,15 +172,32 @@ function endpointsFound(zone: Zone, service: ServiceFacts, endpoint: string | un
   });
 }
 
-function clusterIPsFound(zone: Zone, service: ServiceFacts, port: string | undefined, protocol: string | undefined): Found[] {
+function clusterIPsFound(
+  zone: Zone,
+  service: ServiceFacts,
+  port: string | undefined,
+  protocol: string | undefined,
+): Found[] {
   const target = serviceName(service, zone.facts);
-  return portsMatching(service.ports, port, protocol).flatMap((match) => service.clusterIPs.map((host) => ({ target, host, ...match })));
+  return portsMatching(service.ports, port, protocol).flatMap((match) =>
+    service.clusterIPs.map((host) => ({ target, host, ...match })),
+  );
 }
 
 /** Ports of the name and protocol asked for. A Service without ports has one without a number, for its addresses. */
-function portsMatching(ports: readonly PortFacts[], name: string | undefined, protocol: string | undefined): { port?: number }[] {
+function portsMatching(
+  ports: readonly PortFacts[],
+  name: string | undefined,
+  protocol: string | undefined,
+): { port?: number }[] {
   if (ports.length === 0) return name === undefined ? [{}] : [];
-  return ports.filter((port) => (name === undefined || port.name.toLowerCase() === name) && (protocol === undefined || port.protocol.toLowerCase() === protocol)).map(({ port }) => ({ port }));
+  return ports
+    .filter(
+      (port) =>
+        (name === undefined || port.name.toLowerCase() === name) &&
+        (protocol === undefined || port.protocol.toLowerCase() === protocol),
+    )
+    .map(({ port }) => ({ port }));
 }
 
 function addressRecords(name: string, hosts: readonly string[], types: readonly string[]): DnsRecord[] {
@@ -193,7 +230,14 @@ function externalRecords(zone: Zone, name: string, type: string, externalName: s
   if (type === "CNAME" || !lower.endsWith(`.${domain}`)) return [alias];
   const found = depth > 7 ? undefined : lookUp(zone, lower.slice(0, -domain.length - 1));
   if (found === undefined) return [];
-  const rest = "externalName" in found ? externalRecords(zone, target, type, found.externalName, depth + 1) : addressRecords(target, found.map(({ host }) => host), [type]);
+  const rest =
+    "externalName" in found
+      ? externalRecords(zone, target, type, found.externalName, depth + 1)
+      : addressRecords(
+          target,
+          found.map(({ host }) => host),
+          [type],
+        );
   return rest.length === 0 ? [] : [alias, ...rest];
 }
 
@@ -204,11 +248,23 @@ function externalRecords(zone: Zone, name: string, type: string, externalName: s
 function reverseAnswer(zone: Zone, name: string, type: string, address: string): DnsAnswer {
   const names = zone.reverse.get(address);
   if (names !== undefined) {
-    if (type !== "PTR") return { ...negative(zone, "NOERROR"), authority: [soa(zone, address.includes(":") ? "ip6.arpa" : "in-addr.arpa")] };
+    if (type !== "PTR")
+      return {
+        ...negative(zone, "NOERROR"),
+        authority: [soa(zone, address.includes(":") ? "ip6.arpa" : "in-addr.arpa")],
+      };
     return positive(names.map((target) => ({ name, ttlSeconds: TTL_SECONDS, type: "PTR", target })));
   }
-  const isPrivate = /^(10|127)\.|^192\.168\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^f[cd]|^fe[89ab]|^::1?$/.test(address);
-  return { rcode: isPrivate ? "NXDOMAIN" : "SERVFAIL", isAuthoritative: false, answers: [], authority: [], additional: [] };
+  const isPrivate = /^(10|127)\.|^192\.168\.|^169\.254\.|^172\.(1[6-9]|2\d|3[01])\.|^f[cd]|^fe[89ab]|^::1?$/.test(
+    address,
+  );
+  return {
+    rcode: isPrivate ? "NXDOMAIN" : "SERVFAIL",
+    isAuthoritative: false,
+    answers: [],
+    authority: [],
+    additional: [],
+  };
 }
 
 function positive(answers: DnsRecord[], additional: DnsRecord[] = []): DnsAnswer {
@@ -226,5 +282,13 @@ function negative(zone: Zone, rcode: "NOERROR" | "NXDOMAIN"): DnsAnswer {
 
 /** `origin` is the zone's: the cluster's domain, or a reverse tree, which the server is authoritative for as well. */
 function soa({ facts }: Zone, origin = facts.domain): DnsRecord {
-  return { name: origin, ttlSeconds: TTL_SECONDS, type: "SOA", primary: `ns.dns.${origin}`, mailbox: `hostmaster.${origin}`, serial: facts.version, minimumSeconds: TTL_SECONDS };
+  return {
+    name: origin,
+    ttlSeconds: TTL_SECONDS,
+    type: "SOA",
+    primary: `ns.dns.${origin}`,
+    mailbox: `hostmaster.${origin}`,
+    serial: facts.version,
+    minimumSeconds: TTL_SECONDS,
+  };
 }

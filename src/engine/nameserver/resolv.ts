@@ -57,11 +57,20 @@ function mergedOptions(base: readonly [string, string][], extra: unknown): strin
  * A pod's /etc/hosts as the kubelet writes it, hostAliases included. A pod on its node's network gets the node's own
  * file, which the caller passes on.
  */
-export function hostsFile(pod: Pod, addresses: readonly string[], { dnsDomain }: Pick<ResolverFacts, "dnsDomain">, nodeHosts: string = LOOPBACK): string {
-  if (pod.spec.hostNetwork === true) return `# Kubernetes-managed hosts file (host network).\n${nodeHosts}${aliasLines(pod)}`;
+export function hostsFile(
+  pod: Pod,
+  addresses: readonly string[],
+  { dnsDomain }: Pick<ResolverFacts, "dnsDomain">,
+  nodeHosts: string = LOOPBACK,
+): string {
+  if (pod.spec.hostNetwork === true)
+    return `# Kubernetes-managed hosts file (host network).\n${nodeHosts}${aliasLines(pod)}`;
   const hostname = podHostname(pod);
   const { subdomain = "" } = pod.spec;
-  const names = subdomain === "" ? [hostname] : [`${hostname}.${subdomain}.${pod.metadata.namespace ?? "default"}.svc.${dnsDomain}`, hostname];
+  const names =
+    subdomain === ""
+      ? [hostname]
+      : [`${hostname}.${subdomain}.${pod.metadata.namespace ?? "default"}.svc.${dnsDomain}`, hostname];
   const own = addresses.map((address) => `${[address, ...names].map(word).join("\t")}\n`).join("");
   return `# Kubernetes-managed hosts file.\n${LOOPBACK}${MULTICAST}${own}${aliasLines(pod)}`;
 }

@@ -12,7 +12,11 @@ const IDLE_TIMEOUT_MS = 10_000;
 const MAX_CONNECTIONS = 512;
 
 /** DNS over UDP on a socket that the caller binds. */
-export function dnsDatagramServer(source: ZoneSource, family: "udp4" | "udp6", random: () => number = Math.random): DatagramSocket {
+export function dnsDatagramServer(
+  source: ZoneSource,
+  family: "udp4" | "udp6",
+  random: () => number = Math.random,
+): DatagramSocket {
   const socket = createSocket(family);
   socket.on("message", (message, sender) => {
     const reply = replyToQuery(message, source.current, { protocol: "udp", random });

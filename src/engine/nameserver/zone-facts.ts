@@ -47,14 +47,26 @@ export function zoneFacts(store: ObjectStore, cluster: { dnsAddress: string; dns
     domain: cluster.dnsDomain.toLowerCase(),
     dnsAddress: cluster.dnsAddress,
     namespaces: store.list("Namespace").map(({ metadata }) => metadata.name),
-    services: store.list("Service").map((service) => serviceFacts(service, slices.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? [])),
+    services: store
+      .list("Service")
+      .map((service) =>
+        serviceFacts(service, slices.get(`${service.metadata.namespace}/${service.metadata.name}`) ?? []),
+      ),
   };
 }
 
 function serviceFacts(service: Service, slices: readonly EndpointSlice[]): ServiceFacts {
   const { spec, metadata } = service;
   const base = { name: metadata.name, namespace: metadata.namespace ?? "default" };
-  if (spec.type === "ExternalName") return { ...base, kind: "external-name", clusterIPs: [], externalName: spec.externalName ?? "", ports: [], endpoints: [] };
+  if (spec.type === "ExternalName")
+    return {
+      ...base,
+      kind: "external-name",
+      clusterIPs: [],
+      externalName: spec.externalName ?? "",
+      ports: [],
+      endpoints: [],
+    };
   const isHeadless = spec.clusterIP === "None";
   return {
     ...base,
@@ -71,5 +83,7 @@ function endpointsOf(slice: EndpointSlice): ServiceFacts["endpoints"] {
   const ports = (slice.ports ?? []).map(({ name = "", protocol = "TCP", port = 0 }) => ({ name, protocol, port }));
   return slice.endpoints
     .filter(({ conditions }) => conditions?.ready !== false)
-    .flatMap(({ addresses, hostname }) => addresses.map((address) => ({ address, ...(hostname === undefined ? {} : { hostname }), ports })));
+    .flatMap(({ addresses, hostname }) =>
+      addresses.map((address) => ({ address, ...(hostname === undefined ? {} : { hostname }), ports })),
+    );
 }

@@ -1,11 +1,7 @@
-import { execFile } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import type { Plan } from "../../plan/types.ts";
 import type { Finding } from "../types.ts";
-
-const run = promisify(execFile);
 
 /** Where programs are, also when the user's PATH lacks the sbin folders. */
 function searchPath(): string[] {
@@ -69,21 +65,20 @@ function bridgeFinding(): Finding {
 
 /** Tries what every lab begins with. */
 async function namespaceFinding(): Promise<Finding> {
-  try {
-    await run("unshare", ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "true"]);
-    return {
-      code: "HOST_NAMESPACES",
-      ok: true,
-      message: "user, network, mount and pid namespaces can be made",
-    };
-  } catch (error) {
-    return {
-      code: "HOST_NO_NAMESPACES",
-      ok: false,
-      message: `namespaces cannot be made: ${error instanceof Error ? error.message.trim().split("\n").at(-1) : String(error)}`,
-      remedy: namespaceRemedy(),
-    };
+  // Loaded for this alone: doctor asks, the start of a lab does not.
+  const { execa } = await import("execa");
+  const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "true"];
+  const { failed, stderr, shortMessage } = await execa("unshare", isolate, { reject: false });
+  if (!failed) {
+    return { code: "HOST_NAMESPACES", ok: true, message: "user, network, mount and pid namespaces can be made" };
   }
+  const reason = stderr === "" ? shortMessage : stderr.split("\n").at(-1);
+  return {
+    code: "HOST_NO_NAMESPACES",
+    ok: false,
+    message: `namespaces cannot be made: ${reason}`,
+    remedy: namespaceRemedy(),
+  };
 }
 
 function sysctl(name: string): string | undefined {

@@ -19,8 +19,7 @@ interface Seen {
 
 describe("a network host configured over rtnetlink", () => {
   let seen: Seen;
-  const link = (name: string): Seen["links"][number] | undefined =>
-    seen.links.find(({ ifname }) => ifname === name);
+  const link = (name: string): Seen["links"][number] | undefined => seen.links.find(({ ifname }) => ifname === name);
 
   beforeAll(async () => {
     seen = (await inNamespace("routed-pair.ts")) as Seen;

@@ -15,8 +15,7 @@ interface Seen {
 
 describe("the socket prober", () => {
   let seen: Seen;
-  const outcome = (id: number): string | undefined =>
-    seen.proven.find((result) => result.id === id)?.outcome;
+  const outcome = (id: number): string | undefined => seen.proven.find((result) => result.id === id)?.outcome;
 
   beforeAll(async () => {
     seen = (await inNamespace("sweep.ts")) as Seen;
@@ -55,9 +54,7 @@ describe("the socket prober", () => {
   });
 
   test("a refused nftables transaction changes nothing and says why", () => {
-    expect(seen.refusedTransaction).toContain(
-      "the kernel of server refused an nftables transaction: Error: ",
-    );
+    expect(seen.refusedTransaction).toContain("the kernel of server refused an nftables transaction: Error: ");
     expect(seen.tables).toBe(1);
   });
 

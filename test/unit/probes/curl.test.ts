@@ -47,7 +47,7 @@ describe("curl", () => {
       "--noproxy",
       "*",
       "--connect-timeout",
-      "1.1",
+      "1.5",
       "-m",
       "5.0",
       "-w",

@@ -165,6 +165,19 @@ describe("tcp", () => {
     expect(cells[0]?.observation?.evidence.at(-1)?.text).toContain("bash could not show the connection");
   });
 
+  it("does not wait for a bash that is still connecting when the socket has its outcome", async () => {
+    const context = shopContext({
+      sweep: () => answered,
+      exec: (_argv, _source, { signal }) =>
+        new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted")))),
+    });
+    const [cell] = await tcp.run(tcp.options.parse({ to: "shop/service/db", port: 5432 }), web, context);
+    expect(cell?.observation?.outcome).toBe("allowed");
+    expect(cell?.observation?.evidence.at(-1)?.text).toBe(
+      "bash was still connecting 250 ms after the socket had its outcome",
+    );
+  });
+
   it("resolves a name from the source first, and is about the lookup where that fails", async () => {
     const digs: string[] = ["dig-a", "dig-nxdomain", "dig-timeout"];
     const context = shopContext({

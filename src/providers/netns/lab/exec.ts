@@ -47,7 +47,9 @@ class Output {
  */
 export function startIn(place: ExecPlace, argv: readonly string[], stdin: "pipe" | "ignore"): ChildProcess {
   const [file = "", ...args] = sandboxCommand(argv, place.sandbox);
-  const child = place.namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe", "pipe"], detached: true }));
+  const child = place.namespace.enter(() =>
+    spawn(file, args, { stdio: [stdin, "pipe", "pipe", "pipe"], detached: true }),
+  );
   sendSeccompProgram(child);
   // A sandbox whose outer half fails leaves the inner one waiting for it; and this process is the first of its pid
   // namespace, so what a command leaves behind becomes its child.
@@ -114,7 +116,9 @@ function watchDrops(
     const seen = new Set(fresh().map(({ destination }) => destination));
     const isDropped = (destination: string): boolean => seen.has(destination);
     const { destinations } = watched;
-    if (watched.match === "any" ? destinations.some(isDropped) : destinations.length > 0 && destinations.every(isDropped)) {
+    if (
+      watched.match === "any" ? destinations.some(isDropped) : destinations.length > 0 && destinations.every(isDropped)
+    ) {
       onAllDropped();
       return;
     }
