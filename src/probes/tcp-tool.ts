@@ -31,7 +31,9 @@ export async function connectWithTool(
   const untilDropped = dropWatch(target, { port, protocol: "tcp" });
   const enough = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const startTimer = (): void => void (timer = setTimeout(() => enough.abort(), GRACE_MS));
+  const startTimer = (): void => {
+    timer = setTimeout(() => enough.abort(), GRACE_MS).unref();
+  };
   decided.then(startTimer, startTimer);
   const signal = AbortSignal.any([context.signal, enough.signal]);
   try {

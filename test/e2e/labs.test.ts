@@ -47,7 +47,7 @@ describe.each(listed)("lab $name", (lab) => {
     expect(labProcesses(cnilab.stateHome, namespaces)).toEqual([]);
   });
 
-  test.skipIf(lab.tasks === 0).each(supported)(
+  test.each(lab.tasks > 0 ? supported : [])(
     "does not pass untouched on $cni:$mode, and scores 0",
     async ({ cni, mode }) => {
       const run = await cnilab.run("run", `labs/${lab.name}`, "--cni", `${cni}:${mode}`, "-o", "json");
@@ -58,7 +58,7 @@ describe.each(listed)("lab $name", (lab) => {
     },
   );
 
-  test.skipIf(refused.length === 0).each(refused)(
+  test.each(refused)(
     "is refused with a reason on $cni:$mode",
     async ({ cni, mode, reason }) => {
       const run = await cnilab.run("plan", `labs/${lab.name}`, "--cni", `${cni}:${mode}`);
