@@ -6,14 +6,19 @@ import { $, chalk, fs, path, tmpdir } from "zx";
  */
 const user = process.argv.includes("--user") ? process.argv[process.argv.indexOf("--user") + 1] : undefined;
 const repository = path.resolve(import.meta.dirname, "..");
-const folder = tmpdir("cnilab-fresh-clone-");
+const folder = tmpdir(`cnilab-fresh-clone-${process.pid}`);
 const as =
   user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups", "env", `HOME=${folder}`];
 const clone = path.join(folder, "cnilab");
 
 async function timed(title: string, command: string[]): Promise<void> {
   const startedAt = performance.now();
-  const result = await $({ cwd: clone, nothrow: true, stdio: ["ignore", "pipe", "pipe"] })`${[...as, ...command]}`;
+  const result = await $({
+    cwd: clone,
+    nothrow: true,
+    quiet: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  })`${[...as, ...command]}`;
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   console.log(`${title}: exit ${result.exitCode}, ${seconds} s`);
   const lines = `${result.stdout}${result.stderr}`.trimEnd().split("\n");

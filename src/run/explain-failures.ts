@@ -4,12 +4,19 @@ import type { FlowOracle } from "./flow-oracle.ts";
 
 /**
  * Adds to every failed cell what the policies that are in the cluster now, the learner's included, say of its flow: the
- * reference says what should be, this says why it is not.
+ * reference says what should be, this says why it is not. The reference's own reason is left out where it would quote a
+ * file of `solutionFiles`: it would be the answer.
  */
-export function explainFailures(grade: GradeReport, ran: readonly RanProbe[], live: FlowOracle): GradeReport {
+export function explainFailures(
+  grade: GradeReport,
+  ran: readonly RanProbe[],
+  live: FlowOracle,
+  solutionFiles: ReadonlySet<string>,
+): GradeReport {
   const probes = grade.probes.map((probe) => {
     const flows = new Map(ran.find(({ name }) => name === probe.name)?.cells.map(({ key, flow }) => [idOf(key), flow]));
-    const cells = probe.cells.map((cell): JudgedCell => {
+    const cells = probe.cells.map((judged): JudgedCell => {
+      const cell = withoutAnswer(judged, solutionFiles);
       const flow = flows.get(idOf(cell.key));
       if (cell.verdict !== "fail" || cell.observation === undefined || flow === undefined) return cell;
       const { why } = live.answer(flow);
@@ -21,6 +28,15 @@ export function explainFailures(grade: GradeReport, ran: readonly RanProbe[], li
     return { ...probe, cells };
   });
   return { ...grade, probes };
+}
+
+function withoutAnswer(cell: JudgedCell, solutionFiles: ReadonlySet<string>): JudgedCell {
+  const { why } = cell;
+  if (cell.verdict === "pass" || why?.spans.some(({ file }) => solutionFiles.has(file)) !== true) return cell;
+  return {
+    ...cell,
+    why: { ...why, lines: [`the reference solution ${why.allowed ? "allows" : "blocks"} it`], spans: [] },
+  };
 }
 
 function idOf({ from, to, port, protocol }: CellKey): string {

@@ -85,10 +85,14 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
     warnOfUnsteady(unsteadyCells(first, ran), context);
   }
   return {
-    grade: explainFailures(grade, ran, lens.live),
+    grade: explainFailures(grade, ran, lens.live, solutionFiles(request.plan)),
     controls: mergeControls(controls, recordControls(results, at)),
     baseline: recordBaseline(grade.probes, stableName),
   };
+}
+
+function solutionFiles({ tasks }: Plan): Set<string> {
+  return new Set(tasks.flatMap(({ solution }) => solution.map(({ file }) => file)));
 }
 
 async function runReporting(

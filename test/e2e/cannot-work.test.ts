@@ -46,7 +46,10 @@ const probes: Record<string, object> = {
   "the source was deleted": { from: "t/pod/gone", tcp: { to: "t/pod/walled", port: 8080 } },
   "nothing listens": { from: "t/pod/client", tcp: { to: "t/pod/deaf", port: 8080 } },
   "nothing listens on UDP": { from: "t/pod/client", udp: { to: "t/pod/deaf", port: 8080 } },
-  "a policy drops it, but no server was ever there": { from: "t/pod/client", tcp: { to: "t/pod/walled-deaf", port: 8080 } },
+  "a policy drops it, but no server was ever there": {
+    from: "t/pod/client",
+    tcp: { to: "t/pod/walled-deaf", port: 8080 },
+  },
   "the name does not exist": { from: "t/pod/client", curl: { url: "http://nobody.t.svc.cluster.local/" } },
   "the tool fails: TLS to a server without": { from: "t/pod/client", curl: { url: "https://server:8080/" } },
   "the address is nobody's": { from: "t/pod/client", ping: { to: "172.30.0.250", count: 1 } },

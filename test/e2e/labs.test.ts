@@ -58,15 +58,12 @@ describe.each(listed)("lab $name", (lab) => {
     },
   );
 
-  test.each(refused)(
-    "is refused with a reason on $cni:$mode",
-    async ({ cni, mode, reason }) => {
-      const run = await cnilab.run("plan", `labs/${lab.name}`, "--cni", `${cni}:${mode}`);
-      expect(run.exitCode).toBe(2);
-      expect(reason).toBeTruthy();
-      expect(run.stderr).toContain(reason);
-    },
-  );
+  test.each(refused)("is refused with a reason on $cni:$mode", async ({ cni, mode, reason }) => {
+    const run = await cnilab.run("plan", `labs/${lab.name}`, "--cni", `${cni}:${mode}`);
+    expect(run.exitCode).toBe(2);
+    expect(reason).toBeTruthy();
+    expect(run.stderr).toContain(reason);
+  });
 });
 
 test("ten labs are up at once, each on its own, and go without a trace", { timeout: 120_000 }, async () => {
