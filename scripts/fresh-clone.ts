@@ -10,6 +10,8 @@ const folder = tmpdir(`cnilab-fresh-clone-${process.pid}`);
 const as =
   user === undefined ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--init-groups", "env", `HOME=${folder}`];
 const clone = path.join(folder, "cnilab");
+// What npx tells its children of our own npm configuration must not reach a new user's.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith("npm_")));
 
 async function timed(title: string, command: string[]): Promise<void> {
   const startedAt = performance.now();

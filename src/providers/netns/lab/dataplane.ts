@@ -3,6 +3,7 @@ import type { Controller, ControllerSet } from "../../../engine/controllers/cont
 import { systemClock } from "../../../engine/clock.ts";
 import { DROP_SETS, POLICY_TABLE, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
 import { PROXY_TABLE, proxyRuleset, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
+import { updateTables } from "../../../engine/nft/update-table.ts";
 import { evidenceSetNames } from "../../../engine/nft/evidence.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { deleteUdpConnections } from "../../../kernel/conntrack.ts";
@@ -91,7 +92,7 @@ export class Dataplane {
 
   private load(node: NodeRules, table: string, text: string): void {
     if (node.loaded.get(table) === text) return;
-    node.nft.apply(text);
+    node.nft.apply(updateTables(node.loaded.get(table), text));
     node.loaded.set(table, text);
   }
 

@@ -29,7 +29,8 @@ import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
 import type { Scratch } from "./scratch.ts";
-import { Sweeper } from "./sweeper.ts";
+import type { ServerThread } from "./server-thread.ts";
+import type { Sweeper } from "./sweeper.ts";
 import { Underlay } from "./underlay.ts";
 
 const READY_TIMEOUT_MS = 30_000;
@@ -41,6 +42,12 @@ function cniNamed(name: string): Cni {
   return cni;
 }
 
+/** What runs beside the control loops; started early, since a thread takes as long to load as they do. */
+export interface ClusterThreads {
+  servers: ServerThread;
+  sweeper: Sweeper;
+}
+
 /** A whole cluster in this process: nodes, CNI, control plane, data plane, servers, and what probes ask of them. */
 export class EmbeddedCluster {
   private readonly plan: Plan;
@@ -50,13 +57,14 @@ export class EmbeddedCluster {
   private readonly dataplane: Dataplane;
   private readonly runtime: NamespaceRuntime;
   private readonly places: Places;
-  private readonly sweeper = new Sweeper();
+  private readonly sweeper: Sweeper;
   private readonly evidenceSets: EvidenceSet[];
   private readonly evidence: EvidenceReader;
   private readonly serving = new Map<number, ChildProcess>();
   private nextServing = 1;
 
-  constructor(plan: Plan, scratch: Scratch) {
+  constructor(plan: Plan, scratch: Scratch, threads: ClusterThreads) {
+    this.sweeper = threads.sweeper;
     this.plan = plan;
     const cni = cniNamed(plan.cni.name);
     const model = cni.dataplane;
@@ -76,7 +84,13 @@ export class EmbeddedCluster {
       return network;
     });
     const store = createStore({ cluster });
-    this.runtime = new NamespaceRuntime({ store, network: this.network, underlay: this.underlay, cluster });
+    this.runtime = new NamespaceRuntime({
+      servers: threads.servers,
+      store,
+      network: this.network,
+      underlay: this.underlay,
+      cluster,
+    });
     this.controlPlane = createControlPlane({
       nodes: topology.nodes,
       cluster,

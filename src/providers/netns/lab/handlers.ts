@@ -4,12 +4,14 @@ import type { Plan } from "../../../plan/types.ts";
 import { SCRATCH_FOLDER } from "../launch.ts";
 import type { Handlers } from "./control-server.ts";
 import { EmbeddedCluster } from "./embedded-cluster.ts";
+import type { ClusterThreads } from "./embedded-cluster.ts";
 import { Scratch } from "./scratch.ts";
 
 export interface LabProcess {
   stateDirectory: string;
   /** This process as the host numbers it. */
   hostPid: number;
+  threads: ClusterThreads;
 }
 
 /** What the control socket's methods do. `detached` tells whether the lab may outlive the process that started it. */
@@ -23,7 +25,7 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
   const start = async (plan: Plan): Promise<EmbeddedCluster> => {
     if (running !== undefined) throw new LabError("LAB_ALREADY_UP", "this lab is already running");
     const scratch = new Scratch(join(lab.stateDirectory, SCRATCH_FOLDER));
-    running = new EmbeddedCluster(plan, scratch);
+    running = new EmbeddedCluster(plan, scratch, lab.threads);
     await running.ready();
     return running;
   };

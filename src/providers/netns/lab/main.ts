@@ -5,7 +5,8 @@ import { calls, check, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/li
 import { keepDescriptorsFromChildren } from "../../../kernel/processes.ts";
 import { PID_FILE, LAB_FDS } from "../launch.ts";
 import { serveControl } from "./control-server.ts";
-import { handlersFor } from "./handlers.ts";
+import { ServerThread } from "./server-thread.ts";
+import { Sweeper } from "./sweeper.ts";
 
 /*
  * The lab process: first of its pid namespace, root of its user namespace, holder of every network namespace of the lab.
@@ -25,7 +26,10 @@ const hostPid = Number(readlinkSync("/proc/self"));
 writeFileSync(join(stateDirectory, PID_FILE), String(hostPid));
 check("mount", calls.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""), "/proc");
 
-const { handlers, detached } = handlersFor({ stateDirectory, hostPid });
+// The threads take as long to load as the rest of this process does: they load beside it.
+const threads = { servers: new ServerThread(), sweeper: new Sweeper() };
+const { handlersFor } = await import("./handlers.ts");
+const { handlers, detached } = handlersFor({ stateDirectory, hostPid, threads });
 
 // The launcher holds the other end: it closes when the launcher dies.
 const lease = new Socket({ fd: LAB_FDS.lease });

@@ -11,11 +11,12 @@ import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts
 import type { PlannedCluster } from "../../../plan/types.ts";
 import { podKey } from "./pod-network.ts";
 import type { AttachedPod, PodNetwork } from "./pod-network.ts";
-import { ServerThread } from "./server-thread.ts";
+import type { ServerThread } from "./server-thread.ts";
 import { EXTERNAL } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
 
 export interface NamespaceRuntimeOptions {
+  servers: ServerThread;
   store: ObjectStore;
   network: PodNetwork;
   underlay: Underlay;
@@ -25,18 +26,17 @@ export interface NamespaceRuntimeOptions {
 /** Runs pods as network namespaces with built-in servers in them. */
 export class NamespaceRuntime implements PodRuntime {
   private readonly options: NamespaceRuntimeOptions;
-  private readonly servers = new ServerThread();
   private readonly dns: DnsPublisher;
 
   constructor(options: NamespaceRuntimeOptions) {
     this.options = options;
     const { store, cluster } = options;
-    this.dns = new DnsPublisher({ store, cluster, send: (facts) => this.servers.setZone(facts) });
+    this.dns = new DnsPublisher({ store, cluster, send: (facts) => options.servers.setZone(facts) });
   }
 
   /** Starts the web server of the host outside the cluster. */
   async serveExternal(): Promise<void> {
-    const [results = []] = await this.servers.start([
+    const [results = []] = await this.options.servers.start([
       {
         key: "external",
         pod: { name: "external", namespace: "", ips: [EXTERNAL.address] },
@@ -59,7 +59,7 @@ export class NamespaceRuntime implements PodRuntime {
       const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
       return [{ key: place.uid, pod: facts, netnsFd: place.host.fd, listens }];
     });
-    const results = await this.servers.start(toServe);
+    const results = await this.options.servers.start(toServe);
     const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
     return pods.map((pod, index) => podStart(pod, attached[index], plans[index] ?? [], byKey));
   }
@@ -67,7 +67,7 @@ export class NamespaceRuntime implements PodRuntime {
   async stop(pods: readonly Pod[]): Promise<void> {
     const present = pods.filter((pod) => this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid);
     if (present.length === 0) return;
-    await this.servers.stop(present.map(({ metadata }) => metadata.uid ?? ""));
+    await this.options.servers.stop(present.map(({ metadata }) => metadata.uid ?? ""));
     for (const pod of present) this.options.network.detach(podKey(pod));
   }
 
@@ -86,7 +86,7 @@ export class NamespaceRuntime implements PodRuntime {
     const pod = this.options.store.get("Pod", source.name, source.namespace);
     if (pod === undefined)
       throw new LabError("SOURCE_MISSING", `pod ${source.namespace}/${source.name} does not exist`);
-    const lines = await this.servers.logs(pod.metadata.uid ?? "", source.container);
+    const lines = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
     return lines.map((line) => `${line}\n`).join("");
   }
 }
