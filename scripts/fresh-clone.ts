@@ -17,6 +17,7 @@ async function timed(title: string, command: string[]): Promise<void> {
   const startedAt = performance.now();
   const result = await $({
     cwd: clone,
+    env,
     nothrow: true,
     quiet: true,
     stdio: ["ignore", "pipe", "pipe"],

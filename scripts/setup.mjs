@@ -3,8 +3,8 @@
  * dependency, because it runs before there are any. What is already done costs a few stat calls.
  */
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { root, run, SetupError } from "./command.mjs";
 import { installTools } from "./host-tools.mjs";
 
@@ -56,7 +56,7 @@ export function stampBuild(folder) {
 function sourceStamp(folder) {
   const inputs = [
     join(folder, "tsconfig.json"),
-    join(folder, "tsconfig.build.json"),
+    join(folder, "scripts/build.mjs"),
     join(folder, "node_modules/.cnilab-lock"),
   ];
   for (const entry of readdirSync(join(folder, "src"), { recursive: true, withFileTypes: true })) {
@@ -105,21 +105,10 @@ function installDependencies() {
 function build() {
   if (!needsBuild(root)) return;
   process.stderr.write("cnilab: building\n");
-  if (!run([process.execPath, "node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"])) {
-    throw new SetupError("the build failed; the compiler's messages are above", 1);
+  if (!run([process.execPath, "scripts/build.mjs"])) {
+    throw new SetupError("the build failed; the messages are above", 1);
   }
-  removeOrphans(root);
   stampBuild(root);
-}
-
-/** tsc leaves the outputs of sources that are gone. @param {string} folder */
-function removeOrphans(folder) {
-  const dist = join(folder, "dist");
-  for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
-    const output = join(entry.parentPath ?? entry.path, entry.name);
-    const source = join(folder, "src", relative(dist, output).replace(/\.js$/, ".ts"));
-    if (entry.isFile() && entry.name.endsWith(".js") && !existsSync(source)) rmSync(output);
-  }
 }
 
 /** Does whatever is missing. Throws {@link SetupError}. */

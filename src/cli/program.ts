@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { CliIo } from "./io.ts";
 import { verbs } from "./verbs.ts";
+import { installed } from "../core/installation.ts";
 
 /** The command line's grammar: every verb with its help. Nothing of a verb's work is loaded before it is asked for. */
 export async function buildProgram(io: CliIo, argv: readonly string[]): Promise<Command> {
@@ -36,6 +37,6 @@ Exit codes: 0 pass, 1 an expectation failed, 2 usage or invalid lab, 3 inconclus
 5 this host lacks something (cnilab doctor), 130 interrupted.`;
 
 function packageVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(installed("package.json"), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }

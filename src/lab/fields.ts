@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { describeBounds, parseBound, type Dimension, type ParsedBound } from "../core/bound.ts";
 import { parseDurationMs } from "../core/duration.ts";
 import { LabError } from "../core/errors.ts";

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import { didYouMean, nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { LabRegistries } from "./registries.ts";
 import { EXPECT_WORDS, labSchema } from "./schema.ts";
 

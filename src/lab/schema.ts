@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { dnsLabelProblem } from "../kube/names.ts";
 import { endpointField } from "./fields.ts";
 import type { LabRegistries } from "./registries.ts";

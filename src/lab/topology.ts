@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { LabError } from "../core/errors.ts";
 import {
   cidrSize,
@@ -20,9 +19,10 @@ import type { PlannedInterface, PlannedNode, PlannedTopology } from "../plan/typ
 import { parseWith } from "./issues.ts";
 import { ProblemList } from "./problems.ts";
 import { topologyFileSchema, type TopologyInput } from "./schema.ts";
+import { installed } from "../core/installation.ts";
 
 /** The topologies that come with cnilab. */
-export const TOPOLOGIES_DIRECTORY = fileURLToPath(new URL("../../topologies", import.meta.url));
+export const TOPOLOGIES_DIRECTORY = installed("topologies");
 
 type Taint = { key: string; value?: string | undefined; effect: string };
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Evidence } from "../grade/types.ts";
 import { endpointField, portField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { boundField, durationField, endpointField, portField } from "../lab/fields.ts";
 import { patternProblem } from "./figures.ts";
 

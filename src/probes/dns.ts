@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import type { Evidence } from "../grade/types.ts";
 import { meetsBound } from "../core/bound.ts";
 import { isIp } from "../core/ip.ts";

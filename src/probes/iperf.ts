@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { meetsBound } from "../core/bound.ts";
 import { LabError } from "../core/errors.ts";
 import type { Evidence, Observation } from "../grade/types.ts";

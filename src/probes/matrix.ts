@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import { isPodReady } from "../kube/pods.ts";
 import type { Pod } from "../kube/types.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { meetsBound } from "../core/bound.ts";
 import type { Evidence, Observation } from "../grade/types.ts";
 import { boundField, endpointField } from "../lab/fields.ts";

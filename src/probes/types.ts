@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { CellKey, Evidence, Expectation, Observation, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { EndpointRef, Plan } from "../plan/types.ts";

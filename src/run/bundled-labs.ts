@@ -1,10 +1,10 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { isLabName } from "./state-directory.ts";
+import { installed } from "../core/installation.ts";
 
 /** Labs that come with cnilab; the same place in a clone and in the installed package. */
-const folder = fileURLToPath(new URL("../../labs/", import.meta.url));
+const folder = installed("labs/");
 
 /** Names of the labs that come with cnilab, sorted. */
 export function listBundledLabs(): string[] {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { z } from "zod";
+import * as z from "zod";
 import type { BaselineCell } from "../grade/baseline.ts";
 import type { RecordedControl } from "../grade/controls.ts";
 import type { GradeReport } from "../grade/types.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import { formatObjectRef } from "./object-refs.ts";
 import { manifestFile } from "./manifest-file.ts";

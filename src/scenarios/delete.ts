@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { parsedBy } from "../lab/fields.ts";
 import type { ObjectRef } from "../providers/types.ts";
 import { manifestFile } from "./manifest-file.ts";

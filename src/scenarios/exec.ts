@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import { makeVisible } from "../core/visible-text.ts";
 import { durationField, endpointField } from "../lab/fields.ts";

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 
 /** A manifest's path, relative to the lab file and below its folder. */
 export const manifestFile = z

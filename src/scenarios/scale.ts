@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import type { ObjectRef } from "../providers/types.ts";
 import { formatObjectRef, objectRef } from "./object-refs.ts";

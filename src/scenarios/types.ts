@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import type * as z from "zod";
 import type { EndpointRef, Plan, PlannedObject } from "../plan/types.ts";
 import type { Cluster } from "../providers/types.ts";
 

@@ -1,4 +1,4 @@
-import { z } from "zod";
+import * as z from "zod";
 import { LabError } from "../core/errors.ts";
 import { durationField } from "../lab/fields.ts";
 import type { WaitFor } from "../providers/types.ts";

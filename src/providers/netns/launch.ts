@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { LabError } from "../../core/errors.ts";
+import { installed } from "../../core/installation.ts";
 import { isFileLocked, tryLockFile } from "../../kernel/file-lock.ts";
 import { listenUnix } from "../../kernel/sockets.ts";
 
@@ -79,7 +79,7 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
     ours.push(listener);
     const log = openSync(join(stateDirectory, LOG_FILE), "w", 0o600);
     ours.push(log);
-    const entry = fileURLToPath(new URL("./lab/main.js", import.meta.url));
+    const entry = installed("dist/providers/netns/lab/main.js");
     const args = [
       "--user",
       "--map-root-user",

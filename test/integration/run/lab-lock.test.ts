@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { lockLab } from "../../../src/run/lab-lock.ts";
 
-const built = fileURLToPath(new URL("../../../dist/run/lab-lock.js", import.meta.url));
+const source = fileURLToPath(new URL("../../../src/run/lab-lock.ts", import.meta.url));
 
 let root: string;
 
@@ -28,8 +28,8 @@ test("a lab is changed by one process at a time, and the other is told by whom",
 });
 
 test("a lock dies with the process that holds it, however it ends", async () => {
-  const script = `import { lockLab } from ${JSON.stringify(built)}; lockLab(${JSON.stringify(root)}, "shop"); console.log("held"); setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ["--input-type=module", "-e", script], {
+  const script = `import { lockLab } from ${JSON.stringify(source)}; lockLab(${JSON.stringify(root)}, "shop"); console.log("held"); setInterval(() => {}, 1000);`;
+  const holder = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const gone = new Promise((resolve) => holder.once("exit", resolve));

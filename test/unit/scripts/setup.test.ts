@@ -113,7 +113,8 @@ describe("the build", () => {
   beforeEach(() => {
     mkdirSync(join(folder, "src/deep"), { recursive: true });
     mkdirSync(join(folder, "dist"));
-    for (const name of ["tsconfig.json", "tsconfig.build.json"]) writeFileSync(join(folder, name), "{}");
+    mkdirSync(join(folder, "scripts"));
+    for (const name of ["tsconfig.json", "scripts/build.mjs"]) writeFileSync(join(folder, name), "{}");
     writeFileSync(file("a.ts"), "a");
     writeFileSync(file("deep/b.ts"), "b");
     setup.stampBuild(folder);

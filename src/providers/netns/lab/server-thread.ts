@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
+import { installed } from "../../../core/installation.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
 import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
 
@@ -7,7 +8,7 @@ type Request = ServerRequest extends infer Each ? (Each extends ServerRequest ? 
 
 /** The thread on which all pods' servers and cluster DNS run. */
 export class ServerThread {
-  private readonly worker = new Worker(new URL("../../../engine/servers/server-worker.js", import.meta.url));
+  private readonly worker = new Worker(installed("dist/engine/servers/server-worker.js"));
   private readonly pending = new Map<number, { resolve(response: ServerResponse): void; reject(error: Error): void }>();
   private nextId = 1;
 

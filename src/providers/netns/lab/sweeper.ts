@@ -1,11 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
+import { installed } from "../../../core/installation.ts";
 import type { SweepResult } from "../../types.ts";
 import type { SweepReply, SweepRequest } from "./sweep-worker.ts";
 
 /** Runs sweeps on a thread of their own: a prober that waits in epoll must not hold up the lab's control loops. */
 export class Sweeper {
-  private readonly worker = new Worker(new URL("./sweep-worker.js", import.meta.url));
+  private readonly worker = new Worker(installed("dist/providers/netns/lab/sweep-worker.js"));
   private readonly pending = new Map<number, { resolve(result: SweepResult): void; reject(error: Error): void }>();
   private nextId = 1;
 
