@@ -106,7 +106,7 @@ describe("data and everything else", () => {
 describe("long output", () => {
   test("reaches a slow reader whole", async () => {
     const folders = Array.from({ length: 12 }, (_each, index) => join(home, `lab-${index}`));
-    const fields = Array.from({ length: 90 }, (_each, index) => `unknown${index}: 1\n`).join("");
+    const fields = Array.from({ length: 150 }, (_each, index) => `unknown${index}: 1\n`).join("");
     for (const folder of folders) {
       mkdirSync(folder);
       writeFileSync(
