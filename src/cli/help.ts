@@ -24,3 +24,15 @@ export function outputOption(formats: readonly string[] = ["table", "json", "yam
 export function quietOption(): Option {
   return new Option("-q, --quiet", "no progress on standard error; warnings and errors stay");
 }
+
+/** The help of `completion`. */
+export function describeCompletion(command: Command): void {
+  command
+    .summary("print a completion script for your shell")
+    .description("Prints a script that completes verbs, options, labs and running labs.");
+  withExamples(command, [
+    ["cnilab completion zsh > ~/.zfunc/_cnilab", "for zsh, with ~/.zfunc in fpath"],
+    ["cnilab completion fish | source", "for fish"],
+    [". <(cnilab completion bash)", "for bash, in this shell; in ~/.bashrc for every one"],
+  ]);
+}

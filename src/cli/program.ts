@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
 import type { CliIo } from "./io.ts";
+import { describeCompletion } from "./help.ts";
 import { verbs } from "./verbs.ts";
+import { LabError } from "../core/errors.ts";
+import { didYouMean } from "../core/suggest.ts";
 import { installed } from "../core/installation.ts";
 
 /** The command line's grammar: every verb with its help. Nothing of a verb's work is loaded before it is asked for. */
@@ -20,6 +23,18 @@ export async function buildProgram(io: CliIo, argv: readonly string[]): Promise<
   if (argv[0] === "complete" || argv[0] === "completion") {
     const { addCompletion } = await import("./completion.ts");
     addCompletion(program, io);
+  } else {
+    // In the list and for `help`; what does the work is loaded only when it is asked for.
+    describeCompletion(program.command("completion").argument("<shell>", "zsh, bash or fish"));
+  }
+  const [verb, asked] = argv;
+  if (verb === "help" && asked !== undefined && !program.commands.some((command) => command.name() === asked)) {
+    throw new LabError("USAGE_UNKNOWN_VERB", `there is no verb ${JSON.stringify(asked)}`, {
+      hint: didYouMean(
+        asked,
+        program.commands.map((command) => command.name()),
+      ),
+    });
   }
   return program;
 }

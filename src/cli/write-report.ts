@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { LabError } from "../core/errors.ts";
 import { reporters, type ReporterName } from "../report/registry.ts";
 import type { Report } from "../report/types.ts";
+import { makeFolder } from "../run/make-folder.ts";
 import { exitCodeOfVerdict } from "./exit-codes.ts";
 import type { CliIo } from "./io.ts";
 import type { ReporterTarget } from "./lab-options.ts";
@@ -20,7 +21,7 @@ export async function writeReport(
   for (const { name, file } of reporter) {
     const text = (await reporters[name]())(report, { colour: false, width: io.width });
     try {
-      await mkdir(dirname(file), { recursive: true });
+      makeFolder(dirname(file));
       await writeFile(file, text);
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);

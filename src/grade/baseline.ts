@@ -33,20 +33,58 @@ export function recordBaseline(probes: readonly JudgedProbe[], stableName: Stabl
 /**
  * Sets `passedBefore` from the untouched lab's grade. A cell that it lacks or could not judge stays without: if
  * inconclusive counted as failed, a server that came up late would earn points for a learner who did nothing.
+ *
+ * A cell that was judged untouched stays in the grade: where its ends are gone it is added as never probed, else deleting
+ * a pod would take away what it should have shown (`rerunOf` gives the command that runs its probe again); and it is graded although it would not be by what is seen now.
  */
 export function attachBaseline(
   probes: readonly ProbeResult[],
   baseline: readonly BaselineCell[],
   stableName: StableName = unchanged,
+  rerunOf: (probe: string) => string = () => "",
 ): ProbeResult[] {
-  const passed = new Map(baseline.map((entry) => [entryKey(entry.probe, entry.cell), entry.passed]));
-  return probes.map((probe) => ({
-    ...probe,
-    cells: probe.cells.map((cell) => {
-      const passedBefore = passed.get(entryKey(probe.name, cellId(cell, stableName)));
-      return passedBefore === undefined ? cell : { ...cell, passedBefore };
-    }),
-  }));
+  const entries = new Map(baseline.map((entry) => [entryKey(entry.probe, entry.cell), entry]));
+  return probes.map((probe) => {
+    const own = baseline.filter((entry) => entry.probe === probe.name);
+    const knownEnds = new Set(own.flatMap(({ cell }) => endsOf(cell)));
+    const seen = new Set<string>();
+    const cells = probe.cells.map((cell) => {
+      // A destination's probe of itself shares its name with one replica's probe of another.
+      if (cell.ungraded !== undefined && cell.key.from === cell.key.to) return cell;
+      const id = cellId(cell, stableName);
+      seen.add(id);
+      const entry = entries.get(entryKey(probe.name, id));
+      if (entry?.passed !== undefined) {
+        const { ungraded: _, ...graded } = cell;
+        return { ...graded, passedBefore: entry.passed };
+      }
+      const isNew = entry === undefined && own.length > 0 && endsOf(id).some((end) => !knownEnds.has(end));
+      return isNew ? { ...cell, isNew } : cell;
+    });
+    const gone = own.filter(({ cell, passed }) => passed !== undefined && !seen.has(cell));
+    return { ...probe, cells: [...cells, ...gone.map((entry) => goneCell(entry, rerunOf(probe.name)))] };
+  });
+}
+
+function goneCell({ cell, passed }: BaselineCell, rerun: string): Cell {
+  const [from, to] = endsOf(cell);
+  const [port, protocol] = cell.split(" ").slice(-2);
+  return {
+    key: {
+      from,
+      to,
+      ...(port === undefined || port === "-" ? {} : { port: Number(port) }),
+      ...(protocol === "tcp" || protocol === "udp" ? { protocol } : {}),
+    },
+    rerun,
+    ...(passed === undefined ? {} : { passedBefore: passed }),
+  };
+}
+
+/** Source and destination of a {@link cellId}; a source never has a space in it, a destination may. */
+function endsOf(cell: string): [string, string] {
+  const [from = "", ...rest] = cell.split(" ");
+  return [from, rest.slice(0, -2).join(" ")];
 }
 
 function cellId({ key: { from, to, port, protocol } }: Cell, stableName: StableName): string {

@@ -12,7 +12,7 @@ const DEFAULT_TASK_POINTS = 1;
 
 /**
  * Fills in what the probe is worth and what it earned. Its points are spread evenly over its goal cells, those that the
- * untouched lab failed; guards are worth nothing. Where the lab has tasks, a cell without a baseline can earn nothing:
+ * untouched lab failed; guards and cells of new ends are worth nothing. Where the lab has tasks, a cell without a baseline can earn nothing:
  * nobody can tell whether anything was done for it. Where it has none, nothing was to be done and every cell is a goal.
  */
 export function scoreProbe(
@@ -22,7 +22,7 @@ export function scoreProbe(
 ): JudgedProbe {
   const own = tasks.filter((task) => task.probes.includes(probe.name));
   const points = probe.points ?? (own.length > 0 ? DEFAULT_TASK_POINTS : 0);
-  const goals = probe.cells.filter((cell) => cell.passedBefore !== true);
+  const goals = probe.cells.filter((cell) => cell.passedBefore !== true && cell.isNew !== true);
   const possible = goals.length === 0 ? 0 : points;
   const isVoid = hasBrokenGuard(probe) || (own.length > 0 && own.every((task) => brokenGuards(task, all).length > 0));
   const passed = goals.filter((cell) => cell.verdict === "pass" && (tasks.length === 0 || cell.passedBefore === false));

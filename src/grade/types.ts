@@ -107,6 +107,10 @@ export interface Cell {
   destination?: string;
   /** Why this cell is shown but takes no part in the grade, such as loopback; it still serves as a control. */
   ungraded?: string;
+  /** The untouched lab lacked an end of this cell: it is judged, and worth nothing. */
+  isNew?: boolean;
+  /** Why something else than the lab's own server may have answered, or kept silent: such a cell never passes. */
+  standIn?: string;
 }
 
 export type Verdict = "pass" | "fail" | "inconclusive";

@@ -25,21 +25,28 @@ export interface CellContext {
 
 /** Judges one cell by the contract in docs/grading.md. Whatever keeps it from being known makes it inconclusive. */
 export function judgeCell(cell: Cell, context: CellContext): ReasonedVerdict {
-  const { expected, observation } = cell;
+  const { expected, observation, standIn } = cell;
+  if (observation === undefined) {
+    return inconclusive(
+      cell.passedBefore === undefined
+        ? "never probed"
+        : "never probed: the untouched lab had these ends, and one is gone",
+    );
+  }
+  if (observation.outcome === "error") return inconclusive(`the probe itself failed: ${observation.reason}`);
   if (expected === undefined) {
     return inconclusive(
       `nothing to compare with: ${cell.why?.notGradable ?? "the reference cannot say what to expect"}`,
     );
   }
   if (expected === "policy") return inconclusive("the reference policies' verdict was never worked out");
-  if (observation === undefined) return inconclusive("never probed");
-  if (observation.outcome === "error") return inconclusive(`the probe itself failed: ${observation.reason}`);
 
   const judged =
     typeof expected === "string"
       ? judgeConnectivity(expected, observation, cell.control)
       : judgeFigures(expected, observation, context);
-  return context.notEnforceable === undefined ? judged : withoutEnforcement(judged, expected, context.notEnforceable);
+  if (context.notEnforceable !== undefined) return withoutEnforcement(judged, expected, context.notEnforceable);
+  return judged.verdict === "pass" && standIn !== undefined ? inconclusive(`not the lab's server: ${standIn}`) : judged;
 }
 
 /** Fail if any failed, else inconclusive if any is or there are none, else pass: nothing seen is never a pass. */

@@ -48,6 +48,13 @@ function open(): Library {
   return library;
 }
 
+/** Of the complaints, one a command of the transaction, the first; the others mostly repeat it. */
+function firstErrors(text: string): string {
+  const complaints = text.trim().split(/\n(?=[^\n]*Error: )/);
+  const [first = ""] = complaints;
+  return complaints.length === 1 ? first : `${first}\n(and ${complaints.length - 1} more)`;
+}
+
 /**
  * nftables of one namespace through libnftables(3): a call is one transaction, all of it or nothing, and costs no
  * process (0.3–1 ms against 4–5 ms for one `nft`).
@@ -75,7 +82,7 @@ export class Nftables {
     if (failed) {
       throw new LabError(
         "KERNEL_NFT_REFUSED",
-        `the kernel of ${this.name} refused an nftables transaction: ${error.trim()}`,
+        `the kernel of ${this.name} refused an nftables transaction: ${firstErrors(error)}`,
       );
     }
     return output;

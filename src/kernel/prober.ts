@@ -37,6 +37,7 @@ export type DropLookup = (pending: readonly PendingFlow[]) => ReadonlySet<number
 
 const EINPROGRESS = 115;
 const EAGAIN = 11;
+const EINTR = 4;
 const ECONNREFUSED = 111;
 /** What the kernel reports when an ICMP error or a local route says no: EACCES … EHOSTUNREACH. */
 const UNREACHABLE = new Set([1, 13, 101, 113, 110]);
@@ -174,6 +175,8 @@ class Round {
       this.closeDropped(dropped);
       quietMs = Math.min(quietMs * 2, LONGEST_QUIET_MS);
     }
+    // What came in time but was not read yet is an answer: a thousand at once take longer to read than to arrive.
+    while (this.open.size > 0 && this.poll(0) > 0);
     for (const fd of this.open.keys()) this.finish(fd, "no-answer", "no answer before the deadline");
   }
 
@@ -183,7 +186,9 @@ class Round {
   }
 
   private poll(timeoutMs: number): number {
-    const ready = check("epoll_wait", calls.epoll_wait(this.epoll, this.events, EVENTS_A_WAIT, timeoutMs));
+    const result = calls.epoll_wait(this.epoll, this.events, EVENTS_A_WAIT, timeoutMs);
+    // A process that was stopped and goes on (SIGCONT) sees its waits interrupted (signal(7)).
+    const ready = result < 0 && lastErrno() === EINTR ? 0 : check("epoll_wait", result);
     for (let index = 0; index < ready; index++) {
       const probe = this.open.get(this.events.readInt32LE(index * EVENT_BYTES + EVENT_DATA));
       if (probe !== undefined) this.ready(probe);

@@ -95,7 +95,9 @@ export function curlFailure(exitCode: number, stderr: string): CurlFailure | und
           wasConnected: isConnected && !/^(Connection timed? ?out|Failed to connect)/i.test(said),
         };
   }
-  if (REFUSED_AFTER_CONNECT.has(exitCode)) return { kind: "refused", text: said, wasConnected: true };
+  // Also code 1, which else is about the URL's scheme: the peer answered without a status line (curl 7.66 on).
+  if (REFUSED_AFTER_CONNECT.has(exitCode) || said.startsWith("Received HTTP/0.9"))
+    return { kind: "refused", text: said, wasConnected: true };
   return { kind: "other", text: said };
 }
 

@@ -163,7 +163,8 @@ function finishCell(
   const seen = observation && { ...observation, evidence: [...observation.evidence, ...evidence] };
   return {
     key,
-    rerun: rerunCommand(lab, probe.name, probe.kind === "matrix" ? key : undefined),
+    // The one cell of a matrix that failed as a whole has no ends to choose.
+    rerun: rerunCommand(lab, probe.name, probe.kind === "matrix" && key.to !== probe.name ? key : undefined),
     ...(wanted === undefined ? {} : { expected: wanted }),
     ...(seen === undefined ? {} : { observation: seen }),
     ...(flow === undefined ? {} : { flow }),

@@ -19,7 +19,7 @@ export function renderJunit(report: Report): string {
     const suite = root
       .testSuite()
       .name(xmlText(probe.name))
-      .time(probe.durationMs / 1000)
+      .time(seconds(probe.durationMs))
       .timestamp(report.startedAt);
     suite.property("provider", report.provider).property("cni", `${report.cni.name}:${report.cni.mode}`);
     for (const cell of probe.cells) addCase(suite.testCase(), report, probe, cell);
@@ -30,7 +30,7 @@ export function renderJunit(report: Report): string {
 function addCase(testCase: TestCase, report: Report, probe: JudgedProbe, cell: JudgedCell): void {
   const name = probe.cells.length === 1 ? probe.name : `${probe.name}: ${describeKey(cell.key)}`;
   testCase.className(xmlText(`${report.lab.name}.${probe.kind}`)).name(xmlText(name));
-  testCase.time((cell.observation?.latencyMs ?? 0) / 1000);
+  testCase.time(seconds(cell.observation?.latencyMs ?? 0));
   if (probe.span !== undefined) testCase.file(xmlText(probe.span.file));
   if (cell.verdict === "pass") return;
   const message = xmlText(cell.reason);
@@ -38,6 +38,11 @@ function addCase(testCase: TestCase, report: Report, probe: JudgedProbe, cell: J
   const details = xmlText(renderFailure(probe, cell, paintFor(false)).join("\n")).replaceAll("]]>", "]] >");
   if (cell.verdict === "fail") testCase.failure(message, "fail").stacktrace(details);
   else testCase.error(message, "inconclusive", details);
+}
+
+/** Whole microseconds: what a clock gives beyond is noise. */
+function seconds(durationMs: number): number {
+  return Math.round(durationMs * 1000) / 1e6;
 }
 
 /** XML 1.0 section 2.2: no control characters but tab and line breaks, no lone surrogates, no U+FFFE and U+FFFF. */

@@ -1,4 +1,4 @@
-import { makeVisibleLine } from "../core/visible-text.ts";
+import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
 import type { JudgedProbe, JudgedTask, Verdict } from "../grade/types.ts";
 import { describeDuration, describeExpectation, describeObservation } from "./cell-text.ts";
 import { paintFor, type Paint } from "./colour.ts";
@@ -74,10 +74,9 @@ function taskText(task: JudgedTask, paint: Paint): string[] {
     task.voidedBy.length === 0
       ? []
       : [`    voided: what worked before no longer does: ${task.voidedBy.map(makeVisibleLine).join(", ")}`];
-  return [
-    `${verdictMark(task.verdict, paint)} ${makeVisibleLine(task.text.trim())}  ${task.earned}/${task.possible} points`,
-    ...voided,
-  ];
+  // A task may be a paragraph: its own line breaks stay, below its mark.
+  const text = makeVisible(task.text.trim()).replaceAll("\n", "\n  ");
+  return [`${verdictMark(task.verdict, paint)} ${text}  ${task.earned}/${task.possible} points`, ...voided];
 }
 
 function failureBlocks(report: Report, paint: Paint): string[][] {

@@ -13,14 +13,14 @@ import { untilReady } from "./scenario.ts";
 
 export interface ApplyRequest {
   lab: string;
-  /** Manifest files. */
+  /** Manifest files; `-` is standard input. */
   files: string[];
   isDelete: boolean;
 }
 
 /** What became of one object. */
 export interface ObjectChange extends ObjectRef {
-  action: ApplyResult["action"] | "deleted";
+  action: ApplyResult["action"] | "deleted" | "absent";
 }
 
 /**
@@ -36,9 +36,10 @@ export async function applyLab(request: ApplyRequest, context: RunContext): Prom
     const changes = await phases.run("scenario", request.isDelete ? "delete objects" : "apply objects", async () => {
       if (request.isDelete) {
         const refs = objects.map(({ object }) => refOf(object));
+        const present = new Set((await cluster.list()).map((object) => idOf(refOf(object))));
         await cluster.delete(refs);
         await untilReady([], cluster, context.signal);
-        return refs.map((ref): ObjectChange => ({ ...ref, action: "deleted" }));
+        return refs.map((ref): ObjectChange => ({ ...ref, action: present.has(idOf(ref)) ? "deleted" : "absent" }));
       }
       const results = await cluster.apply(objects.map(({ object }) => object));
       for (const warning of results.flatMap((result) => result.warnings)) context.emit({ type: "warning", warning });
@@ -61,12 +62,12 @@ function readManifests(files: string[], plan: Plan): { objects: PlannedObject[];
   for (const file of files) {
     let text: string;
     try {
-      text = readFileSync(file, "utf8");
+      text = readFileSync(file === "-" ? 0 : file, "utf8");
     } catch (cause) {
       problems.push(new LabError("MANIFEST_UNREADABLE", `cannot read ${file}: ${(cause as Error).message}`, { cause }));
       continue;
     }
-    const parsed = parseYaml(text, shownPath(file));
+    const parsed = parseYaml(text, file === "-" ? "standard input" : shownPath(file));
     const checked = checkManifest(parsed.documents, networkOf(plan));
     problems.push(...parsed.problems, ...checked.problems);
     warnings.push(...checked.warnings);
@@ -82,6 +83,10 @@ function networkOf({ cluster }: Plan): { serviceCidr?: string; dnsAddress?: stri
   return { dnsAddress: cluster.dnsAddress, ...(serviceCidr === undefined ? {} : { serviceCidr }) };
 }
 
-function refOf({ kind, metadata }: PlannedObject["object"]): ObjectRef {
+function refOf({ kind, metadata }: Pick<PlannedObject["object"], "kind" | "metadata">): ObjectRef {
   return { kind, name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) };
+}
+
+function idOf({ kind, namespace, name }: ObjectRef): string {
+  return JSON.stringify([kind, namespace, name]);
 }

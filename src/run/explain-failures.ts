@@ -1,4 +1,4 @@
-import type { CellKey, Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
+import type { Cell, CellKey, Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
 import type { RanProbe } from "../probes/scheduler.ts";
 import type { FlowOracle } from "./flow-oracle.ts";
 
@@ -25,14 +25,16 @@ export function explainFailures(
       const note: Evidence = { kind: "note", text: ["policies in the cluster now:", ...why.lines].join("\n") };
       return { ...cell, observation: { ...cell.observation, evidence: [...cell.observation.evidence, note] } };
     });
-    return { ...probe, cells };
+    const ungraded = probe.ungraded?.map((cell) => withoutAnswer(cell, solutionFiles));
+    return { ...probe, cells, ...(ungraded === undefined ? {} : { ungraded }) };
   });
   return { ...grade, probes };
 }
 
-function withoutAnswer(cell: JudgedCell, solutionFiles: ReadonlySet<string>): JudgedCell {
+/** Of cells that passed, too: a guard passes in the untouched lab. */
+function withoutAnswer<Any extends Cell>(cell: Any, solutionFiles: ReadonlySet<string>): Any {
   const { why } = cell;
-  if (cell.verdict === "pass" || why?.spans.some(({ file }) => solutionFiles.has(file)) !== true) return cell;
+  if (why?.spans.some(({ file }) => solutionFiles.has(file)) !== true) return cell;
   return {
     ...cell,
     why: { ...why, lines: [`the reference solution ${why.allowed ? "allows" : "blocks"} it`], spans: [] },

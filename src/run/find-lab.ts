@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
+import { quoteWord } from "../probes/rerun.ts";
 import { bundledLabFile, listBundledLabs } from "./bundled-labs.ts";
 import { readRecord } from "./record.ts";
 import { isLabName, labDirectory, listLabNames } from "./state-directory.ts";
@@ -34,17 +35,23 @@ export function findLabFile(argument: string): string {
 
 /**
  * The name of a lab that has run state, from its name or from its file or folder, which need not be valid, nor exist as
- * long as the name does. Throws LAB_NOT_RUNNING or LAB_NOT_FOUND.
+ * long as the name does. Throws LAB_NOT_RUNNING, LAB_NOT_FOUND, or LAB_NAME_TAKEN when the lab of that name was made
+ * from another file that is still there.
  */
 export function findKnownLab(root: string, argument: string): string {
   const known = listLabNames(root);
   if (isLabName(argument) && known.includes(argument)) return argument;
   const file = fileOrUndefined(argument);
-  const name = file === undefined ? undefined : (nameByFile(root, known, file) ?? nameInFile(file));
-  if (name !== undefined && isLabName(name) && existsSync(labDirectory(root, name))) return name;
+  const byFile = file === undefined ? undefined : nameByFile(root, known, file);
+  if (byFile !== undefined) return byFile;
+  const name = file === undefined ? undefined : nameInFile(file);
+  if (file !== undefined && name !== undefined && isLabName(name) && existsSync(labDirectory(root, name))) {
+    refuseNamesake(root, name, file);
+    return name;
+  }
   const running = known.length === 0 ? "none is" : didYouMean(argument, known);
   throw new LabError("LAB_NOT_RUNNING", `lab ${JSON.stringify(name ?? argument)} is not running`, {
-    hint: `cnilab up ${argument} starts it; running: ${running}`,
+    hint: `cnilab up ${quoteWord(argument)} starts it; running: ${running}`,
   });
 }
 
@@ -72,6 +79,18 @@ function fileOrUndefined(argument: string): string | undefined {
     if (error instanceof LabError && error.code === "LAB_NOT_FOUND") return undefined;
     throw error;
   }
+}
+
+/** Two labs may have one name, but only one of them is there; a lab whose folder was moved is still the same. */
+function refuseNamesake(root: string, name: string, file: string): void {
+  const finding = readRecord(root, name);
+  if (finding.kind !== "found") return;
+  const { lab } = finding.record.plan;
+  const madeFrom = join(lab.directory, basename(lab.file));
+  if (!existsSync(madeFrom)) return;
+  throw new LabError("LAB_NAME_TAKEN", `the lab ${name} that is there was made from ${madeFrom}, not from ${file}`, {
+    hint: `to mean that one all the same, say its name: ${name}; two labs at once need two names`,
+  });
 }
 
 function nameByFile(root: string, known: string[], file: string): string | undefined {

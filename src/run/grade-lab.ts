@@ -12,19 +12,22 @@ export async function gradeLab({ lab: argument }: { lab: string }, outer: RunCon
   const phases = new PhaseRunner(context);
   return withRunningLab(argument, context, async ({ record, cluster }) => {
     const { plan } = record;
-    const { grade, controls } = await phases.run("probe", `run ${plan.probes.length} probes`, () =>
-      probeAndJudge(
-        {
-          plan,
-          cluster,
-          probes: plan.probes,
-          tasks: plan.tasks,
-          controls: record.controls,
-          baseline: record.baseline,
-          phase: "probe",
-        },
-        context,
-      ),
+    const { grade, controls } = await phases.run(
+      "probe",
+      `run ${plan.probes.length} ${plan.probes.length === 1 ? "probe" : "probes"}`,
+      () =>
+        probeAndJudge(
+          {
+            plan,
+            cluster,
+            probes: plan.probes,
+            tasks: plan.tasks,
+            controls: record.controls,
+            baseline: record.baseline,
+            phase: "probe",
+          },
+          context,
+        ),
     );
     record.controls = controls;
     record.lastGrade = { at: context.now().toISOString(), grade };

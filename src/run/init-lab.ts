@@ -1,6 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { LabError } from "../core/errors.ts";
+import { quoteWord } from "../probes/rerun.ts";
+import { makeFolder } from "./make-folder.ts";
 import { isLabName } from "./state-directory.ts";
 
 /**
@@ -18,7 +20,7 @@ export async function initLab(folder: string): Promise<string[]> {
   for (const [file, text] of files) {
     const path = join(folder, file);
     try {
-      await mkdir(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       await writeFile(path, text, { flag: "wx" });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === "EEXIST") {
@@ -30,6 +32,11 @@ export async function initLab(folder: string): Promise<string[]> {
     }
   }
   return files.map(([file]) => join(folder, file));
+}
+
+/** What to type to run the lab of a folder. */
+export function runCommand(folder: string): string {
+  return `cnilab run ${quoteWord(folder)}`;
 }
 
 function templates(name: string): Record<string, string> {
@@ -77,10 +84,10 @@ spec:
 
 What this lab teaches, in a sentence or two.
 
-    cnilab up .                        make it
-    cnilab apply ${name} -f solution/policy.yaml   solve it
-    cnilab grade ${name}               grade it
-    cnilab down ${name}                remove it
+    cnilab up .                               # make it
+    cnilab apply . -f solution/policy.yaml    # solve it
+    cnilab grade .                            # grade it
+    cnilab down .                             # remove it
 `,
   };
 }

@@ -1,7 +1,8 @@
-import { closeSync, fstatSync, ftruncateSync, mkdirSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, readFileSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { LabError } from "../core/errors.ts";
 import { tryLockFile } from "../kernel/file-lock.ts";
+import { makeFolder } from "./make-folder.ts";
 import { labDirectory, stateUnwritable } from "./state-directory.ts";
 
 /**
@@ -12,7 +13,7 @@ export function lockLab(root: string, name: string): { release(): void } {
   // Checks the name, too.
   const path = join(dirname(dirname(labDirectory(root, name))), "locks", `${name}.lock`);
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path), 0o700);
   } catch (cause) {
     throw stateUnwritable(path, cause);
   }

@@ -1,15 +1,16 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { KubeObject } from "../kube/types.ts";
+import type { KubeObject, Service } from "../kube/types.ts";
 import type { Plan, PlannedStep } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
 import type { Cluster, ObjectRef } from "../providers/types.ts";
 import { createFlowOracle, type FlowOracle } from "./flow-oracle.ts";
+import { referenceObjects } from "./reference-objects.ts";
 import { liveWorld, referenceWorld } from "./reference-world.ts";
 
 /** How the policies see the cluster: as the solved lab would be, which judges, and as it is, which explains. */
 export interface Lens {
-  reference: { oracle: FlowOracle; world: OracleWorld };
+  reference: { oracle: FlowOracle; world: OracleWorld; services: Service[] };
   live: FlowOracle;
 }
 
@@ -22,8 +23,11 @@ export async function createLens(plan: Plan, objects: readonly KubeObject[], clu
     externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
   };
   const world = referenceWorld(source);
+  const services = referenceObjects(plan, deletedRefs).flatMap(({ object }) =>
+    object.kind === "Service" ? [object as Service] : [],
+  );
   return {
-    reference: { oracle: createFlowOracle(world, context), world },
+    reference: { oracle: createFlowOracle(world, context), world, services },
     live: createFlowOracle(liveWorld(source), context),
   };
 }

@@ -14,7 +14,7 @@ export interface ProbeRequest {
   lab: string;
   /** Names of probes; empty means all. */
   only: string[];
-  /** Only what is between these two. */
+  /** Only the cells of matrices between these two. */
   cell: { from: string; to: string } | undefined;
 }
 
@@ -28,11 +28,14 @@ export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunCont
   const { record, cluster } = await attachLab(findKnownLab(context.stateRoot, lab), context);
   const { plan, controls } = record;
   try {
-    const probes = pickProbes(plan, only);
-    const { grade } = await phases.run("probe", `run ${probes.length} probes`, () =>
-      probeAndJudge({ plan, cluster, probes, tasks: [], controls, cell, phase: "probe" }, context),
+    const picked = pickProbes(plan, only);
+    const probes = cell === undefined ? picked : picked.filter(({ kind }) => kind === "matrix");
+    const { grade } = await phases.run(
+      "probe",
+      `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}`,
+      () => probeAndJudge({ plan, cluster, probes, tasks: [], controls, cell, phase: "probe" }, context),
     );
-    if (cell !== undefined && grade.probes.every((probe) => probe.cells.length === 0 && probe.ungraded === undefined)) {
+    if (cell !== undefined && grade.probes.every(({ cells, ungraded = [] }) => cells.length + ungraded.length === 0)) {
       throw new LabError(
         "LAB_NO_SUCH_CELL",
         `no probe goes from ${JSON.stringify(cell.from)} to ${JSON.stringify(cell.to)}`,

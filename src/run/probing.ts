@@ -4,6 +4,7 @@ import { gradeProbes } from "../grade/judge.ts";
 import type { GradeReport, ProbeResult } from "../grade/types.ts";
 import type { Plan, PlannedProbe, PlannedTask } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
+import { rerunCommand } from "../probes/rerun.ts";
 import { runProbes, type RanProbe } from "../probes/scheduler.ts";
 import type { ProbeContext, ProbeKind } from "../probes/types.ts";
 import type { Cluster } from "../providers/types.ts";
@@ -69,11 +70,13 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
       ),
       request.baseline ?? [],
       stableName,
+      (probe) => (request.rerunPrefix ?? "") + rerunCommand(plan.lab.name, probe),
     );
     const compareFigures = figureComparer(probeContext);
     return { results, grade: gradeProbes({ probes: results, tasks: request.tasks, compareFigures }) };
   };
 
+  if (request.tasks.length > 0 && (request.baseline ?? []).length === 0) warnOfNoBaseline(context);
   const first = await runReporting(request.probes, probeContext, request.phase, context);
   let { results, grade } = judge(first);
   let ran = first;
@@ -124,6 +127,17 @@ function figureComparer(context: ProbeContext) {
     if (found?.compare === undefined) return `a ${kind} probe measures nothing that could be compared`;
     return found.compare(measured, expected, context);
   };
+}
+
+function warnOfNoBaseline({ emit }: RunContext): void {
+  emit({
+    type: "warning",
+    warning: {
+      code: "GRADE_WITHOUT_BASELINE",
+      message: "what the untouched lab gave is not known, so nothing can be earned",
+      hint: "the run record lacks it; `cnilab down` and `cnilab up` make it anew",
+    },
+  });
 }
 
 function warnOfUnsteady(cells: string[], { emit }: RunContext): void {

@@ -2,13 +2,17 @@ import type { Cell, Expectation } from "../grade/types.ts";
 import type { PlannedCni, PlannedProbe } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
 import type { ProbedCell } from "../probes/types.ts";
+import type { Service } from "../kube/types.ts";
 import type { FlowAnswer, FlowOracle } from "./flow-oracle.ts";
+import { standInBehind } from "./stand-in.ts";
 
 /** What turns probed cells into cells to grade. */
 export interface Resolver {
   oracle: FlowOracle;
   /** The world of that oracle, for the ports that pods declare. */
   world: OracleWorld;
+  /** As the solved lab would have them. */
+  services: readonly Service[];
   /** The command that reruns one cell. */
   rerun(probe: PlannedProbe, cell: ProbedCell): string;
 }
@@ -24,6 +28,7 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
     const expected = wanted === "policy" ? answer?.expected : wanted;
     const ungraded =
       probed.ungraded ?? (wanted === "policy" ? beyondPolicy(probed, answer, resolver.world) : undefined);
+    const standIn = standInBehind(probed, resolver.services, resolver.world);
     const observation =
       probed.observation === undefined || probed.evidence === undefined
         ? probed.observation
@@ -36,6 +41,7 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
       ...(answer === undefined ? {} : { why: answer.why }),
       ...(probed.destination === undefined ? {} : { destination: probed.destination }),
       ...(ungraded === undefined ? {} : { ungraded }),
+      ...(standIn === undefined ? {} : { standIn }),
     };
   });
 }

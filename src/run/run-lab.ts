@@ -37,20 +37,23 @@ export async function runLab(request: RunRequest, outer: RunContext): Promise<Ru
     if (request.solution) {
       await phases.run("solution", "apply the reference solution", () => applySolutions(plan, cluster, context));
     }
-    const { grade, controls } = await phases.run("probe", `run ${plan.probes.length} probes`, () =>
-      probeAndJudge(
-        {
-          plan,
-          cluster,
-          probes: plan.probes,
-          tasks: plan.tasks,
-          controls: record.controls,
-          baseline: record.baseline,
-          phase: "probe",
-          rerunPrefix: request.keep ? undefined : againAndKept(request),
-        },
-        context,
-      ),
+    const { grade, controls } = await phases.run(
+      "probe",
+      `run ${plan.probes.length} ${plan.probes.length === 1 ? "probe" : "probes"}`,
+      () =>
+        probeAndJudge(
+          {
+            plan,
+            cluster,
+            probes: plan.probes,
+            tasks: plan.tasks,
+            controls: record.controls,
+            baseline: record.baseline,
+            phase: "probe",
+            rerunPrefix: request.keep ? undefined : againAndKept(request),
+          },
+          context,
+        ),
     );
     record.controls = controls;
     record.lastGrade = { at: context.now().toISOString(), grade };

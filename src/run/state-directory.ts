@@ -1,7 +1,8 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { LabError } from "../core/errors.ts";
+import { makeFolder } from "./make-folder.ts";
 
 const labName = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
@@ -35,7 +36,7 @@ export function labDirectory(root: string, name: string): string {
 export function makeLabDirectory(root: string, name: string): string {
   const directory = labDirectory(root, name);
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeFolder(directory, 0o700);
   } catch (cause) {
     throw stateUnwritable(directory, cause);
   }

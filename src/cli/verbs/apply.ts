@@ -17,7 +17,12 @@ export function declareApply(program: Command, io: CliIo): void {
     .summary("apply manifests to a running lab")
     .description("Checks manifests and applies them to a running lab; all objects of all files, or none.")
     .argument("<lab>", runningLabArgument)
-    .requiredOption("-f, --filename <file…>", "a manifest; may be given several times", collect, [])
+    .requiredOption(
+      "-f, --filename <file…>",
+      "a manifest, - for standard input; may be given several times",
+      collect,
+      [],
+    )
     .option("--delete", "delete the objects instead")
     .addOption(outputOption())
     .addOption(quietOption());

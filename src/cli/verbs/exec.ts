@@ -16,19 +16,20 @@ export function declareExec(program: Command, io: CliIo): void {
     .command("exec")
     .summary("run a command in a pod, on a node, or outside the cluster")
     .description(
-      "Runs one of this host's programs in the network of a pod or node, sandboxed: it sees no home folder and can change\n" +
-        "nothing of the host. Its exit code is this command's.",
+      "Runs one of this host's programs in the network of a pod or node, sandboxed: it sees no home folder and can " +
+        "change nothing of the host. Its exit code is this command's.",
     )
     .argument("<lab>", runningLabArgument)
     .argument("<source>", "NAMESPACE/POD, NAMESPACE/deployment/NAME, node/NAME or external")
     .argument("[command...]", "the command, after --")
+    .showHelpAfterError("(write -- before the command; --help has examples)")
     .option("-i, --interactive", "with your own standard input")
     .option("-t, --tty", "with your own terminal")
     .option("-c, --container <name>", "which of the pod's containers; by default the first")
     .option("--timeout <duration>", "end it after this long", "60s");
   withExamples(command, [
     ["cnilab exec first-lab node/worker1 -- ip route", "a node's routes"],
-    ["cnilab exec first-lab shop/deployment/web -- curl -s http://db:5432", "from a pod of a Deployment"],
+    ["cnilab exec first-lab visitors/deployment/visitor -- curl -s http://web.shop", "from a pod of a Deployment"],
     ["cnilab exec -it first-lab node/worker1 -- tcpdump -ni any", "a capture, until you press Ctrl-C"],
   ]).action(async (lab: string, source: string, argv: string[], options: Options) => {
     if (argv.length === 0) {

@@ -13,11 +13,12 @@ export function declareInit(program: Command, io: CliIo): void {
     .argument("<folder>", "folder to make; its name becomes the lab's");
   withExamples(command, [
     ["cnilab init labs/mine", "a lab called mine"],
-    ["cnilab run labs/mine", "and its grade"],
+    ["cnilab run labs/mine", "its grade: one probe fails until its task is solved"],
+    ["cnilab run labs/mine --solution", "its grade when it is"],
   ]).action(async (folder: string) => {
-    const { initLab } = await import("../../run/init-lab.ts");
+    const { initLab, runCommand } = await import("../../run/init-lab.ts");
     const files = await initLab(folder);
     io.out(`${files.map((file) => `${file}\n`).join("")}`);
-    io.err(`\nrun it: cnilab run ${folder}\n`);
+    io.err(`\nrun it: ${runCommand(folder)}\n`);
   });
 }

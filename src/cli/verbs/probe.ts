@@ -22,14 +22,16 @@ export function declareProbe(program: Command, io: CliIo): void {
     .argument("<lab>", runningLabArgument)
     .option("--only <name>", "only this probe; may be given several times", collect, [])
     .addOption(
-      new Option("--cell <from,to>", "only the cells between these two, as reports name them").argParser(parseCell),
+      new Option("--cell <from,to>", "only the cells of matrices between these two, as reports name them").argParser(
+        parseCell,
+      ),
     )
     .addOption(outputOption())
     .addOption(quietOption());
   withExamples(withReporters(command), [
     ["cnilab probe first-lab", "all probes"],
     ["cnilab probe first-lab --only 'a visitor finds the shop by name'", "one of them"],
-    ["cnilab probe first-lab --cell shop/web-1,shop/db-0", "between two pods, on every port probed"],
+    ["cnilab probe first-lab --cell shop/web-7f4bf959b6-dsfdf,shop/db-554579cdfd-zq26w", "between two pods"],
   ]).action(async (lab: string, options: Options) => {
     const { probeLab } = await import("../../run/probe-lab.ts");
     const report = await probeLab(

@@ -2,6 +2,12 @@ import type { Command } from "commander";
 import { runningLabArgument, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
 
+/**
+ * bash where there is one: at its end dash wants to give the terminal back to a process group outside its pid
+ * namespace, fails and loses the exit code.
+ */
+const shell = ["sh", "-c", "command -v bash >/dev/null && exec bash; exec sh"];
+
 /** `cnilab shell`: an interactive shell in the network of a pod or node. */
 export function declareShell(program: Command, io: CliIo): void {
   const command = program
@@ -17,7 +23,7 @@ export function declareShell(program: Command, io: CliIo): void {
   ]).action(async (lab: string, source: string, options: { container?: string }) => {
     const { execInLab } = await import("../../run/exec-lab.ts");
     const result = await execInLab(
-      { lab, source, argv: ["sh"], container: options.container, isInteractive: true, timeout: "60s" },
+      { lab, source, argv: [...shell], container: options.container, isInteractive: true, timeout: "60s" },
       io.runContext({ isQuiet: true }),
     );
     io.exitCode = result.exitCode;

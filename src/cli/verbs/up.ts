@@ -42,13 +42,18 @@ export function declareUp(program: Command, io: CliIo): void {
     tasks: string[];
   }): string {
     const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
+    const commands = [
+      [`cnilab apply ${name} -f FILE`, "apply a manifest"],
+      [`cnilab shell ${name} node/${nodes.at(-1)}`, "look around"],
+      [`cnilab grade ${name}`, "grade it"],
+      [`cnilab down ${name}`, "remove it"],
+    ] as const;
+    const width = Math.max(...commands.map(([command]) => command.length));
     return [
       `${io.outPaint.bold(title)} is up: ${nodes.join(", ")}\n`,
       todo === "" ? "" : `\nYour tasks:\n${todo}`,
-      `\n  cnilab apply ${name} -f FILE    apply a manifest\n`,
-      `  cnilab shell ${name} node/${nodes.at(-1)}    look around\n`,
-      `  cnilab grade ${name}    grade it\n`,
-      `  cnilab down ${name}    remove it\n`,
+      "\n",
+      ...commands.map(([command, what]) => `  ${command.padEnd(width)}  ${what}\n`),
     ].join("");
   }
 }

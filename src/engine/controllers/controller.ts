@@ -28,6 +28,8 @@ export interface ControllerSet {
   isIdle(): boolean;
   idle(): Promise<void>;
   failing(): { controller: string; key: string; failing: FailingKey }[];
+  /** Tries every failing key again now, instead of when its delay is over. */
+  retryFailing(): void;
   close(): void;
 }
 
@@ -69,6 +71,9 @@ export function runControllers(
       running.flatMap(({ controller, queue }) =>
         [...queue.failing].map(([key, failing]) => ({ controller: controller.name, key, failing })),
       ),
+    retryFailing() {
+      for (const { queue } of running) for (const key of queue.failing.keys()) queue.add(key);
+    },
     close() {
       watch.close();
       for (const { queue } of running) queue.close();

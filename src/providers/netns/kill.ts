@@ -5,18 +5,31 @@ import { lockLab, PID_FILE } from "./launch.ts";
 
 const DEADLINE_MS = 10_000;
 
-/** The lab process as the host numbers it, if the file's number still is that process. */
-function labPid(stateDirectory: string): number | undefined {
+/** A file's text, or undefined where it, or the process that it is about, is not there. */
+function readIfThere(path: string): string | undefined {
   try {
-    const pid = Number(readFileSync(join(stateDirectory, PID_FILE), "utf8"));
-    // A number may have been given to another process since: the lab's names its folder as an argument.
-    const argv = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-    return argv.includes(stateDirectory) ? pid : undefined;
+    return readFileSync(path, "utf8");
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ESRCH")
       return undefined;
     throw error;
   }
+}
+
+/**
+ * The lab process as the host numbers it, and the unshare(1) that waits for it and holds the lock, too: a stopped one
+ * would not see its child die. A number may have been given to another process since: the lab's name its folder as an
+ * argument.
+ */
+function labPids(stateDirectory: string): number[] {
+  const pid = Number(readIfThere(join(stateDirectory, PID_FILE)) ?? 0);
+  if (pid <= 0) return [];
+  const stat = readIfThere(`/proc/${pid}/stat`) ?? "";
+  // The second field is the program's name, in parentheses; it may hold blanks.
+  const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
+  return [pid, parent].filter(
+    (each) => each > 0 && readIfThere(`/proc/${each}/cmdline`)?.split("\0").includes(stateDirectory) === true,
+  );
 }
 
 function sendKill(pid: number): void {
@@ -37,10 +50,10 @@ export async function killLab(stateDirectory: string): Promise<() => void> {
   for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 50)) {
     const lock = lockLab(stateDirectory);
     if (lock !== undefined) return () => closeSync(lock);
-    const pid = labPid(stateDirectory);
-    if (pid !== undefined) sendKill(pid);
+    const pids = labPids(stateDirectory);
+    for (const pid of pids) sendKill(pid);
     if (performance.now() > deadline) {
-      throw new LabError("LAB_STUCK", `the lab process${pid === undefined ? "" : ` ${pid}`} does not end`, {
+      throw new LabError("LAB_STUCK", `the lab process${pids.map((pid) => ` ${pid}`).join(",")} does not end`, {
         hint: `fuser -k ${join(stateDirectory, "lab.lock")}`,
       });
     }

@@ -67,9 +67,18 @@ function bridgeFinding(): Finding {
 async function namespaceFinding(): Promise<Finding> {
   // Loaded for this alone: doctor asks, the start of a lab does not.
   const { execa } = await import("execa");
-  const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "true"];
-  const { failed, stderr, shortMessage } = await execa("unshare", isolate, { reject: false });
+  const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
+  const { failed, stderr, shortMessage } = await execa("unshare", [...isolate, "true"], { reject: false });
   if (!failed) {
+    const { failed: isHidden } = await execa("unshare", [...isolate, "--mount-proc", "true"], { reject: false });
+    if (isHidden) {
+      return {
+        code: "HOST_PROC_HIDDEN",
+        ok: false,
+        message: "a lab cannot have its own /proc: parts of this one are hidden, as in most containers",
+        remedy: "run cnilab outside the container, or with --security-opt systempaths=unconfined (docker, podman)",
+      };
+    }
     return { code: "HOST_NAMESPACES", ok: true, message: "user, network, mount and pid namespaces can be made" };
   }
   const reason = stderr === "" ? shortMessage : stderr.split("\n").at(-1);

@@ -65,17 +65,24 @@ export interface Cancel {
   cancel: number;
 }
 
-/** Splits a byte stream into lines; `onLine` gets each without its line break. */
+/** The longest line that is taken: a list of every object of a large lab has a few MiB. */
+const LONGEST_LINE_BYTES = 64 << 20;
+
+/** Splits a byte stream into lines; `onLine` gets each without its line break. Throws on a line of more than 64 MiB. */
 export function lineSplitter(onLine: (line: string) => void): (chunk: Buffer) => void {
   let parts: Buffer[] = [];
+  let heldBytes = 0;
   return (chunk) => {
     let start = 0;
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       parts.push(chunk.subarray(start, end));
       onLine(Buffer.concat(parts).toString("utf8"));
       parts = [];
+      heldBytes = 0;
       start = end + 1;
     }
     if (start < chunk.length) parts.push(chunk.subarray(start));
+    heldBytes += chunk.length - start;
+    if (heldBytes > LONGEST_LINE_BYTES) throw new Error(`a line is longer than ${LONGEST_LINE_BYTES} bytes`);
   };
 }

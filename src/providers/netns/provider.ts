@@ -26,6 +26,10 @@ function connect(stateDirectory: string): Promise<LabConnection> {
   return withSocketPath(stateDirectory, (path) => LabConnection.open(path));
 }
 
+function isGone(error: unknown): boolean {
+  return error instanceof LabError && (error.code === "LAB_PROCESS_GONE" || error.code === "LAB_NOT_RUNNING");
+}
+
 function removeFiles(stateDirectory: string): void {
   for (const file of LAB_FILES) rmSync(join(stateDirectory, file), { recursive: true, force: true });
 }
@@ -37,17 +41,17 @@ async function up(plan: Plan, context: UpContext): Promise<UpResult> {
     launched.endLease();
     await down({}, stateDirectory);
   };
+  const died = launched.ended.then((how) => {
+    const log = lastLogLines(stateDirectory);
+    throw new LabError(
+      "LAB_PROCESS_ENDED",
+      `the lab process ended while it started (${how})${log === "" ? "" : `:\n${log}`}`,
+      {
+        hint: "cnilab doctor shows what this host lacks",
+      },
+    );
+  });
   try {
-    const died = launched.ended.then((how) => {
-      const log = lastLogLines(stateDirectory);
-      throw new LabError(
-        "LAB_PROCESS_ENDED",
-        `the lab process ended while it started (${how})${log === "" ? "" : `:\n${log}`}`,
-        {
-          hint: "cnilab doctor shows what this host lacks",
-        },
-      );
-    });
     const connection = await Promise.race([connect(stateDirectory), died]);
     await Promise.race([connection.call("up", { plan, stateDirectory }, signal), died]);
     // From here on an end of the process is told by the connection.
@@ -61,8 +65,10 @@ async function up(plan: Plan, context: UpContext): Promise<UpResult> {
       },
     };
   } catch (error) {
+    // A connection breaks before the process is known to have ended: its end, and its log, say why.
+    const reason: unknown = isGone(error) ? await died.catch((cause: unknown) => cause) : error;
     await undo();
-    throw error;
+    throw reason;
   }
 }
 

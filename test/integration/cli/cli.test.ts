@@ -49,6 +49,8 @@ describe("arguments", () => {
     [["run", "first-lab", "--reporter", "junit"], "needs a file"],
     [["list", "-o", "xml"], "Allowed choices are table, json, yaml"],
     [["run"], "cnilab list"],
+    [["help", "rnu"], "did you mean run?"],
+    [["exec", "first-lab", "node/worker1", "ls", "-l"], "write -- before the command"],
     [["down"], "--all"],
     [["down", "--all", "x"], "not both"],
     [["exec", "first-lab", "node/worker1"], "which command?"],

@@ -27,7 +27,8 @@ describe("the baseline", () => {
       { ...key, protocol: "udp" as const },
     ].map((other) => cell("allowed", saw("allowed"), { key: other }));
     const attached = attachBaseline([probe("p", others), probe("q", [cellWith("pass")])], baseline);
-    expect(attached.flatMap(({ cells }) => cells).filter((each) => "passedBefore" in each)).toEqual([]);
+    const known = attached.flatMap(({ cells }) => cells).filter((each) => "passedBefore" in each);
+    expect(known.map((each) => each.observation)).toEqual([undefined]);
   });
 
   it("outlives pods that get other names in a roll-out", () => {
@@ -49,4 +50,69 @@ describe("the baseline", () => {
     expect(both("inconclusive", "fail")).toEqual([undefined]);
     expect(both("fail", "inconclusive")).toEqual([undefined]);
   });
+
+  it("keeps a cell whose ends are gone, as never probed: deleting a pod must not take away what it had to show", () => {
+    const baseline = recordBaseline(judged([probe("m", [cellWith("pass"), other("shop/c", "fail")])]));
+    const rerun = (name: string) => `rerun ${name}`;
+    const [attached] = attachBaseline([probe("m", [cellWith("pass")])], baseline, undefined, rerun);
+    expect(attached?.cells[1]).toMatchObject({
+      key: { from: "shop/c", to: "shop/b", port: 80, protocol: "tcp" },
+      passedBefore: false,
+      rerun: "rerun m",
+    });
+    const [grade] = judged(attached === undefined ? [] : [attached]);
+    expect(grade?.verdict).toBe("inconclusive");
+    expect(grade?.cells[1]?.reason).toContain("is gone");
+  });
+
+  it("reads back ends with spaces, and cells without a port", () => {
+    const key = { from: "?", to: "what a person wrote" };
+    const baseline = recordBaseline(judged([probe("p", [{ ...cellWith("pass"), key }])]));
+    expect(attachBaseline([probe("p", [])], baseline)[0]?.cells[0]?.key).toEqual(key);
+  });
+
+  it("does not miss what was never judged, nor what only changed its pod's name", () => {
+    const baseline = recordBaseline(
+      judged([probe("m", [other("shop/web-1", "pass"), other("shop/x", "inconclusive")])]),
+      stable,
+    );
+    expect(attachBaseline([probe("m", [other("shop/web-2", "pass")])], baseline, stable)[0]?.cells).toHaveLength(1);
+  });
+
+  it("keeps in the grade what was graded untouched, though silence now would take it out", () => {
+    const baseline = recordBaseline(judged([probe("m", [cellWith("fail")])]));
+    const silent = { ...cellWith("fail"), ungraded: "declares no port" };
+    const [attached] = attachBaseline([probe("m", [silent])], baseline);
+    expect(attached?.cells).toHaveLength(1);
+    expect(attached?.cells[0]).not.toHaveProperty("ungraded");
+    expect(attached?.cells[0]?.passedBefore).toBe(false);
+  });
+
+  it("leaves a destination's probe of itself out, though a replica's probe of another has the same name", () => {
+    const one = () => "shop/deployment/web";
+    const between = cell("allowed", saw("allowed"), { key: { from: "w1", to: "w2", port: 80, protocol: "tcp" } });
+    const own = { ...between, key: { ...between.key, to: "w1" }, ungraded: "itself" };
+    const baseline = recordBaseline(judged([probe("m", [between])]), one);
+    const [attached] = attachBaseline([probe("m", [own])], baseline, one);
+    expect(attached?.cells.map(({ ungraded, observation }) => [ungraded, observation?.outcome])).toEqual([
+      ["itself", "allowed"],
+      [undefined, undefined],
+    ]);
+  });
+
+  it("marks cells of ends that the untouched lab lacked, where it is known what it had", () => {
+    const baseline = recordBaseline(judged([probe("m", [cellWith("pass")])]));
+    const isNew = (entries: typeof baseline) =>
+      attachBaseline([probe("m", [cellWith("pass"), other("shop/debug", "pass")])], entries)[0]?.cells.map(
+        (each) => each.isNew,
+      );
+    expect(isNew(baseline)).toEqual([undefined, true]);
+    expect(isNew([])).toEqual([undefined, undefined]);
+  });
 });
+
+const stable = (end: string) => end.replace(/-[a-z0-9]+$/, "");
+
+function other(from: string, verdict: "pass" | "fail" | "inconclusive") {
+  return { ...cellWith(verdict), key: { from, to: "shop/b", port: 80, protocol: "tcp" as const } };
+}

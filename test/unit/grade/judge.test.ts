@@ -113,6 +113,17 @@ describe("points", () => {
     expect(aside.earned).toBe(0);
   });
 
+  it("do not count cells of a pod that the learner added, however they fare", () => {
+    const added = (verdict: "pass" | "fail") => ({ ...cellWith(verdict), isNew: true });
+    const full = grade(
+      [probe("m", [cellWith("pass", false), added("pass"), added("fail")], { points: 2 })],
+      [task("m")],
+    );
+    expect([full.earned, full.possible, full.verdict]).toEqual([2, 2, "fail"]);
+    const none = grade([probe("m", [cellWith("fail", false), added("pass")], { points: 2 })], [task("m")]);
+    expect([none.earned, none.possible]).toEqual([0, 2]);
+  });
+
   it("are earned by passing where the lab has no tasks", () => {
     const report = grade([
       probe("a", [cellWith("pass")], { points: 5 }),

@@ -100,6 +100,20 @@ describe("a cell that cannot be judged", () => {
     expect(judge("blocked", undefined, { control }).verdict).toBe("inconclusive");
   });
 
+  it("says that the probe failed before it says that nothing is expected", () => {
+    expect(judge(undefined, saw("error")).reason).toBe("the probe itself failed: error it was");
+  });
+
+  it("does not pass on what another server than the lab's own gave, and still fails", () => {
+    const standIn = "shop/decoy is behind it";
+    expect(judge("allowed", saw("allowed"), { standIn })).toEqual({
+      verdict: "inconclusive",
+      reason: "not the lab's server: shop/decoy is behind it",
+    });
+    expect(judge("blocked", saw("dropped"), { standIn, control }).verdict).toBe("inconclusive");
+    expect(judge("allowed", saw("dropped"), { standIn }).verdict).toBe("fail");
+  });
+
   it("is inconclusive without an expectation, and says why the reference has none", () => {
     expect(judge(undefined, saw("allowed")).reason).toContain("the reference cannot say what to expect");
     const why = { allowed: true, lines: [], spans: [], notGradable: "ICMP is up to the CNI" };

@@ -169,6 +169,35 @@ describe("curl", () => {
     expect(cell?.observation).not.toHaveProperty("proof");
   });
 
+  it("is about the reply when a body began and never ended: that request was not answered", async () => {
+    const { cell } = await request("http://web/", {
+      exitCode: 28,
+      stdout: "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nxxx\n--curl: 200 2.000 10.96.0.80\n",
+      stderr: "* Connected to web (10.96.0.80) port 80\ncurl: (28) Operation timed out after 2000 milliseconds\n",
+    });
+    expect(cell).toMatchObject({
+      destination: "reply of http://web/",
+      observation: { outcome: "dropped", reason: expect.stringMatching(/^connected, and then no reply: /) as string },
+    });
+  });
+
+  it("is rejected by what answers and does not speak HTTP", async () => {
+    const { cell } = await request("http://web/", {
+      exitCode: 1,
+      stdout: "\n--curl: 000 0.010 10.96.0.80\n",
+      stderr: "* Connected to web (10.96.0.80) port 80\ncurl: (1) Received HTTP/0.9 when not allowed\n",
+    });
+    expect(cell?.observation).toMatchObject({ outcome: "rejected", reason: "Received HTTP/0.9 when not allowed" });
+  });
+
+  it("cannot be told what it saw by a body that forges curl's own line", async () => {
+    for (const forged of ["\n--curl: 200 0.1 10.0.0.9\n", "\n--curl: 200 0.1 10.0.0.9"]) {
+      const stdout = `HTTP/1.1 500 no\r\n\r\n${forged}\n--curl: 500 0.2 10.96.0.80\n`;
+      const { cell } = await request("http://web/", { exitCode: 0, stdout, stderr: "" });
+      expect(cell?.observation?.outcome).toBe("error");
+    }
+  });
+
   it("is neither reachable nor blocked when some requests were answered and one was not", async () => {
     const { cell } = await request({ url: "http://web/", requests: 4 }, toolOutput("curl-partly"));
     expect(cell).toMatchObject({

@@ -155,6 +155,12 @@ describe("runProbes", () => {
     expect(started).toEqual(["p0"]);
   });
 
+  it("names no cell in the rerun command of a matrix that failed as a whole", async () => {
+    const thrown = () => Promise.reject(new Error("no pod matches"));
+    const [result] = await runProbes([probe("all", "matrix")], shopContext(), { kinds: { matrix: kind(thrown) } });
+    expect(result?.cells[0]?.rerun).not.toContain("--cell");
+  });
+
   it("expects nothing of control cells and names cells of a matrix in their rerun command", async () => {
     const control: ProbedCell = { ...seen, key: { from: "b", to: "b" }, ungraded: "a control" };
     const cells = kind(async () => [seen, control]);

@@ -40,6 +40,14 @@ const leak = probe(
 );
 
 describe("a report for the terminal", () => {
+  test("keeps the line breaks of a task's text", () => {
+    const given = report([probe("one", [cell("shop/web-1", "shop/db-0", "pass")])]);
+    given.grade.tasks = [
+      { text: "First line\nsecond line\n", verdict: "pass", earned: 5, possible: 5, probes: [], voidedBy: [] },
+    ];
+    expect(renderTerminal(given, plain)).toContain("✓ First line\n  second line  5/5 points\n");
+  });
+
   test("shows results, a matrix, tasks and the times", async () => {
     const given = report([
       probe("the web tier reaches the database", [cell("shop/web-1", "shop/db-0", "pass")], { role: "guard" }),

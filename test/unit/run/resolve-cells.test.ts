@@ -43,7 +43,7 @@ function resolve(expect_: Expectation, probed: Partial<ProbedCell> = {}) {
   };
   const probe = { name: "p", kind: "matrix", options: {}, expect: expect_ };
   const oracle = createFlowOracle(world, { serviceCidrs: [], externalAddresses: [] });
-  const [resolved] = resolveCells(probe, [cell], { oracle, world, rerun: ({ name }) => `rerun ${name}` });
+  const [resolved] = resolveCells(probe, [cell], { oracle, world, services: [], rerun: ({ name }) => `rerun ${name}` });
   if (resolved === undefined) throw new Error("a cell was lost");
   return resolved;
 }
@@ -70,6 +70,7 @@ describe("a resolved cell", () => {
     const [blind] = resolveCells({ name: "p", kind: "dns", options: {}, expect: "policy" }, [withoutFlow], {
       oracle,
       world,
+      services: [],
       rerun: () => "",
     });
     expect(blind).not.toHaveProperty("expected");

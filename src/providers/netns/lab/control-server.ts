@@ -28,6 +28,21 @@ function wireError(error: unknown): WireError {
   };
 }
 
+function interrupted(): LabError {
+  return new LabError("ABORTED", "interrupted");
+}
+
+/** Throws on what is neither a call nor a cancellation. */
+function parseMessage(line: string): Call | Cancel {
+  const message: unknown = JSON.parse(line);
+  if (typeof message === "object" && message !== null) {
+    if ("cancel" in message && typeof message.cancel === "number") return message as Cancel;
+    if ("id" in message && typeof message.id === "number" && "method" in message && typeof message.method === "string")
+      return message as unknown as Call;
+  }
+  throw new Error("a line is neither a call nor a cancellation");
+}
+
 function serveConnection(socket: Socket, handlers: Handlers): void {
   const running = new Map<number, AbortController>();
   const answer = (message: Answer): void => {
@@ -37,6 +52,8 @@ function serveConnection(socket: Socket, handlers: Handlers): void {
     const abort = new AbortController();
     running.set(call.id, abort);
     try {
+      if (!Object.hasOwn(handlers, call.method))
+        throw new LabError("UNKNOWN_METHOD", `the lab has no method ${call.method}`);
       const handler = handlers[call.method] as (params: unknown, signal: AbortSignal) => unknown;
       answer({ id: call.id, result: (await handler(call.params, abort.signal)) ?? null });
     } catch (error) {
@@ -45,18 +62,24 @@ function serveConnection(socket: Socket, handlers: Handlers): void {
       running.delete(call.id);
     }
   };
-  socket.on(
-    "data",
-    lineSplitter((line) => {
-      const message = JSON.parse(line) as Call | Cancel;
-      if ("cancel" in message) running.get(message.cancel)?.abort();
-      else void dispatch(message);
-    }),
-  );
+  const split = lineSplitter((line) => {
+    const message = parseMessage(line);
+    if ("cancel" in message) running.get(message.cancel)?.abort(interrupted());
+    else void dispatch(message);
+  });
+  socket.on("data", (chunk) => {
+    try {
+      split(chunk);
+    } catch (error) {
+      // What follows on this connection cannot be understood either; other clients are not concerned.
+      process.stderr.write(`control socket: ${error instanceof Error ? error.message : String(error)}\n`);
+      socket.destroy();
+    }
+  });
   // "close" follows an error.
   socket.on("error", () => undefined);
   socket.on("close", () => {
-    for (const abort of running.values()) abort.abort();
+    for (const abort of running.values()) abort.abort(interrupted());
   });
 }
 

@@ -1,3 +1,4 @@
+import { LabError } from "../../../core/errors.ts";
 import { runControllers } from "../../../engine/controllers/controller.ts";
 import type { Controller, ControllerSet } from "../../../engine/controllers/controller.ts";
 import { systemClock } from "../../../engine/clock.ts";
@@ -91,9 +92,45 @@ export class Dataplane {
   }
 
   private load(node: NodeRules, table: string, text: string): void {
-    if (node.loaded.get(table) === text) return;
-    node.nft.apply(updateTables(node.loaded.get(table), text));
+    const previous = node.loaded.get(table);
+    if (previous === text) return;
+    try {
+      node.nft.apply(updateTables(previous, text));
+    } catch (error) {
+      if (previous === undefined || !(error instanceof LabError)) throw error;
+      // A node's rules are its learner's to break: what is to be changed may not be there. The whole table then, as
+      // kube-proxy and Felix do; its text replaces whatever is in the kernel.
+      process.stderr.write(`${node.name}: the table ${table} is made anew: ${error.message}\n`);
+      node.nft.apply(text);
+    }
     node.loaded.set(table, text);
+  }
+
+  /** Loads each node's text, whatever becomes of the others; then throws the first refusal. */
+  private loadAll(table: string, textOf: (node: NodeRules) => string): void {
+    const refusals: unknown[] = [];
+    for (const node of this.nodes) {
+      try {
+        this.load(node, table, textOf(node));
+      } catch (error) {
+        refusals.push(error);
+      }
+    }
+    if (refusals.length > 0) throw refusals[0];
+  }
+
+  /** Resolves when the kernel has what the store says; rejects with DATAPLANE_FAILED when it refuses it even now. */
+  async inForce(): Promise<void> {
+    this.controllers.retryFailing();
+    await this.controllers.idle();
+    const [failing] = this.controllers.failing();
+    if (failing === undefined) return;
+    const { error, attempts } = failing.failing;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new LabError("DATAPLANE_FAILED", `${failing.controller} failed ${attempts} times: ${reason}`, {
+      hint: "what is seen now is not what the objects say; it is tried again, and the lab's log has every try",
+      cause: error,
+    });
   }
 
   private proxy(): Controller {
@@ -105,16 +142,15 @@ export class Dataplane {
         const { store, cni, cluster } = this.options;
         const services = store.list("Service");
         const endpointSlices = store.list("EndpointSlice");
-        for (const node of this.nodes) {
-          const input = {
+        this.loadAll("proxy", (node) =>
+          proxyRuleset({
             services,
             endpointSlices,
             clusterCidrs: cni.podCidrs,
             serviceCidrs: cluster.serviceCidrs,
             node: node.name,
-          };
-          this.load(node, "proxy", proxyRuleset(input));
-        }
+          }),
+        );
         this.forgetStaleUdp(udpTranslations(services, endpointSlices));
       },
     };
@@ -123,14 +159,15 @@ export class Dataplane {
   /** An established UDP flow keeps its translation whatever the rules say now; kube-proxy removes those of endpoints that went. */
   private forgetStaleUdp(after: UdpTranslations): void {
     const before = this.translations;
-    this.translations = after;
-    if (!lostEndpoints(before, after)) return;
-    for (const { conntrack } of this.nodes) {
+    const stale = lostEndpoints(before, after) ? this.nodes : [];
+    for (const { conntrack } of stale) {
       deleteUdpConnections(conntrack, ({ destination, destinationPort, answeredBy }) => {
         const address = `${destination}:${destinationPort}`;
         return before.has(address) && after.get(address)?.has(answeredBy) !== true;
       });
     }
+    // Only now: a failure above is tried again with the same loss.
+    this.translations = after;
   }
 
   private policy(): Controller {
@@ -143,15 +180,15 @@ export class Dataplane {
         const pods = store.list("Pod");
         const namespaces = store.list("Namespace");
         const policies = store.list("NetworkPolicy");
-        for (const node of this.nodes) {
+        this.loadAll("policy", (node) => {
           const endpoints = [...network.pods.values()]
             .filter((pod) => pod.node === node.name)
             .map(({ key, hostInterface }) => {
               const slash = key.indexOf("/");
               return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
             });
-          this.load(node, "policy", policyRuleset({ endpoints, pods, namespaces, policies }));
-        }
+          return policyRuleset({ endpoints, pods, namespaces, policies });
+        });
       },
     };
   }

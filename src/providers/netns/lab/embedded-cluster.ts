@@ -128,7 +128,7 @@ export class EmbeddedCluster {
       },
       { timeoutMs: READY_TIMEOUT_MS },
     );
-    await this.controlPlane.settle({ timeoutMs: READY_TIMEOUT_MS });
+    await this.settle(READY_TIMEOUT_MS);
   }
 
   nodes(): CniNode[] {
@@ -159,6 +159,7 @@ export class EmbeddedCluster {
   async settle(timeoutMs: number): Promise<SettleResult> {
     const startedAt = performance.now();
     await this.controlPlane.settle({ timeoutMs });
+    await this.dataplane.inForce();
     return { durationMs: performance.now() - startedAt };
   }
 

@@ -163,6 +163,7 @@ export async function execIn(
     end();
   }, options.timeoutMs);
   options.signal?.addEventListener("abort", end, { once: true });
+  if (options.signal?.aborted === true) end();
   const drops = watchDrops(place, options.untilDropped, readProofs, end);
   let status: Awaited<typeof closed>;
   let proofs: DropProof[];

@@ -1,7 +1,7 @@
-import { readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readlinkSync, watch, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
-import { calls, check, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/libc.ts";
+import { calls, errnoName, lastErrno, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/libc.ts";
 import { keepDescriptorsFromChildren } from "../../../kernel/processes.ts";
 import { PID_FILE, LAB_FDS } from "../launch.ts";
 import { serveControl } from "./control-server.ts";
@@ -24,7 +24,16 @@ for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal
 // bwrap looks its children up there by the numbers it knows.
 const hostPid = Number(readlinkSync("/proc/self"));
 writeFileSync(join(stateDirectory, PID_FILE), String(hostPid));
-check("mount", calls.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, ""), "/proc");
+const isMounted = calls.mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, "") === 0;
+// At once: the next call of anybody's sets it anew.
+const mountErrno = lastErrno();
+if (!isMounted) {
+  // mount_namespaces(7): a user namespace may mount /proc only where the one it came from is fully visible.
+  process.stderr.write(
+    `a /proc of its own was refused (${errnoName(mountErrno)}): parts of this one are hidden, as in most containers\n`,
+  );
+  process.exit(1);
+}
 
 // The threads take as long to load as the rest of this process does: they load beside it.
 const threads = { servers: new ServerThread(), sweeper: new Sweeper() };
@@ -39,5 +48,11 @@ const endUnlessDetached = (): void => {
 lease.on("error", endUnlessDetached);
 lease.on("close", endUnlessDetached);
 lease.resume();
+
+// Without its folder nobody finds the lab any more, not even `down`.
+watch(stateDirectory, () => {
+  if (existsSync(join(stateDirectory, PID_FILE))) return;
+  process.exit(0);
+}).on("error", (error) => process.stderr.write(`the state folder is not watched: ${error.message}\n`));
 
 serveControl(LAB_FDS.listener, handlers);

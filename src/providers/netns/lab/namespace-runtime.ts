@@ -59,7 +59,15 @@ export class NamespaceRuntime implements PodRuntime {
       const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
       return [{ key: place.uid, pod: facts, netnsFd: place.host.fd, listens }];
     });
-    const results = await this.options.servers.start(toServe);
+    let results: ListenResult[][];
+    try {
+      results = await this.options.servers.start(toServe);
+    } catch (error) {
+      // They are started again, from nothing.
+      for (const place of attached)
+        if (place !== undefined && !(place instanceof Error)) this.options.network.detach(place.key);
+      throw error;
+    }
     const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
     return pods.map((pod, index) => podStart(pod, attached[index], plans[index] ?? [], byKey));
   }

@@ -1,6 +1,7 @@
 import type { CniConfig, CniDataplane, CniIpam, CniNode } from "../../../cnis/types.ts";
 import { LabError } from "../../../core/errors.ts";
 import type { NetOp } from "../../../kernel/net-ops.ts";
+import { SystemCallError } from "../../../kernel/libc.ts";
 import { NetworkHost } from "../../../kernel/network-host.ts";
 import type { Pod } from "../../../kube/types.ts";
 import { baseOps } from "./underlay.ts";
@@ -105,11 +106,15 @@ export class PodNetwork {
   private allocate(pod: Pod): AttachedPod | Error {
     const node = pod.spec.nodeName ?? "";
     const key = podKey(pod);
+    let host: NetworkHost | undefined;
     let address: string;
     try {
+      host = NetworkHost.create(key);
       ({ address } = this.ipam.assign(node));
     } catch (error) {
-      if (error instanceof LabError) return error;
+      host?.close();
+      // The host's limits: descriptors (EMFILE), network namespaces (ENOSPC, user.max_net_namespaces).
+      if (error instanceof LabError || error instanceof SystemCallError) return error;
       throw error;
     }
     const attached: AttachedPod = {
@@ -119,7 +124,7 @@ export class PodNetwork {
       addresses: [address],
       hostInterface: "",
       lladdr: "",
-      host: NetworkHost.create(key),
+      host,
     };
     this.pods.set(key, attached);
     return attached;
@@ -181,9 +186,10 @@ export class PodNetwork {
     const pod = this.pods.get(key);
     if (pod === undefined) return;
     this.pods.delete(key);
-    this.underlay
-      .node(pod.node)
-      .host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) => this.resolve(name));
+    const { host } = this.underlay.node(pod.node);
+    // One whose attachment failed may have got no link.
+    if (host.indexes.has(pod.hostInterface))
+      host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) => this.resolve(name));
     for (const address of pod.addresses) this.ipam.release(pod.node, address);
     pod.host.close();
   }

@@ -9,6 +9,8 @@ export class Sweeper {
   private readonly worker = new Worker(installed("dist/providers/netns/lab/sweep-worker.js"));
   private readonly pending = new Map<number, { resolve(result: SweepResult): void; reject(error: Error): void }>();
   private nextId = 1;
+  /** Why there will be no more answers. */
+  private ended: LabError | undefined;
 
   constructor() {
     this.worker.on("message", (reply: SweepReply) => {
@@ -23,12 +25,14 @@ export class Sweeper {
         `the prober's thread ended: ${cause instanceof Error ? cause.message : String(cause)}`,
         { cause },
       );
+      this.ended = error;
       for (const { reject } of this.pending.values()) reject(error);
       this.pending.clear();
     });
   }
 
   sweep(request: Omit<SweepRequest, "id">): Promise<SweepResult> {
+    if (this.ended !== undefined) return Promise.reject(this.ended);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
