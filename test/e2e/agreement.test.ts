@@ -9,7 +9,7 @@ const cnilab = new Cnilab();
 
 afterAll(async () => {
   await cnilab.run("down", "--all");
-  cnilab.remove();
+  await cnilab.remove();
 });
 
 /** Labs with a matrix, and ports asked for beside the lab's own: one that nobody serves, and UDP where it is served. */

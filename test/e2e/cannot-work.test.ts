@@ -92,8 +92,8 @@ describe("a probe that cannot work is never a correct block", () => {
     expect(report.exitCode).not.toBe(0);
   });
 
-  afterAll(() => {
-    cnilab.remove();
+  afterAll(async () => {
+    await cnilab.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -14,7 +14,7 @@ export interface Finished {
   stderr: string;
 }
 
-/** The built command with a state folder of its own; `remove` takes the folder away again. */
+/** The built command with a state folder of its own; `remove` takes down what a failed test left up, and the folder. */
 export class Cnilab {
   readonly stateHome = mkdtempSync(join(tmpdir(), "cnilab-test-"));
 
@@ -41,7 +41,8 @@ export class Cnilab {
     return spawn(process.execPath, [main, ...args], { env: this.environment(), cwd: repository, stdio: "ignore" });
   }
 
-  remove(): void {
+  async remove(): Promise<void> {
+    await this.run("down", "--all");
     rmSync(this.stateHome, { recursive: true, force: true });
   }
 }

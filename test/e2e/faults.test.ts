@@ -58,7 +58,7 @@ describe("a lab that is up", () => {
 
   afterAll(async () => {
     await cnilab.run("down", "--all");
-    cnilab.remove();
+    await cnilab.remove();
   });
 
   test("nonsense on the control socket ends that connection and nothing else", async () => {

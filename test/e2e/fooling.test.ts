@@ -49,7 +49,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await cnilab.run("down", "--all");
-  cnilab.remove();
+  await cnilab.remove();
   rmSync(folder, { recursive: true, force: true });
 });
 

@@ -79,7 +79,7 @@ describe("a hostile lab", () => {
 
   afterAll(async () => {
     await cnilab.run("down", "hostile");
-    cnilab.remove();
+    await cnilab.remove();
     rmSync(folder, { recursive: true, force: true });
   });
 

@@ -22,8 +22,8 @@ beforeAll(() => {
   namespaces = namespacesInUse();
 });
 
-afterAll(() => {
-  cnilab.remove();
+afterAll(async () => {
+  await cnilab.remove();
 });
 
 test("every folder of labs/ is listed", () => {
@@ -79,7 +79,7 @@ test("ten labs are up at once, each on its own, and go without a trace", { timeo
   } finally {
     await Promise.all(many.map((one) => one.run("down", "--all")));
     expect(many.flatMap((one) => labProcesses(one.stateHome, namespaces))).toEqual([]);
-    for (const one of many) one.remove();
+    for (const one of many) await one.remove();
   }
   expect(hostState()).toEqual(before);
 });
