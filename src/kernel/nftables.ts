@@ -1,7 +1,14 @@
 import koffi from "koffi";
 import { LabError } from "../core/errors.ts";
+import { calls, check } from "./libc.ts";
 import { keepDescriptorsFromChildren } from "./processes.ts";
 import type { NetworkNamespace } from "./namespace.ts";
+
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+const SO_DOMAIN = 39;
+const AF_NETLINK = 16;
+const SEND_BUFFER_BYTES = 16 << 20;
 
 const NFT_CTX_OUTPUT_JSON = 1 << 4;
 /** Protocols, priorities and symbols as numbers. */
@@ -48,6 +55,19 @@ function open(): Library {
   return library;
 }
 
+/**
+ * A transaction goes to the kernel in one send, which must fit the socket's buffer: 208 KiB hold the rules of about 150
+ * Service endpoints on two ports. The kernel grants up to net.core.wmem_max, doubled; libnftables itself asks only in a
+ * way that needs privilege on the host.
+ */
+function enlargeSendBuffer(fd: number): void {
+  const bytes = Buffer.alloc(4);
+  // What else was open to children is not ours to change.
+  if (calls.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, bytes, [4]) < 0 || bytes.readInt32LE(0) !== AF_NETLINK) return;
+  bytes.writeInt32LE(SEND_BUFFER_BYTES);
+  check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, bytes, 4), "SO_SNDBUF");
+}
+
 /** Of the complaints, one a command of the transaction, the first; the others mostly repeat it. */
 function firstErrors(text: string): string {
   const complaints = text.trim().split(/\n(?=[^\n]*Error: )/);
@@ -67,8 +87,8 @@ export class Nftables {
   constructor(namespace: NetworkNamespace) {
     this.name = namespace.name;
     this.context = namespace.enter(() => this.nft.create(0));
-    // Its netlink socket would be open in every child.
-    keepDescriptorsFromChildren();
+    // Its netlink socket, which would otherwise be open in every child.
+    for (const fd of keepDescriptorsFromChildren()) enlargeSendBuffer(fd);
     this.nft.bufferOutput(this.context);
     this.nft.bufferError(this.context);
   }

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { calls } from "./libc.ts";
 
+const F_GETFD = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const WNOHANG = 1;
@@ -22,12 +23,17 @@ export function reapGroup(group: number | undefined): void {
 }
 
 /**
- * Marks every descriptor from 3 on to be closed in children (fcntl(2), FD_CLOEXEC): those that came with this process from
- * whoever started it, and those that libraries opened without. Children get what they are given at spawn, nothing else.
+ * Marks every descriptor from 3 on to be closed in children (fcntl(2), FD_CLOEXEC), and returns those that were not: what
+ * came with this process from whoever started it, and what libraries opened without. Children get what they are given at
+ * spawn, nothing else.
  */
-export function keepDescriptorsFromChildren(): void {
-  for (const name of readdirSync("/proc/self/fd")) {
-    // The descriptor that lists the folder is closed by now; setting a flag on it fails, and does no harm.
-    if (Number(name) > 2) calls.fcntl(Number(name), F_SETFD, FD_CLOEXEC);
-  }
+export function keepDescriptorsFromChildren(): number[] {
+  return readdirSync("/proc/self/fd").flatMap((name) => {
+    const fd = Number(name);
+    // Fails for the descriptor that listed the folder: it is closed by now.
+    const flags = calls.fcntl(fd, F_GETFD, 0);
+    if (fd <= 2 || flags < 0 || (flags & FD_CLOEXEC) !== 0) return [];
+    calls.fcntl(fd, F_SETFD, flags | FD_CLOEXEC);
+    return [fd];
+  });
 }

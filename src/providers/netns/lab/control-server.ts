@@ -4,11 +4,15 @@ import { LabError } from "../../../core/errors.ts";
 import { lineSplitter } from "../protocol.ts";
 import type { Answer, Call, Cancel, MethodName, Methods, WireError } from "../protocol.ts";
 
-/** One function a method; `signal` aborts when the client cancels the call or goes away. */
+/**
+ * One function a method; `signal` aborts when the client cancels the call or goes away before the answer, `gone` when the
+ * client goes away, also long after.
+ */
 export type Handlers = {
   [Name in MethodName]: (
     params: Methods[Name]["params"],
     signal: AbortSignal,
+    gone: AbortSignal,
   ) => Promise<Methods[Name]["result"]> | Methods[Name]["result"];
 };
 
@@ -45,6 +49,7 @@ function parseMessage(line: string): Call | Cancel {
 
 function serveConnection(socket: Socket, handlers: Handlers): void {
   const running = new Map<number, AbortController>();
+  const gone = new AbortController();
   const answer = (message: Answer): void => {
     if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
   };
@@ -54,8 +59,8 @@ function serveConnection(socket: Socket, handlers: Handlers): void {
     try {
       if (!Object.hasOwn(handlers, call.method))
         throw new LabError("UNKNOWN_METHOD", `the lab has no method ${call.method}`);
-      const handler = handlers[call.method] as (params: unknown, signal: AbortSignal) => unknown;
-      answer({ id: call.id, result: (await handler(call.params, abort.signal)) ?? null });
+      const handler = handlers[call.method] as (...given: [unknown, AbortSignal, AbortSignal]) => unknown;
+      answer({ id: call.id, result: (await handler(call.params, abort.signal, gone.signal)) ?? null });
     } catch (error) {
       answer({ id: call.id, error: wireError(error) });
     } finally {
@@ -80,6 +85,7 @@ function serveConnection(socket: Socket, handlers: Handlers): void {
   socket.on("error", () => undefined);
   socket.on("close", () => {
     for (const abort of running.values()) abort.abort(interrupted());
+    gone.abort(interrupted());
   });
 }
 

@@ -1,4 +1,5 @@
 import type { ChildProcess } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { LabError } from "../../../core/errors.ts";
 import { cnis } from "../../../cnis/registry.ts";
 import type { Cni, CniNode } from "../../../cnis/types.ts";
@@ -171,14 +172,14 @@ export class EmbeddedCluster {
     return this.evidence.read();
   }
 
-  async serve(params: {
-    source: Source;
-    argv: string[];
-    readyPort: number;
-    timeoutMs: number;
-  }): Promise<{ id: number }> {
+  /** The server ends with `stopServing`, and with the client that asked for it. */
+  async serve(
+    params: { source: Source; argv: string[]; readyPort: number; timeoutMs: number },
+    gone: AbortSignal,
+  ): Promise<{ id: number }> {
     const place = this.places.of(params.source);
     const child = startIn(place, params.argv, "ignore");
+    gone.addEventListener("abort", () => killGroup(child), { once: true });
     let output = "";
     let over: string | undefined;
     child.stdout?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
@@ -212,11 +213,23 @@ export class EmbeddedCluster {
   /** A cell whose source is not there is an error of that cell alone. */
   async sweep(cells: SweepCell[], deadlineMs: number): Promise<SweepResult> {
     const sources = new Map<string, number | LabError>();
+    try {
+      return await this.sweepFrom(sources, cells, deadlineMs);
+    } finally {
+      for (const source of sources.values()) if (typeof source === "number") closeSync(source);
+    }
+  }
+
+  private async sweepFrom(
+    sources: Map<string, number | LabError>,
+    cells: readonly SweepCell[],
+    deadlineMs: number,
+  ): Promise<SweepResult> {
     const targets: ProbeTarget[] = [];
     const failed: SweepCellResult[] = [];
     for (const { id, from, address, port, protocol } of cells) {
       const key = JSON.stringify(from);
-      const source = sources.get(key) ?? this.namespaceOf(from);
+      const source = sources.get(key) ?? this.openNamespace(from);
       sources.set(key, source);
       if (source instanceof LabError) failed.push({ id, outcome: "error", detail: source.message, latencyMs: 0 });
       else targets.push({ id, netnsFd: source, address, port, protocol });
@@ -229,9 +242,10 @@ export class EmbeddedCluster {
     return { ...result, cells: [...result.cells, ...failed] };
   }
 
-  private namespaceOf(source: Source): number | LabError {
+  /** A descriptor of its own: the prober's thread must not meet another namespace under a number that was freed. */
+  private openNamespace(source: Source): number | LabError {
     try {
-      return this.places.of(source).namespace.fd;
+      return openSync(`/proc/self/fd/${this.places.of(source).namespace.fd}`, "r");
     } catch (error) {
       if (error instanceof LabError) return error;
       throw error;

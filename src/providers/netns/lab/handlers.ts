@@ -51,7 +51,7 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
     },
     settle: ({ timeoutMs }) => cluster().settle(timeoutMs),
     exec: ({ source, argv, options }, signal) => cluster().exec(source, argv, { ...options, signal }),
-    serve: (params) => cluster().serve(params),
+    serve: (params, _signal, gone) => cluster().serve(params, gone),
     stopServing: async ({ id }) => {
       await cluster().stopServing(id);
       return null;
