@@ -16,6 +16,9 @@ const wordsWithoutPackage = `if ! declare -F _get_comp_words_by_ref >/dev/null; 
 fi
 `;
 
+/** The script's read-only variables would be assigned again, and complain, where it is sourced a second time. */
+const onceOnly = { begin: "if ! declare -F __cnilab_complete >/dev/null; then\n", end: "fi\n" };
+
 /** Verbs whose first argument is a lab that may not run yet. */
 const planned = ["run", "up", "validate", "plan"];
 const running = ["apply", "probe", "grade", "down", "status", "exec", "shell", "logs"];
@@ -27,7 +30,10 @@ export function addCompletion(program: Command, io: CliIo): void {
   if (command !== undefined) {
     describeCompletion(command);
     command.hook("preAction", (_program, { args }) => {
-      if (args[0] === "bash") io.out(wordsWithoutPackage);
+      if (args[0] === "bash") io.out(wordsWithoutPackage + onceOnly.begin);
+    });
+    command.hook("postAction", (_program, { args }) => {
+      if (args[0] === "bash") io.out(onceOnly.end);
     });
   }
   for (const verb of planned) completeFirst(verb, () => listBundledLabs());

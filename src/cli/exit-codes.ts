@@ -9,17 +9,20 @@ export const exitCodes = {
   inconclusive: 3,
   provisioning: 4,
   hostLacks: 5,
+  /** As shells and env(1) tell it. */
+  noSuchProgram: 127,
   interrupted: 130,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-const { usage, inconclusive, provisioning, hostLacks, interrupted } = exitCodes;
+const { usage, inconclusive, provisioning, hostLacks, noSuchProgram, interrupted } = exitCodes;
 
 /** Codes that their prefix would put into another class. */
 const exact: Readonly<Record<string, ExitCode>> = {
   INTERRUPTED: interrupted,
   ABORTED: interrupted,
+  EXEC_NO_SUCH_PROGRAM: noSuchProgram,
   // The host's or the lab process's doing, not the lab file's.
   LAB_PROCESS_ENDED: provisioning,
   LAB_PROCESS_GONE: provisioning,

@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
+import { interfaceSetting } from "./interface-settings.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
 
@@ -25,7 +26,7 @@ export class NetworkHost implements PeerNamespace {
 
   /**
    * Carries the operations out in few system calls: sysctls that stand first are written first, then all messages go to
-   * the kernel in order, then the other sysctls are written (they may name interfaces made meanwhile). `resolve` finds the
+   * the kernel in order, settings of interfaces among them, then the other sysctls are written. `resolve` finds the
    * namespace that a veth's other end goes to. Throws NetlinkError or a sysctl's file error; what came before it is done.
    */
   configure(ops: readonly NetOp[], resolve: (key: string) => PeerNamespace): void {
@@ -33,12 +34,18 @@ export class NetworkHost implements PeerNamespace {
     const split = firstMessage === -1 ? ops.length : firstMessage;
     this.writeSysctls(ops.slice(0, split));
     const rest = ops.slice(split);
-    const requests = rest.flatMap((op) => requestsFor(op, this.indexes, resolve));
+    const files: NetOp[] = [];
+    const requests = rest.flatMap((op) => {
+      if (op.op !== "sysctl") return requestsFor(op, this.indexes, resolve);
+      const request = interfaceSetting(op, this.indexes);
+      if (request === undefined) files.push(op);
+      return request ?? [];
+    });
     if (requests.length > 0) {
       this.socket ??= this.namespace.enter(() => new NetlinkSocket());
       this.socket.request(requests);
     }
-    this.writeSysctls(rest);
+    this.writeSysctls(files);
   }
 
   private writeSysctls(ops: readonly NetOp[]): void {

@@ -58,13 +58,10 @@ export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabErro
     );
   }
   if (!claimsCni(lab, cni.name, mode)) {
-    const claims = [lab.cni, ...(lab.cnis ?? [])].map((claim) =>
-      claim.mode === undefined ? claim.name : `${claim.name}:${claim.mode}`,
-    );
     refuse(
       "PLAN_CNI_NOT_CLAIMED",
       `lab ${lab.name} does not claim ${cni.name} in mode ${mode}`,
-      `it claims: ${[...new Set(claims)].join(", ")}`,
+      `it claims: ${claimedCnis(lab).join(", ")}`,
     );
   } else if (lab.cnis === undefined && cni.name !== lab.cni.name && !cni.enforcesPolicy && usesPolicy(lab)) {
     refuse("PLAN_CNI_NO_POLICY", `lab ${lab.name} needs NetworkPolicy, which ${cni.name} does not enforce`);
@@ -104,6 +101,14 @@ function claimsCni(lab: Lab, name: string, mode: string): boolean {
   return [lab.cni, ...lab.cnis].some(
     (claim) => claim.name === name && (claim.mode === undefined || claim.mode === mode),
   );
+}
+
+/** What a lab claims, each once: a CNI claimed in any mode stands for all claims of its modes. */
+function claimedCnis(lab: Lab): string[] {
+  const claims = [lab.cni, ...(lab.cnis ?? [])];
+  const inAnyMode = new Set(claims.filter(({ mode }) => mode === undefined).map(({ name }) => name));
+  const texts = claims.map(({ name, mode }) => (mode === undefined || inAnyMode.has(name) ? name : `${name}:${mode}`));
+  return [...new Set(texts)];
 }
 
 /** One place a lab could run, and why not. */

@@ -2,7 +2,7 @@ import { parseDurationMs } from "../core/duration.ts";
 import { LabError } from "../core/errors.ts";
 import { parseEndpointRef } from "../lab/refs.ts";
 import { resolveSource } from "../providers/source.ts";
-import type { Cluster, Source } from "../providers/types.ts";
+import type { Cluster, ExecResult, Source } from "../providers/types.ts";
 import { attachLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
 import { findKnownLab } from "./find-lab.ts";
@@ -28,7 +28,7 @@ export interface ExecOutcome {
   stderr: string;
 }
 
-/** Runs a command in a pod, on a node or outside the cluster of a running lab. Throws EXEC_TIMEOUT. */
+/** Runs a command in a pod, on a node or outside the cluster of a running lab. Throws EXEC_TIMEOUT and EXEC_NO_SUCH_PROGRAM. */
 export async function execInLab(request: ExecRequest, context: RunContext): Promise<ExecOutcome> {
   const timeoutMs = parseDurationMs(request.timeout);
   if (timeoutMs === undefined) {
@@ -47,8 +47,18 @@ export async function execInLab(request: ExecRequest, context: RunContext): Prom
         hint: "--timeout gives it longer; -it runs it until you end it",
       });
     }
+    refuseMissingProgram(request, result);
     // As a shell tells a command that a signal ended, without saying which.
     return { exitCode: result.exitCode ?? 128, stdout: result.stdout, stderr: result.stderr };
+  });
+}
+
+/** The sandbox starts before it looks for the program, so its message and exit code 1 look like the program's own. */
+function refuseMissingProgram({ argv, source }: ExecRequest, { exitCode, stderr }: ExecResult): void {
+  const [program = ""] = argv;
+  if (exitCode !== 1 || stderr !== `bwrap: execvp ${program}: No such file or directory\n`) return;
+  throw new LabError("EXEC_NO_SUCH_PROGRAM", `${source} has no program ${JSON.stringify(program)}`, {
+    hint: "commands of a lab are this host's programs in /usr, /bin and /sbin; a shell's own words need sh -c",
   });
 }
 

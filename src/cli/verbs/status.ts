@@ -1,8 +1,22 @@
 import type { Command } from "commander";
 import { makeVisibleLine } from "../../core/visible-text.ts";
+import type { RunContext } from "../../run/context.ts";
+import type { LabContents } from "../../run/lab-contents.ts";
+import type { LabStatus } from "../../run/lab-status.ts";
 import { outputOption, runningLabArgument, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
+import { drawContents } from "../draw-contents.ts";
 import { drawTable, writeData, type DataFormat } from "../write-data.ts";
+
+/** What is in the one lab asked for, or in its `detail` why that is not known; a lab that is being made or removed has nothing to tell yet. */
+async function contentsOfRunning(statuses: LabStatus[], context: RunContext): Promise<LabContents | undefined> {
+  const [status] = statuses;
+  if (status?.state !== "up") return undefined;
+  const { readLabContents } = await import("../../run/lab-contents.ts");
+  const contents = await readLabContents(status.name, context);
+  if (contents === undefined) status.detail = "its process does not answer; it may be stopped";
+  return contents;
+}
 
 /** `cnilab status`: the labs there are, and what is left of those that were. */
 export function declareStatus(program: Command, io: CliIo): void {
@@ -10,7 +24,8 @@ export function declareStatus(program: Command, io: CliIo): void {
     .command("status")
     .summary("show which labs run")
     .description(
-      "Shows the labs of this user on this host: those that run, and what is left of those that were killed.",
+      "Shows the labs of this user on this host: those that run, and what is left of those that were killed. " +
+        "Of one that is named and runs, also its pods and Services.",
     )
     .argument("[lab]", runningLabArgument)
     .addOption(outputOption());
@@ -22,7 +37,9 @@ export function declareStatus(program: Command, io: CliIo): void {
     const { labStatuses } = await import("../../run/lab-status.ts");
     const { findKnownLab } = await import("../../run/find-lab.ts");
     const statuses = await labStatuses(context, lab === undefined ? undefined : [findKnownLab(context.stateRoot, lab)]);
-    writeData(statuses, options.output, io, () => {
+    const contents = lab === undefined ? undefined : await contentsOfRunning(statuses, context);
+    const data = contents === undefined ? statuses : statuses.map((status) => ({ ...status, ...contents }));
+    writeData(data, options.output, io, () => {
       if (statuses.length === 0) return "no labs are running; cnilab list shows those there are\n";
       const rows = statuses.map((status) => [
         status.name,
@@ -42,7 +59,7 @@ export function declareStatus(program: Command, io: CliIo): void {
         ["lab", "state", "provider", "cni", "nodes", "since", "last grade"],
         rows.map((row) => row.map(makeVisibleLine)),
       );
-      return table + details.join("");
+      return table + details.join("") + (contents === undefined ? "" : drawContents(contents));
     });
   });
 }

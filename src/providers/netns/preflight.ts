@@ -1,20 +1,22 @@
-import { accessSync, constants, existsSync, readFileSync } from "node:fs";
+import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { makeVisibleLine } from "../../core/visible-text.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { Finding } from "../types.ts";
 
-/** Where programs are, also when the user's PATH lacks the sbin folders. */
-function searchPath(): string[] {
-  return [...new Set([...(process.env["PATH"] ?? "").split(":"), "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].filter(
-    Boolean,
-  );
-}
+/** The PATH of commands inside a lab, whatever the user's is (sandboxCommand in src/kernel/sandbox.ts sets it). */
+export const LAB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-function isInstalled(program: string): boolean {
-  return searchPath().some((folder) => {
+/** Where execvp(3) looks without a PATH. */
+const DEFAULT_PATH = "/bin:/usr/bin";
+
+function isInstalled(program: string, path: string): boolean {
+  const folders = path.split(":").filter((folder) => folder !== "");
+  return folders.some((folder) => {
+    const file = join(folder, program);
     try {
-      accessSync(join(folder, program), constants.X_OK);
-      return true;
+      accessSync(file, constants.X_OK);
+      return statSync(file).isFile();
     } catch {
       // Not here; the next folder may have it.
       return false;
@@ -22,11 +24,17 @@ function isInstalled(program: string): boolean {
   });
 }
 
-/** Programs the provider and the probes run, with what they are for. */
-const PROGRAMS: readonly [program: string, purpose: string, debianPackage: string][] = [
+type ProgramNeed = readonly [program: string, purpose: string, debianPackage: string];
+
+/** Programs that start a lab and its sandboxes, found by the user's PATH. */
+const HOST_PROGRAMS: readonly ProgramNeed[] = [
   ["unshare", "starts the lab in namespaces of its own", "util-linux"],
   ["nsenter", "cnilab shell and exec -it", "util-linux"],
   ["bwrap", "keeps commands of a lab away from the host", "bubblewrap"],
+];
+
+/** Programs of probes and people inside a lab. */
+const LAB_PROGRAMS: readonly ProgramNeed[] = [
   ["ip", "shows a lab's network in exec and shell", "iproute2"],
   ["nft", "shows a lab's rules in exec and shell", "nftables"],
   ["ping", "the ping probe", "iputils-ping"],
@@ -35,16 +43,22 @@ const PROGRAMS: readonly [program: string, purpose: string, debianPackage: strin
   ["iperf3", "the iperf probe", "iperf3"],
 ];
 
-function programFindings(): Finding[] {
-  return PROGRAMS.map(([program, purpose, debianPackage]) => {
-    if (isInstalled(program)) return { code: "HOST_TOOL", ok: true, message: `${program}: ${purpose}` };
-    return {
-      code: "HOST_TOOL_MISSING",
-      ok: false,
-      message: `${program} is missing: ${purpose}`,
-      remedy: `install it (Debian, Ubuntu: apt-get install ${debianPackage})`,
-    };
-  });
+/** Looks for each program only where whoever starts it looks. */
+function programFindings(hostPath: string): Finding[] {
+  return [
+    ...HOST_PROGRAMS.map((need) => programFinding(need, hostPath, "is not in PATH")),
+    ...LAB_PROGRAMS.map((need) => programFinding(need, LAB_PATH, "is missing")),
+  ];
+}
+
+function programFinding([program, purpose, debianPackage]: ProgramNeed, path: string, problem: string): Finding {
+  if (isInstalled(program, path)) return { code: "HOST_TOOL", ok: true, message: `${program}: ${purpose}` };
+  return {
+    code: "HOST_TOOL_MISSING",
+    ok: false,
+    message: `${program} ${problem}: ${purpose}`,
+    remedy: `install it (Debian, Ubuntu: apt-get install ${debianPackage})`,
+  };
 }
 
 function bridgeFinding(): Finding {
@@ -64,11 +78,20 @@ function bridgeFinding(): Finding {
 }
 
 /** Tries what every lab begins with. */
-async function namespaceFinding(): Promise<Finding> {
+async function namespaceFinding(hostPath: string): Promise<Finding> {
+  if (!isInstalled("unshare", hostPath)) {
+    return {
+      code: "HOST_NO_NAMESPACES",
+      ok: false,
+      message: "whether namespaces can be made is not known without unshare",
+    };
+  }
   // Loaded for this alone: doctor asks, the start of a lab does not.
   const { execa } = await import("execa");
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child"];
-  const { failed, stderr, shortMessage } = await execa("unshare", [...isolate, "true"], { reject: false });
+  const { failed, stderr, originalMessage, shortMessage } = await execa("unshare", [...isolate, "true"], {
+    reject: false,
+  });
   if (!failed) {
     const { failed: isHidden } = await execa("unshare", [...isolate, "--mount-proc", "true"], { reject: false });
     if (isHidden) {
@@ -81,7 +104,8 @@ async function namespaceFinding(): Promise<Finding> {
     }
     return { code: "HOST_NAMESPACES", ok: true, message: "user, network, mount and pid namespaces can be made" };
   }
-  const reason = stderr === "" ? shortMessage : stderr.split("\n").at(-1);
+  const said = stderr.trim() === "" ? (originalMessage ?? shortMessage ?? "") : stderr;
+  const reason = makeVisibleLine(said.trim().split("\n").at(-1) ?? "");
   return {
     code: "HOST_NO_NAMESPACES",
     ok: false,
@@ -119,8 +143,9 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
       },
     ];
   }
-  const findings = programFindings();
+  const hostPath = process.env["PATH"] ?? DEFAULT_PATH;
+  const findings = programFindings(hostPath);
   if (plan === undefined || plan.cni.name === "flannel") findings.push(bridgeFinding());
-  if (plan === undefined) findings.push(await namespaceFinding());
+  if (plan === undefined) findings.push(await namespaceFinding(hostPath));
   return findings;
 }

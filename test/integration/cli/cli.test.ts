@@ -191,6 +191,81 @@ describe("what is left on disk", () => {
   });
 });
 
+describe("a running lab", () => {
+  test("shows its pods and Services, and tells a missing program from one that fails", async () => {
+    const up = await cnilab(["up", "first-lab"]);
+    try {
+      expect(up.exitCode, up.stderr).toBe(0);
+      const manifest = join(home, "broken.yaml");
+      const spec = "{ containers: [{ name: c, image: 'busybox:1.36', command: [sh, -c, 'exit 3'] }] }";
+      writeFileSync(
+        manifest,
+        `apiVersion: v1\nkind: Pod\nmetadata: { name: broken, namespace: shop }\nspec: ${spec}\n`,
+      );
+      const applied = await cnilab(["apply", "first-lab", "-f", manifest]);
+      expect(applied.exitCode, applied.stderr).toBe(0);
+
+      interface Contents {
+        pods: { name: string; ready: boolean; reason?: string; message?: string }[];
+        services: { name: string }[];
+      }
+      const contents = async (): Promise<Contents | undefined> =>
+        (JSON.parse((await cnilab(["status", "first-lab", "-o", "json"])).stdout) as Contents[])[0];
+      const brokenIn = (status: Contents | undefined): Contents["pods"][number] | undefined =>
+        status?.pods.find(({ name }) => name === "broken");
+      await expect
+        .poll(async () => brokenIn(await contents()), { timeout: 10_000 })
+        .toMatchObject({ ready: false, reason: "CrashLoopBackOff", message: expect.stringMatching(/./) });
+      const status = await contents();
+      expect(status?.services).toContainEqual({
+        namespace: "shop",
+        name: "web",
+        type: "ClusterIP",
+        clusterIP: expect.stringMatching(/^10\./),
+        ports: ["80/TCP"],
+        readyEndpoints: 3,
+      });
+      const table = (await cnilab(["status", "first-lab"])).stdout;
+      expect(table).toContain(`shop/broken: ${brokenIn(status)?.message ?? "none"}`);
+      expect(table).toMatch(/^shop\/web-\S+ +1\/1 +Running +worker\d +\d/m);
+      expect(JSON.parse((await cnilab(["status", "-o", "json"])).stdout)).toEqual([
+        expect.not.objectContaining({ pods: expect.anything() }),
+      ]);
+
+      const pid = Number(readFileSync(join(home, "state/cnilab/labs/first-lab/lab.pid"), "utf8"));
+      process.kill(pid, "SIGSTOP");
+      expect((await cnilab(["status", "first-lab"])).stdout).toContain("first-lab: its process does not answer");
+      process.kill(pid, "SIGCONT");
+
+      const missing = await cnilab(["exec", "first-lab", "node/worker1", "--", "nosuchprogram"]);
+      expect(missing.exitCode).toBe(127);
+      expect(missing.stderr).toContain('no program "nosuchprogram"');
+      expect(missing.stderr).not.toContain("bwrap: execvp");
+      const failing = await cnilab(["exec", "first-lab", "node/worker1", "--", "cat", "/nosuchfile"]);
+      expect(failing).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("/nosuchfile") });
+    } finally {
+      await cnilab(["down", "first-lab"]);
+    }
+  }, 60_000);
+});
+
+describe("a host without unshare", () => {
+  test("is told so by doctor, and run says what it lacks", async () => {
+    const PATH = join(home, "bin");
+    mkdirSync(PATH);
+    const doctor = await cnilab(["doctor", "-o", "json"], { PATH });
+    expect(doctor.exitCode).toBe(5);
+    const findings = (JSON.parse(doctor.stdout) as { findings: { code: string; message: string; ok: boolean }[] }[])
+      .flatMap((each) => each.findings)
+      .filter(({ ok }) => !ok);
+    expect(findings.map(({ message }) => message)).toContainEqual(expect.stringMatching(/^unshare is not in PATH/));
+    for (const { message } of findings) expect(message).not.toContain("\n");
+    const run = await cnilab(["run", "first-lab"], { PATH });
+    expect(run.stderr).toContain("HOST_TOOL_MISSING");
+    expect(run.exitCode).toBe(5);
+  });
+});
+
 describe("completion", () => {
   test.each([
     [["complete", "--", "gra"], "grade"],
@@ -204,6 +279,18 @@ describe("completion", () => {
   test("of a running lab's verbs offers labs that run", async () => {
     storeRecord("shop", "{}");
     expect((await cnilab(["complete", "--", "grade", ""])).stdout).toContain("shop");
+  });
+
+  test("of bash works also where the script is sourced twice", async () => {
+    const script = join(home, "completion.sh");
+    writeFileSync(script, (await cnilab(["completion", "bash"])).stdout);
+    const stderr = await new Promise<string>((resolve, reject) => {
+      const twice = 'source "$0" && source "$0" && complete -p cnilab';
+      execFile("bash", ["--norc", "-c", twice, script], (error, _stdout, text) =>
+        error === null ? resolve(text) : reject(error),
+      );
+    });
+    expect(stderr).toBe("");
   });
 
   test.each(["bash", "zsh", "fish"])("has a script for %s", async (shell) => {

@@ -16,6 +16,7 @@ describe("exit codes", () => {
     ["STATE_UNWRITABLE", 5],
     ["WAIT_TIMEOUT", 4],
     ["LAB_PROCESS_ENDED", 4],
+    ["EXEC_NO_SUCH_PROGRAM", 127],
     ["SOMETHING_NEW", 4],
   ])("of %s is %i", (code, exitCode) => {
     expect(exitCodeOf(code)).toBe(exitCode);
@@ -40,6 +41,6 @@ describe("exit codes", () => {
 
   test("are described for users as they are", () => {
     const page = readFileSync(new URL("../../../docs/cli.md", import.meta.url), "utf8");
-    for (const code of [0, 1, 2, 3, 4, 5, 130]) expect(page).toMatch(new RegExp(`^\\| ${code} +\\|`, "m"));
+    for (const code of [0, 1, 2, 3, 4, 5, 127, 130]) expect(page).toMatch(new RegExp(`^\\| ${code} +\\|`, "m"));
   });
 });

@@ -6,7 +6,7 @@ import { LabError, LabProblems } from "../../../src/core/errors.ts";
 import { loadLab } from "../../../src/lab/load.ts";
 import type { Lab } from "../../../src/lab/types.ts";
 import { buildPlan, planWarnings } from "../../../src/plan/build-plan.ts";
-import { labRuns, type PlanProvider } from "../../../src/plan/refusals.ts";
+import { chooseCni, labRuns, refusals, type PlanProvider } from "../../../src/plan/refusals.ts";
 import type { Capabilities } from "../../../src/providers/types.ts";
 import { fixtureRegistries } from "../lab/fixture-registries.ts";
 
@@ -110,6 +110,18 @@ describe("another CNI", () => {
     expect(override("flannel")).toEqual(["PLAN_CNI_NOT_CLAIMED"]);
     expect(override("flanel")).toEqual(["PLAN_UNKNOWN_CNI"]);
     expect(override("calico", "ipip")).toEqual(["PLAN_UNKNOWN_CNI_MODE"]);
+  });
+
+  test("is refused with what the lab claims, each once", async () => {
+    const hintOf = async (claims: string): Promise<unknown> => {
+      const one = await lab(`cni: { name: calico, mode: vxlan }\ncnis: ${claims}\n`);
+      const [refusal] = refusals(one, { provider: provider(), ...chooseCni(one, cnis, { name: "flannel" }) });
+      return refusal?.hint;
+    };
+    expect(await hintOf("[calico]")).toBe("it claims: calico");
+    expect(await hintOf("[{ name: calico, mode: direct }, { name: calico, mode: vxlan }]")).toBe(
+      "it claims: calico:vxlan, calico:direct",
+    );
   });
 
   test("whose default pod network overlaps the lab's networks is refused", async () => {

@@ -154,7 +154,7 @@ export class PodNetwork {
       const ops = nodeOps.get(attached.node) ?? [];
       ops.push(...attachment.nodeOps);
       nodeOps.set(attached.node, ops);
-      attached.host.configure(baseOps(), (name) => this.resolve(name));
+      attached.host.configure(baseOps({ hasInterfaces: false }), (name) => this.resolve(name));
       podOps.push({ host: attached.host, ops: attachment.podOps });
     }
     for (const [node, ops] of nodeOps) this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
