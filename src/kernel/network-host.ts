@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
@@ -6,11 +6,15 @@ import { interfaceSetting } from "./interface-settings.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
 
+/** What sysctls are in a new namespace, by key. */
+const freshValues = new Map<string, string>();
+
 /** A network namespace with its configuration: what a node, a pod, or a switch is here. */
 export class NetworkHost implements PeerNamespace {
   readonly namespace: NetworkNamespace;
   readonly indexes = new InterfaceIndexes();
   private socket: NetlinkSocket | undefined;
+  private readonly written = new Set<string>();
 
   private constructor(namespace: NetworkNamespace) {
     this.namespace = namespace;
@@ -49,11 +53,25 @@ export class NetworkHost implements PeerNamespace {
   }
 
   private writeSysctls(ops: readonly NetOp[]): void {
-    const sysctls = ops.filter((op) => op.op === "sysctl");
+    const sysctls = ops.filter((op) => op.op === "sysctl").filter((op) => !this.isFreshValue(op));
     if (sysctls.length === 0) return;
     this.namespace.enter(() => {
-      for (const { key, value } of sysctls) writeFileSync(`/proc/sys/net/${key}`, value);
+      for (const { key, value } of sysctls) {
+        writeFileSync(`/proc/sys/net/${key}`, value);
+        this.written.add(key);
+      }
     });
+  }
+
+  /** Whether the namespace, not an interface of it, has the value since it was made: all of this process begin alike. */
+  private isFreshValue({ key, value }: Extract<NetOp, { op: "sysctl" }>): boolean {
+    if (key.split("/").length > 2 || this.written.has(key)) return false;
+    let fresh = freshValues.get(key);
+    if (fresh === undefined) {
+      fresh = this.namespace.enter(() => readFileSync(`/proc/sys/net/${key}`, "utf8").trim());
+      freshValues.set(key, fresh);
+    }
+    return fresh === value;
   }
 
   /** Closes the configuration socket, kept open otherwise; for namespaces that rarely change. */
