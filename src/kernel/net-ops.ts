@@ -11,6 +11,8 @@ export type NetOp =
       address?: string;
       master?: string;
       hairpin?: boolean;
+      /** Takes no link-local address when it comes up, and so no duplicate address detection (addrgenmode none). */
+      withoutIpv6Address?: boolean;
     }
   | { op: "link-delete"; name: string }
   /** A pair whose other end appears in the namespace `peerNamespace` (a key the caller resolves). */

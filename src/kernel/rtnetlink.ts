@@ -34,8 +34,11 @@ const IFLA = {
   master: 10,
   protinfo: 12,
   linkinfo: 18,
+  afSpec: 26,
   netNsFd: 28,
 } as const;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
 const INFO_KIND = 1;
 const INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -168,6 +171,13 @@ function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[
     if (op.mtu !== undefined) message.u32(IFLA.mtu, op.mtu);
     if (op.address !== undefined) message.attribute(IFLA.address, macBytes(op.address));
     if (op.master !== undefined) message.u32(IFLA.master, indexes.of(op.master));
+    requests.push({ message, describe });
+  }
+  if (op.withoutIpv6Address === true) {
+    const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(index));
+    message.nested(IFLA.afSpec, () => {
+      message.nested(AF_INET6, () => message.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
+    });
     requests.push({ message, describe });
   }
   if (op.hairpin !== undefined) {

@@ -154,8 +154,11 @@ export class PodNetwork {
       const ops = nodeOps.get(attached.node) ?? [];
       ops.push(...attachment.nodeOps);
       nodeOps.set(attached.node, ops);
-      attached.host.configure(baseOps({ hasInterfaces: false }), (name) => this.resolve(name));
-      podOps.push({ host: attached.host, ops: attachment.podOps });
+      const ownOps: NetOp[] = [
+        ...baseOps({ isHost: false }),
+        { op: "link-set", name: "eth0", withoutIpv6Address: true },
+      ];
+      podOps.push({ host: attached.host, ops: [...ownOps, ...attachment.podOps] });
     }
     for (const [node, ops] of nodeOps) this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
     for (const { host, ops } of podOps) host.configure(ops, (key) => this.resolve(key));

@@ -13,15 +13,17 @@ export const EXTERNAL = {
 const FABRIC = "fabric";
 const OUTSIDE = "external";
 
-/** What every namespace of a lab gets first; one that has interfaces already needs more. */
-export function baseOps({ hasInterfaces }: { hasInterfaces: boolean }): NetOp[] {
+/** What every namespace of a lab gets first; a pod's interface is kept from IPv6 addresses by itself. */
+export function baseOps({ isHost }: { isHost: boolean }): NetOp[] {
   const ops: NetOp[] = [
-    // IPv6 would cost duplicate address detection on every link; nothing is wired for it yet.
-    { op: "sysctl", key: "ipv6/conf/default/disable_ipv6", value: "1" },
     // A hundred closed UDP ports probed at once would get six ICMP errors.
     { op: "sysctl", key: "ipv4/icmp_ratelimit", value: "0" },
   ];
-  if (hasInterfaces) ops.push({ op: "sysctl", key: "ipv6/conf/all/disable_ipv6", value: "1" });
+  if (isHost) {
+    // IPv6 would cost duplicate address detection on every link; nothing is wired for it yet.
+    for (const scope of ["all", "default"])
+      ops.push({ op: "sysctl", key: `ipv6/conf/${scope}/disable_ipv6`, value: "1" });
+  }
   // Per namespace only since Linux 6.11; before that the host's own value holds.
   if (existsSync("/proc/sys/net/ipv4/icmp_msgs_per_sec") && icmpLimitIsOurs()) {
     ops.push({ op: "sysctl", key: "ipv4/icmp_msgs_per_sec", value: "1000000" });
@@ -80,10 +82,7 @@ export class Underlay {
     };
 
     const bridges = topology.networks.map((network, index) => ({ network, name: `br${index}` }));
-    const fabricOps: NetOp[] = [
-      ...baseOps({ hasInterfaces: false }),
-      { op: "sysctl", key: "ipv4/ip_forward", value: "1" },
-    ];
+    const fabricOps: NetOp[] = [...baseOps({ isHost: true }), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
     if (existsSync("/proc/sys/net/bridge")) {
       fabricOps.push({ op: "sysctl", key: "bridge/bridge-nf-call-iptables", value: "0" });
     }
@@ -135,7 +134,7 @@ export class Underlay {
     for (const node of this.nodes.values()) node.host.configure(nodeOps(node, topology), resolve);
     this.external.configure(
       [
-        ...baseOps({ hasInterfaces: true }),
+        ...baseOps({ isHost: true }),
         { op: "link-up", name: "eth0" },
         {
           op: "address-add",
@@ -161,7 +160,7 @@ function prefixLength(cidr: string): number {
 }
 
 function nodeOps({ plan, primary }: UnderlayNode, topology: PlannedTopology): NetOp[] {
-  const ops: NetOp[] = [...baseOps({ hasInterfaces: true }), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
+  const ops: NetOp[] = [...baseOps({ isHost: true }), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
   for (const link of plan.interfaces) {
     ops.push({ op: "link-up", name: link.name });
     for (const address of link.addresses) {
