@@ -34,26 +34,46 @@ function proxyDelay(op: Extract<NetOp, { op: "sysctl" }>, index: number): Netlin
   return { message, describe: () => JSON.stringify(op) };
 }
 
-/**
- * The request that does what writing /proc/sys/net/ipv4/conf/INTERFACE/SETTING, or an interface's proxy_delay, would; undefined for any other sysctl. A
- * file costs 30 µs to open, write and close, an attribute in a batch under one.
- */
-export function interfaceSetting(
-  op: Extract<NetOp, { op: "sysctl" }>,
-  indexes: InterfaceIndexes,
-): NetlinkRequest | undefined {
-  const [, neighbours = ""] = /^ipv4\/neigh\/([^/]+)\/proxy_delay$/.exec(op.key) ?? [];
-  if (indexes.has(neighbours)) return proxyDelay(op, indexes.of(neighbours));
+/** Interface and number of a setting that an attribute can carry. */
+function settingOf(op: NetOp, indexes: InterfaceIndexes): { name: string; number: number; value: string } | undefined {
+  if (op.op !== "sysctl") return undefined;
   const [, name = "", setting = ""] = /^ipv4\/conf\/([^/]+)\/([a-z_]+)$/.exec(op.key) ?? [];
   const number = SETTINGS[setting];
-  if (number === undefined || !indexes.has(name)) return undefined;
+  return number === undefined || !indexes.has(name) ? undefined : { name, number, value: op.value };
+}
+
+/**
+ * The request that does what writing /proc/sys/net/ipv4/conf/INTERFACE/SETTING, or an interface's proxy_delay, would, for
+ * the operation at `start` and those behind it that set the same interface; undefined for any other sysctl. A file costs
+ * 30 µs to open, write and close; a request little, but each tells all listeners of the link, so several go in one.
+ */
+export function interfaceSettings(
+  ops: readonly NetOp[],
+  start: number,
+  indexes: InterfaceIndexes,
+): { request: NetlinkRequest; count: number } | undefined {
+  const op = ops[start];
+  if (op?.op !== "sysctl") return undefined;
+  const [, neighbours = ""] = /^ipv4\/neigh\/([^/]+)\/proxy_delay$/.exec(op.key) ?? [];
+  if (indexes.has(neighbours)) return { request: proxyDelay(op, indexes.of(neighbours)), count: 1 };
+  const first = settingOf(op, indexes);
+  if (first === undefined) return undefined;
+  const settings = [first];
+  for (let next = ops[start + 1]; next !== undefined; next = ops[start + settings.length]) {
+    const setting = settingOf(next, indexes);
+    if (setting?.name !== first.name) break;
+    settings.push(setting);
+  }
   const header = Buffer.alloc(16);
-  header.writeInt32LE(indexes.of(name), 4);
+  header.writeInt32LE(indexes.of(first.name), 4);
   const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(header);
   message.nested(IFLA_AF_SPEC, () => {
     message.nested(AF_INET, () => {
-      message.nested(IFLA_INET_CONF, () => message.u32(number, Number(op.value)));
+      message.nested(IFLA_INET_CONF, () => {
+        for (const { number, value } of settings) message.u32(number, Number(value));
+      });
     });
   });
-  return { message, describe: () => JSON.stringify(op) };
+  const done = ops.slice(start, start + settings.length);
+  return { request: { message, describe: () => JSON.stringify(done) }, count: settings.length };
 }

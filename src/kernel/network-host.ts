@@ -1,8 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
+import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
-import { interfaceSetting } from "./interface-settings.ts";
+import { interfaceSettings } from "./interface-settings.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
 
@@ -39,12 +40,15 @@ export class NetworkHost implements PeerNamespace {
     this.writeSysctls(ops.slice(0, split));
     const rest = ops.slice(split);
     const files: NetOp[] = [];
-    const requests = rest.flatMap((op) => {
-      if (op.op !== "sysctl") return requestsFor(op, this.indexes, resolve);
-      const request = interfaceSetting(op, this.indexes);
-      if (request === undefined) files.push(op);
-      return request ?? [];
-    });
+    const requests: NetlinkRequest[] = [];
+    for (let at = 0; at < rest.length;) {
+      const settings = interfaceSettings(rest, at, this.indexes);
+      const op = rest[at];
+      if (settings !== undefined) requests.push(settings.request);
+      else if (op?.op === "sysctl") files.push(op);
+      else if (op !== undefined) requests.push(...requestsFor(op, this.indexes, resolve));
+      at += settings?.count ?? 1;
+    }
     if (requests.length > 0) {
       this.socket ??= this.namespace.enter(() => new NetlinkSocket());
       this.socket.request(requests);

@@ -17,11 +17,11 @@ export function calicoHostInterface(namespace: string, name: string): string {
 function hostSysctls(hostInterface: string): NetOp[] {
   const settings: [key: string, value: string][] = [
     [`ipv4/conf/${hostInterface}/proxy_arp`, "1"],
-    [`ipv4/neigh/${hostInterface}/proxy_delay`, "0"],
     [`ipv4/conf/${hostInterface}/route_localnet`, "1"],
     [`ipv4/conf/${hostInterface}/forwarding`, "1"],
     // Strict: a pod that borrows another's address is not heard.
     [`ipv4/conf/${hostInterface}/rp_filter`, "1"],
+    [`ipv4/neigh/${hostInterface}/proxy_delay`, "0"],
   ];
   return settings.map(([key, value]) => ({ op: "sysctl", key, value }));
 }

@@ -159,10 +159,10 @@ describe("calico and a pod", () => {
         { op: "route-add", to: "192.168.5.65/32", dev: name, scope: "link" },
         { op: "neigh-add", dev: name, address: "192.168.5.65", lladdr: "1a:60:ee:39:33:9c" },
         { op: "sysctl", key: `ipv4/conf/${name}/proxy_arp`, value: "1" },
-        { op: "sysctl", key: `ipv4/neigh/${name}/proxy_delay`, value: "0" },
         { op: "sysctl", key: `ipv4/conf/${name}/route_localnet`, value: "1" },
         { op: "sysctl", key: `ipv4/conf/${name}/forwarding`, value: "1" },
         { op: "sysctl", key: `ipv4/conf/${name}/rp_filter`, value: "1" },
+        { op: "sysctl", key: `ipv4/neigh/${name}/proxy_delay`, value: "0" },
       ],
       podOps: [
         { op: "address-add", dev: "eth0", address: "192.168.5.65", prefixLength: 32 },
