@@ -13,22 +13,24 @@ export const EXTERNAL = {
 const FABRIC = "fabric";
 const OUTSIDE = "external";
 
-/** What every namespace of a lab gets first; a pod's interface is kept from IPv6 addresses by itself. */
-export function baseOps({ isHost }: { isHost: boolean }): NetOp[] {
-  const ops: NetOp[] = [
-    // A hundred closed UDP ports probed at once would get six ICMP errors.
-    { op: "sysctl", key: "ipv4/icmp_ratelimit", value: "0" },
-  ];
-  if (isHost) {
-    // IPv6 would cost duplicate address detection on every link; nothing is wired for it yet.
-    for (const scope of ["all", "default"])
-      ops.push({ op: "sysctl", key: `ipv6/conf/${scope}/disable_ipv6`, value: "1" });
-  }
+/** What a node's, the fabric's and the outside's namespace get first. */
+function hostOps(): NetOp[] {
+  // IPv6 would cost duplicate address detection on every link; nothing is wired for it yet.
+  const scopes = ["all", "default"].map((scope): NetOp => ({
+    op: "sysctl",
+    key: `ipv6/conf/${scope}/disable_ipv6`,
+    value: "1",
+  }));
+  return [...scopes, ...withoutIcmpLimits(), { op: "link-up", name: "lo" }];
+}
+
+/** A hundred closed UDP ports probed at once would get six ICMP errors. */
+export function withoutIcmpLimits(): NetOp[] {
+  const ops: NetOp[] = [{ op: "sysctl", key: "ipv4/icmp_ratelimit", value: "0" }];
   // Per namespace only since Linux 6.11; before that the host's own value holds.
   if (existsSync("/proc/sys/net/ipv4/icmp_msgs_per_sec") && icmpLimitIsOurs()) {
     ops.push({ op: "sysctl", key: "ipv4/icmp_msgs_per_sec", value: "1000000" });
   }
-  ops.push({ op: "link-up", name: "lo" });
   return ops;
 }
 
@@ -82,7 +84,7 @@ export class Underlay {
     };
 
     const bridges = topology.networks.map((network, index) => ({ network, name: `br${index}` }));
-    const fabricOps: NetOp[] = [...baseOps({ isHost: true }), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
+    const fabricOps: NetOp[] = [...hostOps(), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
     if (existsSync("/proc/sys/net/bridge")) {
       fabricOps.push({ op: "sysctl", key: "bridge/bridge-nf-call-iptables", value: "0" });
     }
@@ -134,7 +136,7 @@ export class Underlay {
     for (const node of this.nodes.values()) node.host.configure(nodeOps(node, topology), resolve);
     this.external.configure(
       [
-        ...baseOps({ isHost: true }),
+        ...hostOps(),
         { op: "link-up", name: "eth0" },
         {
           op: "address-add",
@@ -160,7 +162,7 @@ function prefixLength(cidr: string): number {
 }
 
 function nodeOps({ plan, primary }: UnderlayNode, topology: PlannedTopology): NetOp[] {
-  const ops: NetOp[] = [...baseOps({ isHost: true }), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
+  const ops: NetOp[] = [...hostOps(), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
   for (const link of plan.interfaces) {
     ops.push({ op: "link-up", name: link.name });
     for (const address of link.addresses) {
