@@ -1,4 +1,7 @@
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
@@ -11,9 +14,16 @@ const run = promisify(execFile);
 export async function inNamespace(program: string, ...args: string[]): Promise<unknown> {
   const path = fileURLToPath(new URL(`./fixtures/in-namespace/${program}`, import.meta.url));
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--"];
-  const { stdout } = await run("unshare", [...isolate, process.execPath, "--import", "tsx", path, ...args], {
-    timeout: 30_000,
-    maxBuffer: 64 << 20,
-  });
-  return JSON.parse(stdout);
+  // Its temporary files are taken away from out here: inside, memory is mounted over some of them.
+  const temporary = mkdtempSync(join(tmpdir(), "cnilab-in-namespace-"));
+  try {
+    const { stdout } = await run("unshare", [...isolate, process.execPath, "--import", "tsx", path, ...args], {
+      timeout: 30_000,
+      maxBuffer: 64 << 20,
+      env: { ...process.env, TMPDIR: temporary },
+    });
+    return JSON.parse(stdout);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
 }
