@@ -1,3 +1,4 @@
+import { quoteWord } from "../core/shell-word.ts";
 import type { CellKey } from "../grade/types.ts";
 
 /**
@@ -9,9 +10,4 @@ export function rerunCommand(lab: string, probe: string, cell?: Pick<CellKey, "f
   const only = probe.startsWith("-") ? [`--only=${probe}`] : ["--only", probe];
   const argv = ["cnilab", "probe", lab, ...only, ...(cell === undefined ? [] : ["--cell", `${cell.from},${cell.to}`])];
   return argv.map(quoteWord).join(" ");
-}
-
-/** A word of a command for a POSIX shell. Single quotes keep everything but themselves (POSIX.1 Shell Command Language, 2.2.2). */
-export function quoteWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

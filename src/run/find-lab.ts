@@ -3,7 +3,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { parse } from "yaml";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
-import { quoteWord } from "../probes/rerun.ts";
+import { quoteWord } from "../core/shell-word.ts";
 import { bundledLabFile, listBundledLabs } from "./bundled-labs.ts";
 import { readRecord } from "./record.ts";
 import { isLabName, labDirectory, listLabNames } from "./state-directory.ts";

@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { LabError } from "../core/errors.ts";
-import { quoteWord } from "../probes/rerun.ts";
+import { quoteWord } from "../core/shell-word.ts";
 import { makeFolder } from "./make-folder.ts";
 import { isLabName } from "./state-directory.ts";
 

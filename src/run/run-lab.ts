@@ -4,7 +4,7 @@ import type { RunContext } from "./context.ts";
 import { makeReport } from "./make-report.ts";
 import { PhaseRunner, withUndo } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
-import { quoteWord } from "../probes/rerun.ts";
+import { quoteWord } from "../core/shell-word.ts";
 import { keep, remove } from "./provision.ts";
 import type { LabRequest } from "./read-lab.ts";
 import { applySolutions } from "./scenario.ts";

@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { LabError } from "../../../core/errors.ts";
+import { quoteWord } from "../../../core/shell-word.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 import { reapGroup } from "../../../kernel/processes.ts";
@@ -181,12 +183,8 @@ export async function execIn(
     stderr: stderr.text(),
     durationMs: performance.now() - startedAt,
     proofs,
-    paste: `cnilab exec ${labName} ${place.name} -- ${argv.map(shellWord).join(" ")}`,
+    paste: `cnilab exec ${labName} ${place.name} -- ${argv.map(quoteWord).join(" ")}`,
   };
-}
-
-function shellWord(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** Waits until something listens on a TCP port of the namespace: its row in the kernel's table, not a probe of it. */
@@ -197,14 +195,14 @@ export async function untilListening(
   timeoutMs: number,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  const { readFileSync } = await import("node:fs");
-  const wanted = port.toString(16).toUpperCase().padStart(4, "0");
+  const hexPort = port.toString(16).toUpperCase().padStart(4, "0");
+  const listeningRow = new RegExp(`^\\s*\\d+: [0-9A-F]+:${hexPort} [0-9A-F]+:0000 0A`);
   const listens = (): boolean =>
     namespace.enter(() =>
       ["/proc/thread-self/net/tcp", "/proc/thread-self/net/tcp6"].some((path) =>
         readFileSync(path, "utf8")
           .split("\n")
-          .some((row) => new RegExp(`^\\s*\\d+: [0-9A-F]+:${wanted} [0-9A-F]+:0000 0A`).test(row)),
+          .some((row) => listeningRow.test(row)),
       ),
     );
   for (let waitMs = 1; ; waitMs = Math.min(waitMs * 2, 20)) {
