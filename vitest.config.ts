@@ -7,7 +7,7 @@ export default defineConfig({
   test: {
     reporters,
     // A hung test must say so long before a CI job is ended from outside.
-    testTimeout: 10_000,
+    testTimeout: 30_000,
     projects: [
       { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
       {
@@ -29,6 +29,19 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        // Real clusters on Docker, one after another: three nodes fill a small machine.
+        test: {
+          name: "rig",
+          include: ["test/rig/**/*.test.ts"],
+          globalSetup: "test/rig/shared-cluster.ts",
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

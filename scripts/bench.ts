@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { line, median, timed } from "./bench-figures.ts";
 
 /*
  * `npm run bench [RUNS [first-lab|pods|matrix]]`: the project's figures, each beside a floor or a peer measured in the same run. The machines this
@@ -32,23 +33,8 @@ function cnilab(args: string[]): { text: string; wallMs: number } {
   return { text: result.stdout, wallMs };
 }
 
-function median(figures: readonly number[]): number {
-  const sorted = figures.toSorted((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 function milliseconds(figure: number): string {
   return `${figure.toFixed(figure < 10 ? 1 : 0)} ms`;
-}
-
-function line(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function timed(work: () => void): number {
-  const startedAt = performance.now();
-  work();
-  return performance.now() - startedAt;
 }
 
 function firstLab(): void {
@@ -57,7 +43,7 @@ function firstLab(): void {
   const phases = new Map<string, number[]>();
   let cells = 0;
   for (let run = 0; run < runs; run++) {
-    floors.push(timed(() => execFileSync(process.execPath, ["-e", "0"])));
+    floors.push(timed(() => execFileSync(process.execPath, ["-e", "0"])).ms);
     const { text, wallMs } = cnilab(["run", join(repository, "labs/first-lab"), "-o", "json"]);
     const report = JSON.parse(text) as Report;
     if (report.verdict !== "pass") throw new Error("the first lab did not pass");
@@ -124,7 +110,7 @@ function ipBatch(pods: number): number {
     host.push(
       `netns add p${pod}`,
       `link add v${pod} mtu 1450 address ee:ee:ee:ee:ee:ee type veth peer name eth0 mtu 1450 address ${hardware} netns p${pod}`,
-      `link set v${pod} up`,
+      `link set v${pod} addrgenmode none up`,
       `route add ${address}/32 dev v${pod} scope link`,
       `neigh add ${address} dev v${pod} lladdr ${hardware}`,
     );
@@ -132,7 +118,7 @@ function ipBatch(pods: number): number {
     const own = [
       "link set lo up",
       `addr add ${address}/32 dev eth0`,
-      "link set eth0 up",
+      "link set eth0 addrgenmode none up",
       "route add 169.254.1.1/32 dev eth0 scope link",
       "route add default via 169.254.1.1 dev eth0",
       "neigh add 169.254.1.1 dev eth0 lladdr ee:ee:ee:ee:ee:ee",

@@ -2,7 +2,7 @@
  * Builds dist/ from src/: one file a process or thread and shared chunks, npm packages included, because loading some
  * four hundred modules one by one took longer than making a lab. Types are checked apart (`npm run typecheck`).
  */
-import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -16,10 +16,11 @@ const entryPoints = [
   "src/providers/netns/lab/main.ts",
   "src/providers/netns/lab/sweep-worker.ts",
   "src/engine/servers/server-worker.ts",
+  "src/providers/real/agents/sweep-worker.ts",
 ];
 
-/** Native, so that it has to stay a package of its own. */
-const external = ["koffi"];
+/** Native, so that it has to stay a package of its own; the others only make ssh2 faster, which does without them. */
+const external = ["koffi", "cpu-features", "*.node"];
 
 rmSync(dist, { recursive: true, force: true });
 const { metafile } = await build({
@@ -41,11 +42,20 @@ const { metafile } = await build({
   banner: {
     js: [
       'import { createRequire as __createRequire } from "node:module";',
+      'import { dirname as __folderOf } from "node:path";',
       'import { fileURLToPath as __fileURLToPath } from "node:url";',
       "const require = __createRequire(import.meta.url), __filename = __fileURLToPath(import.meta.url);",
+      "const __dirname = __folderOf(__filename);",
     ].join("\n"),
   },
 });
+// Sent to where the agents run, as it is.
+for (const name of ["agent.py", "image/Dockerfile"]) {
+  cpSync(join(root, "src/providers/real/agents", name), join(dist, "providers/real/agents", name));
+}
+for (const name of readdirSync(join(root, "src/providers/ssh/scripts"))) {
+  cpSync(join(root, "src/providers/ssh/scripts", name), join(dist, "providers/ssh/scripts", name));
+}
 writeFileSync(join(dist, "THIRD-PARTY-LICENSES.txt"), licences(Object.keys(metafile.inputs)));
 
 /** The licence texts of the packages that the built files contain. @param {string[]} inputs */

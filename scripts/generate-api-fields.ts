@@ -28,6 +28,8 @@ const KINDS: Readonly<Record<string, { apiVersion: string; model: string; namesp
   ServiceAccount: { apiVersion: "v1", model: "V1ServiceAccount", namespaced: true },
   Deployment: { apiVersion: "apps/v1", model: "V1Deployment", namespaced: true },
   ReplicaSet: { apiVersion: "apps/v1", model: "V1ReplicaSet", namespaced: true },
+  StatefulSet: { apiVersion: "apps/v1", model: "V1StatefulSet", namespaced: true },
+  DaemonSet: { apiVersion: "apps/v1", model: "V1DaemonSet", namespaced: true },
   EndpointSlice: { apiVersion: "discovery.k8s.io/v1", model: "V1EndpointSlice", namespaced: true },
   NetworkPolicy: { apiVersion: "networking.k8s.io/v1", model: "V1NetworkPolicy", namespaced: true },
 };

@@ -29,6 +29,10 @@ export const hostTools = [
   },
   { name: "iperf3", packages: { apt: "iperf3", dnf: "iperf3", apk: "iperf3", pacman: "iperf3", zypper: "iperf" } },
   {
+    name: "tcpdump",
+    packages: { apt: "tcpdump", dnf: "tcpdump", apk: "tcpdump", pacman: "tcpdump", zypper: "tcpdump" },
+  },
+  {
     name: "bwrap",
     packages: { apt: "bubblewrap", dnf: "bubblewrap", apk: "bubblewrap", pacman: "bubblewrap", zypper: "bubblewrap" },
   },

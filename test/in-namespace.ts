@@ -18,7 +18,7 @@ export async function inNamespace(program: string, ...args: string[]): Promise<u
   const temporary = mkdtempSync(join(tmpdir(), "cnilab-in-namespace-"));
   try {
     const { stdout } = await run("unshare", [...isolate, process.execPath, "--import", "tsx", path, ...args], {
-      timeout: 30_000,
+      timeout: 110_000,
       maxBuffer: 64 << 20,
       env: { ...process.env, TMPDIR: temporary },
     });

@@ -18,14 +18,32 @@ export interface NaiveWorld {
   policies: NetworkPolicy[];
 }
 
-/** Whether the policies let `from` open a connection to a port of `to`; an end without a pod is outside the cluster. */
-export function naiveAllows(
+/** An end; without a pod it is outside the cluster. */
+export interface NaiveEnd {
+  pod?: NaivePod;
+  address: string;
+}
+
+/** A new connection. */
+export interface NaiveFlow {
+  from: NaiveEnd;
+  to: NaiveEnd;
+  port: number;
+  protocol: string;
+}
+
+/** Whether the policies let `from` open a connection to a port of `to`. */
+export function naiveAllows(world: NaiveWorld, from: NaiveEnd, to: NaiveEnd, port: number, protocol: string): boolean {
+  const flow = { from, to, port, protocol };
+  return naiveSide(world, flow, "Egress") !== "blocked" && naiveSide(world, flow, "Ingress") !== "blocked";
+}
+
+/** What the policies of one end say; "open" where none isolates it. */
+export function naiveSide(
   world: NaiveWorld,
-  from: { pod?: NaivePod; address: string },
-  to: { pod?: NaivePod; address: string },
-  port: number,
-  protocol: string,
-): boolean {
+  { from, to, port, protocol }: NaiveFlow,
+  direction: "Ingress" | "Egress",
+): "open" | "allowed" | "blocked" {
   const portMatches = (item: NetworkPolicyPort, canBeNamed: boolean): boolean => {
     if ((item.protocol ?? "TCP") !== protocol) return false;
     if (item.port === undefined) return true;
@@ -37,11 +55,7 @@ export function naiveAllows(
     return false;
   };
 
-  const peerMatches = (
-    peer: NetworkPolicyPeer,
-    policyNamespace: string,
-    other: { pod?: NaivePod; address: string },
-  ): boolean => {
+  const peerMatches = (peer: NetworkPolicyPeer, policyNamespace: string, other: NaiveEnd): boolean => {
     if (peer.ipBlock !== undefined) {
       if (!inCidr(other.address, peer.ipBlock.cidr)) return false;
       for (const except of peer.ipBlock.except ?? []) if (inCidr(other.address, except)) return false;
@@ -54,45 +68,41 @@ export function naiveAllows(
     return peer.podSelector === undefined || selects(peer.podSelector, other.pod.labels);
   };
 
-  const sideAllows = (
-    own: NaivePod | undefined,
-    other: { pod?: NaivePod; address: string },
-    direction: "Ingress" | "Egress",
-  ): boolean => {
-    if (own === undefined) return true;
-    let isIsolated = false;
-    for (const policy of world.policies) {
-      const { spec } = policy;
-      if (policy.metadata.namespace !== own.namespace || !selects(spec.podSelector, own.labels)) continue;
-      let types: string[] = spec.policyTypes ?? [];
-      if (types.length === 0)
-        types = spec.egress !== undefined && spec.egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
-      if (!types.includes(direction)) continue;
-      isIsolated = true;
-      const rules =
-        direction === "Ingress"
-          ? (spec.ingress ?? []).map((rule) => ({ peers: rule.from, ports: rule.ports }))
-          : (spec.egress ?? []).map((rule) => ({ peers: rule.to, ports: rule.ports }));
-      for (const { peers, ports } of rules) {
-        const anyPeer = peers === undefined || peers.length === 0;
-        const anyPort = ports === undefined || ports.length === 0;
-        const matching = (peers ?? []).filter((peer) => peerMatches(peer, own.namespace, other));
-        if (!anyPeer && matching.length === 0) continue;
-        const canBeNamed = direction === "Ingress" || anyPeer || matching.some((peer) => peer.ipBlock === undefined);
-        if (anyPort || ports.some((item) => portMatches(item, canBeNamed))) return true;
-      }
+  const { pod: own } = direction === "Ingress" ? to : from;
+  const other = direction === "Ingress" ? from : to;
+  if (own === undefined) return "open";
+  let isIsolated = false;
+  for (const policy of world.policies) {
+    const { spec } = policy;
+    if (policy.metadata.namespace !== own.namespace || !selects(spec.podSelector, own.labels)) continue;
+    let types: string[] = spec.policyTypes ?? [];
+    if (types.length === 0)
+      types = spec.egress !== undefined && spec.egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
+    if (!types.includes(direction)) continue;
+    isIsolated = true;
+    const rules =
+      direction === "Ingress"
+        ? (spec.ingress ?? []).map((rule) => ({ peers: rule.from, ports: rule.ports }))
+        : (spec.egress ?? []).map((rule) => ({ peers: rule.to, ports: rule.ports }));
+    for (const { peers, ports } of rules) {
+      const anyPeer = peers === undefined || peers.length === 0;
+      const anyPort = ports === undefined || ports.length === 0;
+      const matching = (peers ?? []).filter((peer) => peerMatches(peer, own.namespace, other));
+      if (!anyPeer && matching.length === 0) continue;
+      const canBeNamed = direction === "Ingress" || anyPeer || matching.some((peer) => peer.ipBlock === undefined);
+      if (anyPort || ports.some((item) => portMatches(item, canBeNamed))) return "allowed";
     }
-    return !isIsolated;
-  };
-
-  return sideAllows(from.pod, to, "Egress") && sideAllows(to.pod, from, "Ingress");
+  }
+  return isIsolated ? "blocked" : "open";
 }
 
-function labelsOfNamespace(world: NaiveWorld, name: string): Record<string, string> {
+/** A namespace's labels, its name among them. */
+export function labelsOfNamespace(world: NaiveWorld, name: string): Record<string, string> {
   return { ...world.namespaces[name], "kubernetes.io/metadata.name": name };
 }
 
-function selects(selector: LabelSelector, labels: Record<string, string>): boolean {
+/** Whether a selector picks labels. */
+export function selects(selector: LabelSelector, labels: Record<string, string>): boolean {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) if (labels[key] !== value) return false;
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
     const isThere = key in labels;
@@ -105,7 +115,8 @@ function selects(selector: LabelSelector, labels: Record<string, string>): boole
   return true;
 }
 
-function inCidr(address: string, cidr: string): boolean {
+/** Whether an IPv4 address is in a network. */
+export function inCidr(address: string, cidr: string): boolean {
   const [base = "", length = ""] = cidr.split("/");
   if (!isIPv4(address) || !isIPv4(base)) throw new Error(`not IPv4: ${address}, ${cidr}`);
   const bits = (text: string): string =>

@@ -28,6 +28,20 @@ const exact: Readonly<Record<string, ExitCode>> = {
   LAB_PROCESS_GONE: provisioning,
   LAB_STUCK: provisioning,
   STATE_UNWRITABLE: hostLacks,
+  SUPPLY_MISSING: hostLacks,
+  SUPPLY_UNREACHABLE: hostLacks,
+  BUNDLE_NOT_FOUND: usage,
+  BUNDLE_INVALID: usage,
+  // What a step or a probe of the lab file says wrongly; other codes of these words tell what went wrong while it ran.
+  CURL_BAD_PATTERN: usage,
+  CURL_BAD_URL: usage,
+  CURL_NO_TARGET: usage,
+  MATRIX_NO_PODS_NAMED: usage,
+  PATH_BAD_PORT: usage,
+  SCENARIO_BAD_REF: usage,
+  SCENARIO_BAD_FILE: usage,
+  SCENARIO_COMMAND_STRING: usage,
+  WAIT_NO_CONDITION: usage,
   // Of all POLICY_ codes these two are a manifest's fault.
   POLICY_INVALID: usage,
   POLICY_BAD_PORT_RANGE: usage,
@@ -45,6 +59,7 @@ const byPrefix: readonly (readonly [prefix: string, exitCode: ExitCode])[] = [
   ["PROVIDER_", usage],
   ["RECORD_", usage],
   ["SOURCE_", usage],
+  ["GIT_", usage],
   ["PROBE_", inconclusive],
 ];
 

@@ -1,4 +1,5 @@
 import { LabError } from "../core/errors.ts";
+import { sharedSignal } from "../core/shared-signal.ts";
 import { createProgress, progressStyle, type Progress } from "../report/progress.ts";
 import { paintFor, wantsColour, type Paint } from "../report/colour.ts";
 import type { RunContext } from "../run/context.ts";
@@ -22,7 +23,7 @@ export interface CliIo {
   /** What the process will exit with; pass until a verb says otherwise. */
   exitCode: number;
   /** A context for src/run whose events are drawn on standard error. */
-  runContext(options?: { isQuiet?: boolean | undefined }): RunContext;
+  runContext(options?: { isQuiet?: boolean | undefined; bundle?: string | undefined }): RunContext;
   /** Takes the progress line away; call before writing anything else. */
   closeProgress(): void;
 }
@@ -50,7 +51,7 @@ export function processIo(): CliIo {
     width: stdout.isTTY === true ? stdout.columns : defaultWidth,
     signal,
     exitCode: 0,
-    runContext: ({ isQuiet } = {}) => {
+    runContext: ({ isQuiet, bundle } = {}) => {
       progress ??= createProgress({
         style: progressStyle(env, stderr.isTTY === true, isQuiet === true),
         paint: errPaint,
@@ -60,6 +61,7 @@ export function processIo(): CliIo {
       });
       return {
         env,
+        bundle,
         stateRoot: stateRoot(env),
         signal,
         emit: progress.sink,
@@ -84,6 +86,7 @@ function interruptSignal(): AbortSignal {
   if (interrupt !== undefined) return interrupt.signal;
   const controller = new AbortController();
   interrupt = controller;
+  sharedSignal(controller.signal);
   let firstAtMs = 0;
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(name, () => {

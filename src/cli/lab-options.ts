@@ -11,15 +11,58 @@ export interface ReporterTarget {
 export interface OverrideOptions {
   provider?: string;
   cni?: NonNullable<LabOverrides["cni"]>;
+  cniOption: NonNullable<LabOverrides["cniOptions"]>;
+  kubeconfig?: string;
+  context?: string;
+  inventory?: string;
 }
 
-/** `--provider` and `--cni`, for verbs that plan a lab. */
+/** `--provider`, `--cni`, `--cni-option`, and which cluster, for verbs that plan a lab. */
 export function withOverrides(command: Command): Command {
   return command
     .addOption(new Option("--provider <name>", "what the nodes are made of, instead of what the lab says"))
     .addOption(
       new Option("--cni <name[:mode]>", "another CNI that the lab claims, such as flannel:host-gw").argParser(parseCni),
-    );
+    )
+    .addOption(cniOption())
+    .option("--kubeconfig <file>", "with --provider existing: where its cluster is, instead of what KUBECONFIG names")
+    .option("--context <name>", "with --provider existing: the kubeconfig's context, instead of the current one")
+    .addOption(inventoryOption());
+}
+
+/** `--inventory`, for verbs that may work on machines. */
+export function inventoryOption(): Option {
+  return new Option(
+    "--inventory <file>",
+    "with --provider ssh: its machines, instead of those that the topology names",
+  );
+}
+
+/** `--cni-option`, beside `--cni`. */
+export function cniOption(): Option {
+  return new Option("--cni-option <key=value>", "an option of that CNI, such as encrypted=true; repeatable")
+    .argParser(parseCniOption)
+    .default({}, "none");
+}
+
+/** What a request says instead of the lab file, from the options of {@link withOverrides}. */
+export function overridesOf({
+  provider,
+  cni,
+  cniOption,
+  kubeconfig,
+  context,
+  inventory,
+}: OverrideOptions): LabOverrides {
+  return { provider, cni, cniOptions: cniOption, kubeconfig, context, inventory };
+}
+
+/** `--bundle`, for verbs that make a lab. */
+export function withBundle(command: Command): Command {
+  return command.option(
+    "--bundle <path>",
+    "take everything from a bundle (cnilab bundle create), nothing from the internet",
+  );
 }
 
 /** `--reporter`, for verbs that grade. */
@@ -38,6 +81,15 @@ export function parseCni(text: string): NonNullable<LabOverrides["cni"]> {
     throw new InvalidArgumentError("write NAME or NAME:MODE, such as calico or flannel:host-gw.");
   }
   return mode === undefined ? { name } : { name, mode };
+}
+
+/** `encrypted=true`; given again, each counts. Values are read later, beside what the CNI takes. */
+export function parseCniOption(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new InvalidArgumentError("write KEY=VALUE, such as encrypted=true.");
+  const key = text.slice(0, equals);
+  if (Object.hasOwn(earlier, key)) throw new InvalidArgumentError(`${key} is given twice.`);
+  return { ...earlier, [key]: text.slice(equals + 1) };
 }
 
 /** `junit=report.xml,json=report.json`; given twice, both count. */

@@ -1,19 +1,24 @@
 import type { Command } from "commander";
 import type { CliIo } from "./io.ts";
 import { declareApply } from "./verbs/apply.ts";
+import { declareBundle } from "./verbs/bundle.ts";
+import { declareCompare } from "./verbs/compare.ts";
 import { declareDoctor } from "./verbs/doctor.ts";
 import { declareDown } from "./verbs/down.ts";
 import { declareExec } from "./verbs/exec.ts";
+import { declareExplain } from "./verbs/explain.ts";
 import { declareGrade } from "./verbs/grade.ts";
 import { declareInit } from "./verbs/init.ts";
 import { declareList } from "./verbs/list.ts";
 import { declareLogs } from "./verbs/logs.ts";
 import { declarePlan } from "./verbs/plan.ts";
 import { declareProbe } from "./verbs/probe.ts";
+import { declareReset } from "./verbs/reset.ts";
 import { declareRun } from "./verbs/run.ts";
 import { declareSchema } from "./verbs/schema.ts";
 import { declareShell } from "./verbs/shell.ts";
 import { declareStatus } from "./verbs/status.ts";
+import { declareTest } from "./verbs/test.ts";
 import { declareUp } from "./verbs/up.ts";
 import { declareValidate } from "./verbs/validate.ts";
 
@@ -27,15 +32,20 @@ export const verbs = {
   apply: declareApply,
   probe: declareProbe,
   grade: declareGrade,
+  reset: declareReset,
   down: declareDown,
   status: declareStatus,
   exec: declareExec,
   shell: declareShell,
   logs: declareLogs,
+  compare: declareCompare,
+  explain: declareExplain,
   init: declareInit,
+  test: declareTest,
   list: declareList,
   validate: declareValidate,
   plan: declarePlan,
+  bundle: declareBundle,
   doctor: declareDoctor,
   schema: declareSchema,
 } as const satisfies Record<string, DeclareVerb>;

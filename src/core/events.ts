@@ -9,6 +9,7 @@ export type PhaseName =
   | "scenario"
   | "baseline"
   | "solution"
+  | "settle"
   | "probe"
   | "grade"
   | "down";

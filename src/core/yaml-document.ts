@@ -38,19 +38,47 @@ interface Found {
   pair: Pair | undefined;
 }
 
+/** A document's tree. */
+export interface Composed {
+  document: Document;
+  aliases: AliasTargets;
+}
+
+/** For a document that was read without its tree: the offset of its first key or item, and how to make the tree. */
+interface Uncomposed {
+  start: number;
+  compose(): Composed;
+}
+
 /** One document of a YAML file: its plain value, and the place of every value and key in the file. */
 export class YamlDocument {
   /** The plain value; null where the document is empty. Keys are strings. */
   readonly value: unknown;
-  readonly #document: Document;
   readonly #source: SourceText;
-  readonly #aliases: AliasTargets;
+  readonly #start: number | undefined;
+  #tree: Composed | Uncomposed;
 
-  constructor(document: Document, value: unknown, source: SourceText, aliases: AliasTargets) {
+  /** The tree is made when a place is first asked for, where that is not yet done. */
+  constructor(value: unknown, source: SourceText, tree: Composed | Uncomposed) {
     this.value = value;
-    this.#document = document;
     this.#source = source;
-    this.#aliases = aliases;
+    this.#tree = tree;
+    this.#start = "start" in tree ? tree.start : undefined;
+  }
+
+  get #composed(): Composed {
+    if ("compose" in this.#tree) this.#tree = this.#tree.compose();
+    return this.#tree;
+  }
+
+  /** Line on which the document's content begins, counted from 1. */
+  get line(): number {
+    return this.#start === undefined ? this.span([]).line : this.#source.span(this.#start, this.#start).line;
+  }
+
+  /** The file's name as spans show it. */
+  get file(): string {
+    return this.#source.file;
   }
 
   /** Where the value at a path is; where it does not exist, {@link parentSpan}. */
@@ -100,12 +128,13 @@ export class YamlDocument {
   }
 
   #spanOf(node: Node | null | undefined): Span {
-    const [start, end] = node?.range ?? this.#document.contents?.range ?? this.#document.range ?? [0, 1];
+    const { document } = this.#composed;
+    const [start, end] = node?.range ?? document.contents?.range ?? document.range ?? [0, 1];
     return this.#source.span(start, end);
   }
 
   #find(path: YamlPath): Found | undefined {
-    let found: Found = { node: this.#document.contents, pair: undefined };
+    let found: Found = { node: this.#composed.document.contents, pair: undefined };
     for (const step of path) {
       const node = this.#resolve(found.node);
       if (isMap(node)) {
@@ -135,6 +164,6 @@ export class YamlDocument {
   }
 
   #resolve(node: Node | null | undefined): Node | null | undefined {
-    return isAlias(node) ? this.#aliases.get(node) : node;
+    return isAlias(node) ? this.#composed.aliases.get(node) : node;
   }
 }

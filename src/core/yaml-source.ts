@@ -12,10 +12,14 @@ import {
   type Node,
   type YAMLMap,
 } from "yaml";
+import { decodeText } from "./decode-text.ts";
 import { LabError } from "./errors.ts";
+import { readPlainYaml } from "./plain-yaml.ts";
+import { shorten } from "./shorten.ts";
 import { SourceText } from "./source-text.ts";
+import { findExcess } from "./yaml-aliases.ts";
 import { syntaxProblems } from "./yaml-syntax.ts";
-import { keyText, mergePair, YamlDocument, type AliasTargets } from "./yaml-document.ts";
+import { keyText, mergePair, YamlDocument, type AliasTargets, type Composed } from "./yaml-document.ts";
 
 /** What a file may cost to read; files come from strangers. */
 export interface YamlLimits {
@@ -24,10 +28,17 @@ export interface YamlLimits {
   maxDepth: number;
   /** Times that aliases may expand. */
   maxAliases: number;
+  /** Values that aliases may repeat, all together. */
+  maxRepeated: number;
 }
 
 /** A file of manifests is seldom over 100 kB; 1 MiB is also what the API server stores of one object (etcd's limit). */
-export const YAML_LIMITS: YamlLimits = { maxBytes: 1024 * 1024, maxDepth: 60, maxAliases: 100 };
+export const YAML_LIMITS: YamlLimits = {
+  maxBytes: 1024 * 1024,
+  maxDepth: 60,
+  maxAliases: 100,
+  maxRepeated: 20_000,
+};
 
 /** One wrong line pasted ten thousand times is one thing to mend. */
 const MAX_PROBLEMS = 50;
@@ -54,16 +65,8 @@ export interface ParsedYaml {
 export function parseYaml(bytes: Uint8Array | string, file: string, limits: YamlLimits = YAML_LIMITS): ParsedYaml {
   const size = typeof bytes === "string" ? Buffer.byteLength(bytes) : bytes.length;
   if (size > limits.maxBytes) return { documents: [], problems: [tooLarge(file, size, limits)] };
-  let text: string;
-  try {
-    text = typeof bytes === "string" ? bytes : new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (cause) {
-    const problem = new LabError("YAML_ENCODING", `${file} is not UTF-8 text`, {
-      cause,
-      hint: "save the file as UTF-8",
-    });
-    return { documents: [], problems: [problem] };
-  }
+  const text = typeof bytes === "string" ? bytes : decodeText(bytes, file);
+  if (text instanceof LabError) return { documents: [], problems: [text] };
   const source = new SourceText(file, text.startsWith("\ufeff") ? text.slice(1) : text);
   const unprintable = UNPRINTABLE.exec(source.text);
   if (unprintable !== null) {
@@ -74,16 +77,23 @@ export function parseYaml(bytes: Uint8Array | string, file: string, limits: Yaml
     });
     return { documents: [], problems: [problem] };
   }
-  const composer = new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" });
-  const tokens = parseTokens(source, limits);
-  if (tokens instanceof LabError) return { documents: [], problems: [tokens] };
   const documents: YamlDocument[] = [];
   const problems: LabError[] = [];
-  for (const document of composer.compose(tokens, true, source.text.length)) {
-    const syntax = syntaxProblems(document, source);
-    const checked = syntax.length > 0 ? syntax.slice(0, MAX_PROBLEMS) : readDocument(document, source, limits);
-    if (checked instanceof YamlDocument) documents.push(checked);
-    else problems.push(...checked);
+  for (const part of splitDocuments(source.text)) {
+    const plain = readPlainYaml(part.text, limits.maxDepth);
+    if (plain !== undefined) {
+      const compose = (): Composed => composePlain(part, source, limits);
+      documents.push(new YamlDocument(plain.value, source, { start: part.offset + plain.start, compose }));
+      continue;
+    }
+    const tokens = parseTokens(part, source, limits);
+    if (tokens instanceof LabError) return { documents: [], problems: [tokens] };
+    for (const document of composerOf().compose(tokens, true, part.offset + part.text.length)) {
+      const syntax = syntaxProblems(document, source, MAX_PROBLEMS);
+      const checked = syntax.length > 0 ? syntax : readDocument(document, source, limits);
+      if (checked instanceof YamlDocument) documents.push(checked);
+      else problems.push(...checked);
+    }
   }
   return { documents, problems };
 }
@@ -96,11 +106,51 @@ export function tooLarge(file: string, size: number, limits: YamlLimits = YAML_L
   });
 }
 
+/** A part of a file, where it begins. */
+interface Part {
+  text: string;
+  offset: number;
+}
+
+/**
+ * The documents of a file, by lines that are just `---`; the file as one part where it has markers of another form or
+ * directives. No content of a document can have such a line (YAML 1.2, 9.1.2).
+ */
+function splitDocuments(text: string): Part[] {
+  if (/^(?:---[^\n]|\.\.\.|%)/m.test(text)) return [{ text, offset: 0 }];
+  const parts: Part[] = [];
+  let offset = 0;
+  for (const { index } of text.matchAll(/^---$/gm)) {
+    const part = text.slice(offset, index);
+    // Before the first marker there is a document only where there is content.
+    if (parts.length > 0 || offset > 0 || /^ *[^\s#]/m.test(part)) parts.push({ text: part, offset });
+    offset = Math.min(index + 4, text.length);
+  }
+  return [...parts, { text: text.slice(offset), offset }];
+}
+
+function composerOf(): Composer {
+  return new Composer({ prettyErrors: false, merge: true, uniqueKeys: false, logLevel: "silent" });
+}
+
+/** The tree of a part that was read without one, for the places of its values. */
+function composePlain(part: Part, source: SourceText, limits: YamlLimits): Composed {
+  const tokens = parseTokens(part, source, limits);
+  if (tokens instanceof LabError) throw tokens;
+  const [document] = composerOf().compose(tokens, true, part.offset + part.text.length);
+  return { document: document as Document, aliases: new Map() };
+}
+
 /** Depth is watched while parsing, because the composer recurses and would exhaust the stack. */
-function parseTokens(source: SourceText, limits: YamlLimits): Iterable<Parameters<Composer["next"]>[0]> | LabError {
+function parseTokens(
+  part: Part,
+  source: SourceText,
+  limits: YamlLimits,
+): Iterable<Parameters<Composer["next"]>[0]> | LabError {
   const parser = new Parser();
+  parser.offset = part.offset;
   const tokens = [];
-  for (const lexeme of new Lexer().lex(source.text)) {
+  for (const lexeme of new Lexer().lex(part.text)) {
     const { offset } = parser;
     tokens.push(...parser.next(lexeme));
     // The document itself is one entry of the stack, a scalar being read another.
@@ -124,7 +174,7 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
   const report: Report = (code, node, message, hint) => {
     if (problems.length >= MAX_PROBLEMS) return;
     const [start, end] = (isNode(node) ? node.range : undefined) ?? [0, 1];
-    problems.push(new LabError(code, message, { hint, span: source.span(start, end) }));
+    problems.push(new LabError(code, shorten(message), { hint, span: source.span(start, end) }));
   };
   visit(document, {
     Node(_key, node, ancestors) {
@@ -155,9 +205,24 @@ function readDocument(document: Document, source: SourceText, limits: YamlLimits
   });
   for (const map of maps) checkMerge(map, targets, report);
   if (problems.length > 0) return problems;
+  const excess = findExcess(document, targets, { maxValues: limits.maxRepeated, maxDepth: limits.maxDepth });
+  if (excess?.is === "depth")
+    report(
+      "YAML_TOO_DEEP",
+      excess.alias,
+      `with what this alias stands for, nested deeper than ${limits.maxDepth} levels`,
+    );
+  else if (excess !== undefined)
+    report(
+      "YAML_TOO_MANY_ALIASES",
+      excess.alias,
+      `up to here, aliases repeat more than ${limits.maxRepeated} values`,
+      "write the values out",
+    );
+  if (problems.length > 0) return problems;
   try {
     const value: unknown = document.toJS({ maxAliasCount: limits.maxAliases });
-    return new YamlDocument(document, value, source, targets);
+    return new YamlDocument(value, source, { document, aliases: targets });
   } catch (error) {
     if (!(error instanceof ReferenceError)) throw error;
     const alias = [...targets.keys()].at(-1);
@@ -190,23 +255,27 @@ function checkMerge(map: YAMLMap, targets: AliasTargets, report: Report): void {
 }
 
 function checkKeys(map: YAMLMap, source: SourceText, report: Report): void {
-  const firstLines = new Map<string, number>();
+  const firsts = new Map<string, unknown>();
   for (const { key } of map.items) {
     const text = keyText(key);
     if (text === undefined) {
       report("YAML_KEY", key, "a key must be a plain text");
       continue;
     }
-    const firstLine = firstLines.get(text);
-    const range = isNode(key) ? key.range : undefined;
-    if (firstLine === undefined) firstLines.set(text, range ? source.span(range[0], range[1]).line : 1);
-    else
-      report(
-        "YAML_DUPLICATE_KEY",
-        key,
-        `key ${JSON.stringify(text)} is already given on line ${firstLine}`,
-        "keep one of them",
-      );
+    if (!firsts.has(text)) {
+      firsts.set(text, key);
+      continue;
+    }
+    // Lines are only counted where one is told: on one long line, each costs its length.
+    const first = firsts.get(text);
+    const [start] = (isNode(first) ? first.range : undefined) ?? [0];
+    const line = source.span(start, start + 1).line;
+    report(
+      "YAML_DUPLICATE_KEY",
+      key,
+      `key ${JSON.stringify(text)} is already given on line ${line}`,
+      "keep one of them",
+    );
   }
 }
 

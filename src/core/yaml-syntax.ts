@@ -1,13 +1,14 @@
 import { isCollection, isScalar, visit, type Document, type YAMLError } from "yaml";
 import { LabError } from "./errors.ts";
+import { shorten } from "./shorten.ts";
 import type { SourceText } from "./source-text.ts";
 
 /**
  * A document's syntax errors and unknown tags in words for people who write YAML by hand. What the parser says of the
  * rest of a wrong line, or of anything behind an open quote or bracket, is a consequence of its first complaint and
- * left out.
+ * left out. At most `most` problems.
  */
-export function syntaxProblems(document: Document, source: SourceText): LabError[] {
+export function syntaxProblems(document: Document, source: SourceText, most: number): LabError[] {
   const problems: LabError[] = [];
   const lines = new Set<number | undefined>();
   for (const error of [...document.errors, ...document.warnings]) {
@@ -15,7 +16,7 @@ export function syntaxProblems(document: Document, source: SourceText): LabError
     const problem = open ?? syntaxProblem(error, source);
     if (!lines.has(problem.span?.line)) problems.push(problem);
     lines.add(problem.span?.line);
-    if (open !== undefined) break;
+    if (open !== undefined || problems.length === most) break;
   }
   return problems;
 }
@@ -62,7 +63,7 @@ function syntaxProblem(error: YAMLError, source: SourceText): LabError {
     return new LabError("YAML_SYNTAX", "this line belongs to nothing above it", { span, hint });
   }
   const wording = WORDINGS[error.code];
-  return new LabError("YAML_SYNTAX", wording?.message ?? error.message, { span, hint: wording?.hint });
+  return new LabError("YAML_SYNTAX", wording?.message ?? shorten(error.message), { span, hint: wording?.hint });
 }
 
 /** The error for a quote or bracket that is never closed, at its beginning: the parser only tells where it gave up. */

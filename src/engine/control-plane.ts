@@ -4,10 +4,12 @@ import type { LabWarning } from "../core/errors.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
 import { fillDefaults } from "./admission/defaults.ts";
 import { refuseForbiddenChanges } from "./admission/immutable.ts";
+import { nodePorts } from "./admission/node-port.ts";
 import { serviceAddresses } from "./admission/service-address.ts";
 import { checkWorkload } from "./admission/workload-selector.ts";
 import { apiTime, systemClock, type Clock } from "./clock.ts";
 import { runControllers, type Controller } from "./controllers/controller.ts";
+import { daemonSetController } from "./controllers/daemon-set.ts";
 import { deploymentController } from "./controllers/deployment.ts";
 import { endpointSliceMirroring } from "./controllers/endpoint-slice-mirroring.ts";
 import { endpointSliceController } from "./controllers/endpoint-slice.ts";
@@ -17,6 +19,7 @@ import { namespaceController } from "./controllers/namespace.ts";
 import { primaryAddresses, registerNodes, type EngineNode } from "./controllers/nodes.ts";
 import { replicaSetController } from "./controllers/replica-set.ts";
 import { createScheduler } from "./controllers/scheduler.ts";
+import { statefulSetController } from "./controllers/stateful-set.ts";
 import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
 import { recordEvent } from "./event-recorder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -69,7 +72,13 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
   return new ObjectStore({
     clock: options.clock ?? systemClock,
     random: seededRandom(options.seed ?? 1),
-    admission: [checkWorkload, fillDefaults, refuseForbiddenChanges, serviceAddresses(options.cluster.serviceCidrs)],
+    admission: [
+      checkWorkload,
+      fillDefaults,
+      refuseForbiddenChanges,
+      serviceAddresses(options.cluster.serviceCidrs),
+      nodePorts,
+    ],
   });
 }
 
@@ -154,6 +163,8 @@ function allControllers(): Controller[] {
     namespaceController,
     deploymentController,
     replicaSetController,
+    statefulSetController,
+    daemonSetController,
     createScheduler(),
     endpointsController,
     endpointSliceController,
@@ -174,9 +185,9 @@ function firstServiceAddress({ serviceCidrs }: ClusterFacts): string {
 function scale(store: ObjectStore, ref: StoreRef, replicas: number): void {
   const object = store.find(ref);
   if (object === undefined) throw new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}" does not exist`);
-  if (object.kind !== "Deployment" && object.kind !== "ReplicaSet") {
+  if (!["Deployment", "ReplicaSet", "StatefulSet"].includes(object.kind)) {
     throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, {
-      hint: "scale a Deployment or a ReplicaSet",
+      hint: "scale a Deployment, a ReplicaSet or a StatefulSet",
     });
   }
   const draft = cloneJson(object);

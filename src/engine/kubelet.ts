@@ -1,3 +1,4 @@
+import { asError } from "../core/as-error.ts";
 import type { Pod } from "../kube/types.ts";
 import { apiTime, type Clock } from "./clock.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
@@ -223,8 +224,4 @@ export class Kubelet {
 
 function uidOf(pod: Pod): string {
   return pod.metadata.uid ?? "";
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,10 +1,11 @@
 import { LabError } from "../core/errors.ts";
+import { isRecord } from "../core/is-record.ts";
+import { isRolledOut } from "../kube/rollout.ts";
 import type { KubeObject, Pod, PodCondition } from "../kube/types.ts";
 import { conditionOf } from "./controllers/conditions.ts";
-import { isRecord } from "./store/json.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import type { ObjectStore } from "./store/store.ts";
-import { deploymentGap, podGap } from "./wait-reasons.ts";
+import { deploymentGap, podGap, rolledOutGap } from "./wait-reasons.ts";
 
 /** What to wait for; the providers' WaitFor is one. */
 export type WaitCondition =
@@ -32,7 +33,7 @@ export function waitFor(store: ObjectStore, condition: WaitCondition, options: W
       () => end(() => reject(timeout(condition, options.timeoutMs, look() ?? "it came true at the last moment"))),
       options.timeoutMs,
     );
-    const onAbort = (): void => end(() => reject(asError(options.signal?.reason)));
+    const onAbort = (): void => end(() => reject(abortReason(options.signal?.reason)));
     const end = (settle: () => void): void => {
       watch.close();
       clearTimeout(timer);
@@ -63,6 +64,7 @@ export function missing(store: ObjectStore, condition: WaitCondition, deletedUid
 
 /** `Available`, `condition=Ready` and `Ready=False` as `kubectl wait --for` takes them; the case of letters does not count. */
 function conditionGap(store: ObjectStore, object: KubeObject, wanted: string): string | undefined {
+  if (isRolledOut(object) && wanted.toLowerCase() === "ready") return rolledOutGap(store, object);
   const [type = "", status = "true"] = wanted.replace(/^condition=/i, "").split("=");
   const conditions =
     isRecord(object["status"]) && Array.isArray(object["status"]["conditions"])
@@ -110,6 +112,6 @@ function nameOf({ kind, namespace, name }: StoreRef): string {
   return `${kind} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
 }
 
-function asError(reason: unknown): Error {
+function abortReason(reason: unknown): Error {
   return reason instanceof Error ? reason : new LabError("ABORTED", "the wait was aborted", { cause: reason });
 }

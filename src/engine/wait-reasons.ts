@@ -1,8 +1,10 @@
+import { isRecord } from "../core/is-record.ts";
 import { isPodReady } from "../kube/pods.ts";
+import { rolloutGap } from "../kube/rollout.ts";
 import { matchesSelector } from "../kube/selectors.ts";
+import type { DaemonSet, StatefulSet } from "../kube/set-types.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/types.ts";
 import { conditionOf } from "./controllers/conditions.ts";
-import { isRecord } from "./store/json.ts";
 import type { ObjectStore } from "./store/store.ts";
 
 /** How many pods are named before the rest is only counted. */
@@ -10,8 +12,18 @@ const NAMED_PODS = 3;
 
 /** What a Deployment lacks: how many replicas, and why its pods are not ready. */
 export function deploymentGap(store: ObjectStore, object: KubeObject): string {
-  const { spec, status, metadata } = object as Deployment;
-  const counts = `${status?.availableReplicas ?? 0} of ${spec.replicas ?? 1} replicas available`;
+  const { spec, status } = object as Deployment;
+  return withPods(store, object, `${status?.availableReplicas ?? 0} of ${spec.replicas ?? 1} replicas available`);
+}
+
+/** The same of a StatefulSet or DaemonSet; undefined when it lacks nothing. */
+export function rolledOutGap(store: ObjectStore, object: StatefulSet | DaemonSet): string | undefined {
+  const gap = rolloutGap(object);
+  return gap === undefined ? undefined : withPods(store, object, gap);
+}
+
+function withPods(store: ObjectStore, object: KubeObject, counts: string): string {
+  const { spec, metadata } = object as Deployment;
   const unready = store
     .list("Pod", metadata.namespace)
     .filter((pod) => matchesSelector(spec.selector, pod.metadata.labels) && !isPodReady(pod));

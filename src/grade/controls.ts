@@ -50,7 +50,8 @@ export function mergeControls(
 /**
  * Gives every cell that got no answer the best control there is: another source in this run, the destination itself,
  * this source before, anyone before. A source's own answer in the same run is none: it would contradict the cell. What
- * answered before counts no more once the destination refuses itself: its server is gone.
+ * answered before counts no more once the destination refuses itself: its server is gone. During a fault the control is the cell's own
+ * answer without it.
  */
 export function attachControls(
   probes: readonly ProbeResult[],
@@ -65,10 +66,17 @@ export function attachControls(
     cells: probe.cells.map((cell) => {
       if (cell.observation === undefined || cell.observation.outcome === "allowed") return cell;
       const key = controlKey(probe.kind, cell);
+      if (probe.phase?.when === "during") return withOwnControl(cell);
       const control = findControl(cell.key.from, now.get(key) ?? [], gone.has(key) ? [] : (before.get(key) ?? []));
       return control === undefined ? cell : { ...cell, control };
     }),
   }));
+}
+
+function withOwnControl(cell: Cell): Cell {
+  const { key, withoutFault } = cell;
+  if (withoutFault?.outcome !== "allowed") return cell;
+  return { ...cell, control: { by: "before", from: key.from, at: withoutFault.at } };
 }
 
 function findControl(
@@ -89,8 +97,10 @@ function findControl(
 
 function refusedThemselves(probes: readonly ProbeResult[]): Set<string> {
   return new Set(
-    probes.flatMap(({ kind, cells }) =>
+    probes.flatMap(({ kind, cells, phase }) =>
       cells
+        // What a server refuses during a fault says nothing of the time after.
+        .filter(() => phase?.when !== "during")
         .filter(({ key, observation }) => key.from === key.to && observation?.outcome === "rejected")
         .map((cell) => controlKey(kind, cell)),
     ),

@@ -30,7 +30,8 @@ export function gradeProbes({ probes, tasks, compareFigures }: GradeInput): Grad
 }
 
 function judgeProbe(probe: ProbeResult, compareFigures: CompareFigures): JudgedProbe {
-  const context = { kind: probe.kind, notEnforceable: probe.notEnforceable, compareFigures };
+  const { kind, notEnforceable, phase, recovery } = probe;
+  const context = { kind, notEnforceable, phase, recovery, compareFigures };
   const graded = probe.cells.filter((cell) => cell.ungraded === undefined);
   const ungraded = probe.cells.filter((cell) => cell.ungraded !== undefined);
   const cells = graded.map((cell) => ({ ...cell, ...judgeCell(cell, context) }));

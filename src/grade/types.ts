@@ -11,11 +11,22 @@ export type Outcome = "allowed" | "dropped" | "rejected" | "error";
 
 /** Something seen that explains an outcome, ready to print. */
 export interface Evidence {
-  kind: "tool-output" | "kernel-drop" | "kernel-reject" | "icmp" | "capture" | "control" | "resolution" | "note";
+  kind:
+    | "tool-output"
+    | "kernel-drop"
+    | "kernel-reject"
+    | "icmp"
+    | "capture"
+    | "control"
+    | "resolution"
+    | "node"
+    | "note";
   /** One line, or the tool's whole output. */
   text: string;
   /** The paste-able command that produced it, where there is one. */
   command?: string;
+  /** For who looks closer: in the record and in `-o json`, not on the terminal. */
+  isDetail?: boolean;
 }
 
 /** A packet that a policy rule of a node dropped or rejected, as the kernel recorded it. */
@@ -109,6 +120,11 @@ export interface Cell {
   ungraded?: string;
   /** The untouched lab lacked an end of this cell: it is judged, and worth nothing. */
   isNew?: boolean;
+  /** Of a probe during a fault that expects no answer: what the same cell saw in this run, before the fault was made. */
+  withoutFault?: Pick<Observation, "outcome" | "reason" | "tries"> & {
+    /** ISO 8601. */
+    at: string;
+  };
   /** Why something else than the lab's own server may have answered, or kept silent: such a cell never passes. */
   standIn?: string;
 }
@@ -119,6 +135,31 @@ export interface JudgedCell extends Cell {
   verdict: Verdict;
   /** One line: why this verdict. */
   reason: string;
+}
+
+/** When a probe runs that does not run with all others: while a fault of the scenario is there, or when it was restored. */
+export interface ProbePhase {
+  when: "during" | "after";
+  /** The fault's name. */
+  fault: string;
+}
+
+/** One run of a probe that is repeated after the restore of a fault. */
+export interface RecoveryTry {
+  /** Milliseconds from the restore to what it saw. */
+  atMs: number;
+  verdict: Verdict;
+  /** Of its first cell that did not pass, else of its first. */
+  reason: string;
+}
+
+/** How long it took after the restore of a fault until a probe saw what it should. */
+export interface Recovery {
+  withinMs: number;
+  /** Absent where it never did. */
+  tookMs?: number;
+  /** Every one, in their order. */
+  tries: RecoveryTry[];
 }
 
 /** One probe of the lab with all its cells. */
@@ -135,6 +176,10 @@ export interface ProbeResult {
   cells: Cell[];
   /** Milliseconds from start to end. */
   durationMs: number;
+  /** Absent where it runs with the ordinary probes. */
+  phase?: ProbePhase;
+  /** Of a probe with `within`. */
+  recovery?: Recovery;
   /** Why the chosen CNI cannot enforce what the expectation needs; no cell of the probe can then pass. */
   notEnforceable?: string;
 }

@@ -1,4 +1,13 @@
-import type { Cell, ConnectivityExpectation, Observation, PositiveControl, Verdict } from "./types.ts";
+import { formatDurationMs } from "../core/duration.ts";
+import type {
+  Cell,
+  ConnectivityExpectation,
+  Observation,
+  PositiveControl,
+  ProbePhase,
+  Recovery,
+  Verdict,
+} from "./types.ts";
 
 /** A verdict with the one line that says why. */
 export interface ReasonedVerdict {
@@ -20,6 +29,8 @@ export type CompareFigures = (
 export interface CellContext {
   kind: string;
   notEnforceable?: string | undefined;
+  phase?: ProbePhase | undefined;
+  recovery?: Recovery | undefined;
   compareFigures: CompareFigures;
 }
 
@@ -43,10 +54,31 @@ export function judgeCell(cell: Cell, context: CellContext): ReasonedVerdict {
 
   const judged =
     typeof expected === "string"
-      ? judgeConnectivity(expected, observation, cell.control)
+      ? judgeConnectivity(expected, observation, cell)
       : judgeFigures(expected, observation, context);
   if (context.notEnforceable !== undefined) return withoutEnforcement(judged, expected, context.notEnforceable);
-  return judged.verdict === "pass" && standIn !== undefined ? inconclusive(`not the lab's server: ${standIn}`) : judged;
+  if (judged.verdict !== "pass") return judged;
+  if (standIn !== undefined) return inconclusive(`not the lab's server: ${standIn}`);
+  return silentAnyway(cell, context) ?? tooLate(context) ?? judged;
+}
+
+/** What got no answer before the fault was made says nothing of the fault. */
+function silentAnyway({ expected, withoutFault }: Cell, { phase }: CellContext): ReasonedVerdict | undefined {
+  if (phase?.when !== "during" || (expected !== "blocked" && expected !== "rejected")) return undefined;
+  if (withoutFault === undefined) return inconclusive(`this cell was not seen without the fault ${phase.fault}`);
+  if (withoutFault.outcome === "allowed") return undefined;
+  return inconclusive(
+    `${withoutFault.outcome} without the fault ${phase.fault}, too, so it shows nothing of it: ${withoutFault.reason}`,
+  );
+}
+
+function tooLate({ phase, recovery }: CellContext): ReasonedVerdict | undefined {
+  if (recovery?.tookMs === undefined || recovery.tookMs <= recovery.withinMs) return undefined;
+  const [took, within] = [recovery.tookMs, recovery.withinMs].map(formatDurationMs);
+  return {
+    verdict: "fail",
+    reason: `as expected only ${took} after the restore of ${phase?.fault}, not within ${within}`,
+  };
 }
 
 /** Fail if any failed, else inconclusive if any is or there are none, else pass: nothing seen is never a pass. */
@@ -55,12 +87,8 @@ export function combineVerdicts(verdicts: readonly Verdict[]): Verdict {
   return verdicts.length === 0 || verdicts.includes("inconclusive") ? "inconclusive" : "pass";
 }
 
-function judgeConnectivity(
-  expected: ConnectivityExpectation,
-  observation: Observation,
-  control: PositiveControl | undefined,
-): ReasonedVerdict {
-  if (expected === "blocked") return judgeBlocked(observation, control);
+function judgeConnectivity(expected: ConnectivityExpectation, observation: Observation, cell: Cell): ReasonedVerdict {
+  if (expected === "blocked") return judgeBlocked(observation, cell);
   return observation.outcome === expected
     ? { verdict: "pass", reason: `${expected} as expected: ${observation.reason}` }
     : unexpected(expected, observation);
@@ -68,12 +96,13 @@ function judgeConnectivity(
 
 /**
  * Blocked means dropped, or rejected by a rule that is shown, and either only beside a positive control: the drop of a
- * probe to a server that never answers anyone says nothing of the policy, however well the drop itself is proven.
+ * probe to a server that never answers anyone says nothing of the policy, however well the drop itself is proven. During a fault a
+ * refusal is the fault's where the same cell got an answer without it.
  */
-function judgeBlocked(observation: Observation, control: PositiveControl | undefined): ReasonedVerdict {
+function judgeBlocked(observation: Observation, { control, withoutFault }: Cell): ReasonedVerdict {
   const { outcome, proof, reason } = observation;
   if (outcome === "allowed") return unexpected("blocked", observation);
-  if (outcome === "rejected" && proof === undefined) {
+  if (outcome === "rejected" && proof === undefined && withoutFault?.outcome !== "allowed") {
     return inconclusive(
       `refused is not blocked: ${reason}; nothing may listen there, and no rule is shown that refused it`,
     );

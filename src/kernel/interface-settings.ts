@@ -8,6 +8,9 @@ const RTM_NEWLINK = 16;
 const NLM_F_REQUEST = 1;
 const IFLA_AF_SPEC = 26;
 const AF_INET = 2;
+const AF_INET6 = 10;
+const IFLA_INET6_ADDR_GEN_MODE = 8;
+const IN6_ADDR_GEN_MODE_NONE = 1;
 const IFLA_INET_CONF = 1;
 const RTM_SETNEIGHTBL = 67;
 const NDTA_NAME = 1;
@@ -34,12 +37,19 @@ function proxyDelay(op: Extract<NetOp, { op: "sysctl" }>, index: number): Netlin
   return { message, describe: () => JSON.stringify(op) };
 }
 
-/** Interface and number of a setting that an attribute can carry. */
-function settingOf(op: NetOp, indexes: InterfaceIndexes): { name: string; number: number; value: string } | undefined {
+interface Setting {
+  name: string;
+  /** An IPV4_DEVCONF_ number, or that it takes no link-local address. */
+  set: { number: number; value: number } | "without-ipv6-address";
+}
+
+/** Interface and setting of an operation that an attribute can carry. */
+function settingOf(op: NetOp, indexes: InterfaceIndexes): Setting | undefined {
+  if (op.op === "link-without-ipv6-address") return { name: op.name, set: "without-ipv6-address" };
   if (op.op !== "sysctl") return undefined;
   const [, name = "", setting = ""] = /^ipv4\/conf\/([^/]+)\/([a-z_]+)$/.exec(op.key) ?? [];
   const number = SETTINGS[setting];
-  return number === undefined || !indexes.has(name) ? undefined : { name, number, value: op.value };
+  return number === undefined || !indexes.has(name) ? undefined : { name, set: { number, value: Number(op.value) } };
 }
 
 /**
@@ -53,9 +63,11 @@ export function interfaceSettings(
   indexes: InterfaceIndexes,
 ): { request: NetlinkRequest; count: number } | undefined {
   const op = ops[start];
-  if (op?.op !== "sysctl") return undefined;
-  const [, neighbours = ""] = /^ipv4\/neigh\/([^/]+)\/proxy_delay$/.exec(op.key) ?? [];
-  if (indexes.has(neighbours)) return { request: proxyDelay(op, indexes.of(neighbours)), count: 1 };
+  if (op === undefined) return undefined;
+  if (op.op === "sysctl") {
+    const [, neighbours = ""] = /^ipv4\/neigh\/([^/]+)\/proxy_delay$/.exec(op.key) ?? [];
+    if (indexes.has(neighbours)) return { request: proxyDelay(op, indexes.of(neighbours)), count: 1 };
+  }
   const first = settingOf(op, indexes);
   if (first === undefined) return undefined;
   const settings = [first];
@@ -68,11 +80,17 @@ export function interfaceSettings(
   header.writeInt32LE(indexes.of(first.name), 4);
   const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(header);
   message.nested(IFLA_AF_SPEC, () => {
-    message.nested(AF_INET, () => {
-      message.nested(IFLA_INET_CONF, () => {
-        for (const { number, value } of settings) message.u32(number, Number(value));
+    const numbers = settings.flatMap(({ set }) => (typeof set === "object" ? [set] : []));
+    if (numbers.length > 0) {
+      message.nested(AF_INET, () => {
+        message.nested(IFLA_INET_CONF, () => {
+          for (const { number, value } of numbers) message.u32(number, value);
+        });
       });
-    });
+    }
+    if (settings.some(({ set }) => set === "without-ipv6-address")) {
+      message.nested(AF_INET6, () => message.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
+    }
   });
   const done = ops.slice(start, start + settings.length);
   return { request: { message, describe: () => JSON.stringify(done) }, count: settings.length };

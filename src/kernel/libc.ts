@@ -47,6 +47,16 @@ export const calls = {
     length: number,
     flags: number,
   ) => number,
+  sendto: libc.func(
+    "int64_t sendto(int fd, const void *data, uint64_t length, int flags, const void *address, uint32_t addressLength)",
+  ) as (
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number,
+  ) => number,
   recv: libc.func("int64_t recv(int fd, _Out_ void *data, uint64_t length, int flags)") as (
     fd: number,
     data: Uint8Array,
@@ -131,4 +141,29 @@ export function check(call: string, result: number, detail?: string): number {
 /** errno of the last failed call on this thread. */
 export function lastErrno(): number {
   return koffi.errno();
+}
+
+/** The same number on every architecture (arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
+const SYS_OPENAT2 = 437;
+const O_PATH_DIRECTORY_CLOEXEC = 0o12200000;
+const RESOLVE_NO_MAGICLINKS = 0x02;
+const RESOLVE_IN_ROOT = 0x10;
+
+const syscallOpenat2 = libc.func(
+  "long syscall(long number, int folder, const char *path, const void *how, size_t size)",
+) as (number: number, folder: number, path: string, how: Uint8Array, size: number) => number;
+const openFolder = libc.func("int open(const char *path, int flags)") as (path: string, flags: number) => number;
+
+/** openat2(2) read-only of `path` with `root` as the root of all its links; -1 and errno on failure. Linux 5.6. */
+export function openIn(root: string, path: string, flags: number): number {
+  const folder = check("open", openFolder(root, O_PATH_DIRECTORY_CLOEXEC), root);
+  try {
+    const how = Buffer.alloc(24);
+    how.writeBigUInt64LE(BigInt(flags), 0);
+    how.writeBigUInt64LE(BigInt(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS), 16);
+    return syscallOpenat2(SYS_OPENAT2, folder, path, how, how.length);
+  } finally {
+    // Keeps errno for the caller: a close of a good descriptor does not set it.
+    calls.close(folder);
+  }
 }

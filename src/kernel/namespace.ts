@@ -52,7 +52,7 @@ export class NetworkNamespace {
     }
   }
 
-  /** Wraps a descriptor that another thread of this process opened; `close` then leaves it to that thread's object. */
+  /** Wraps a descriptor that another thread of this process opened; one of the two threads closes it. */
   static adopt(name: string, fd: number): NetworkNamespace {
     return new NetworkNamespace(name, fd, homeNamespace());
   }

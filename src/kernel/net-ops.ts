@@ -1,9 +1,12 @@
+/** Stands in `fdb-add` for every hardware address that no other entry has; several tunnel ends may have it, and each gets a copy. */
+export const EVERY_LLADDR = "00:00:00:00:00:00";
+
 /**
  * Network configuration as plain data, in the order the kernel must see it. `rtnetlink.ts` turns it into messages; the
  * CNI models produce it. Field names follow iproute2's words.
  */
 export type NetOp =
-  | { op: "link-up"; name: string }
+  | { op: "link-up" | "link-down"; name: string }
   | {
       op: "link-set";
       name: string;
@@ -11,9 +14,9 @@ export type NetOp =
       address?: string;
       master?: string;
       hairpin?: boolean;
-      /** Takes no link-local address when it comes up, and so no duplicate address detection (addrgenmode none). */
-      withoutIpv6Address?: boolean;
     }
+  /** Takes no link-local address when it comes up, and so no duplicate address detection (addrgenmode none). */
+  | { op: "link-without-ipv6-address"; name: string }
   | { op: "link-delete"; name: string }
   /** A pair whose other end appears in the namespace `peerNamespace` (a key the caller resolves). */
   | {
@@ -21,6 +24,8 @@ export type NetOp =
       name: string;
       mtu?: number;
       address?: string;
+      /** This end is up when it appears, the other not. */
+      up?: boolean;
       peer: { name: string; namespace: string; mtu?: number; address?: string };
     }
   | { op: "bridge-add"; name: string; mtu?: number; address?: string }
@@ -63,5 +68,8 @@ export type NetOp =
   | { op: "neigh-add" | "neigh-delete"; dev: string; address: string; lladdr: string }
   /** Forwarding entry of a VXLAN device: frames to `lladdr` go to the tunnel end `dst`. */
   | { op: "fdb-add" | "fdb-delete"; dev: string; lladdr: string; dst: string }
+  /** What the link sends is queued: at `bitsPerSecond` (TBF), or `delayMs` later (netem). One a link; throws NetlinkError EEXIST. */
+  | { op: "queue-add"; dev: string; queue: { bitsPerSecond: number } | { delayMs: number } }
+  | { op: "queue-delete"; dev: string }
   /** A file below /proc/sys/net, its name with slashes ("ipv4/ip_forward"). */
   | { op: "sysctl"; key: string; value: string };

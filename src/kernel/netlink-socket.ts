@@ -18,6 +18,9 @@ const NLMSGERR_ATTR_MSG = 1;
 const BATCH = 128;
 const EXISTS = 17;
 
+/** What the kernel answers; one for all sockets of a thread, since each answer is read in the call that asked. */
+const reply = Buffer.alloc(65536);
+
 /** A request that the kernel refused. */
 export class NetlinkError extends Error {
   readonly errno: number;
@@ -51,7 +54,6 @@ export interface NetlinkRequest {
 export class NetlinkSocket {
   private readonly fd: number;
   private sequence = 0;
-  private readonly reply = Buffer.alloc(65536);
 
   /** Opens it in the calling thread's current namespace; `family` is NETLINK_ROUTE (0), NETLINK_NETFILTER (12), … */
   constructor(family = 0) {
@@ -78,13 +80,13 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     let failure: NetlinkError | undefined;
     for (;;) {
-      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
+      const length = check("recv", calls.recv(this.fd, reply, reply.length, 0), "netlink");
       for (let offset = 0; offset + 16 <= length;) {
-        const size = this.reply.readUInt32LE(offset);
-        const type = this.reply.readUInt16LE(offset + 4);
-        const sequence = this.reply.readUInt32LE(offset + 8);
+        const size = reply.readUInt32LE(offset);
+        const type = reply.readUInt16LE(offset + 4);
+        const sequence = reply.readUInt32LE(offset + 8);
         if (type === NLMSG_ERROR && sequence >= first) {
-          const errno = -this.reply.readInt32LE(offset + 16);
+          const errno = -reply.readInt32LE(offset + 16);
           const request = requests[sequence - first];
           if (errno !== 0 && request !== undefined && !accepts(request, errno)) {
             failure ??= new NetlinkError(request.describe(), errno, this.extendedMessage(offset, size));
@@ -100,14 +102,14 @@ export class NetlinkSocket {
   }
 
   private extendedMessage(offset: number, size: number): string | undefined {
-    const flags = this.reply.readUInt16LE(offset + 6);
+    const flags = reply.readUInt16LE(offset + 6);
     if ((flags & NLM_F_ACK_TLVS) === 0) return undefined;
-    const echoed = (flags & NLM_F_CAPPED) === 0 ? this.reply.readUInt32LE(offset + 20) : 16;
+    const echoed = (flags & NLM_F_CAPPED) === 0 ? reply.readUInt32LE(offset + 20) : 16;
     for (let at = offset + 20 + echoed; at + 4 <= offset + size;) {
-      const length = this.reply.readUInt16LE(at);
+      const length = reply.readUInt16LE(at);
       if (length < 4) return undefined;
-      if ((this.reply.readUInt16LE(at + 2) & 0x3fff) === NLMSGERR_ATTR_MSG) {
-        return this.reply.toString("utf8", at + 4, at + length - 1);
+      if ((reply.readUInt16LE(at + 2) & 0x3fff) === NLMSGERR_ATTR_MSG) {
+        return reply.toString("utf8", at + 4, at + length - 1);
       }
       at += (length + 3) & ~3;
     }
@@ -121,20 +123,20 @@ export class NetlinkSocket {
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
     const answers: { type: number; payload: Buffer }[] = [];
     for (;;) {
-      const length = check("recv", calls.recv(this.fd, this.reply, this.reply.length, 0), "netlink");
+      const length = check("recv", calls.recv(this.fd, reply, reply.length, 0), "netlink");
       for (let offset = 0; offset + 16 <= length;) {
-        const size = this.reply.readUInt32LE(offset);
-        const type = this.reply.readUInt16LE(offset + 4);
-        if (this.reply.readUInt32LE(offset + 8) === this.sequence) {
+        const size = reply.readUInt32LE(offset);
+        const type = reply.readUInt16LE(offset + 4);
+        if (reply.readUInt32LE(offset + 8) === this.sequence) {
           if (type === NLMSG_DONE) return answers;
           if (type === NLMSG_ERROR) {
-            const errno = -this.reply.readInt32LE(offset + 16);
+            const errno = -reply.readInt32LE(offset + 16);
             if (errno === 0) return answers;
             throw new NetlinkError("dump", errno, this.extendedMessage(offset, size));
           }
           answers.push({
             type,
-            payload: Buffer.from(this.reply.subarray(offset + 16, offset + size)),
+            payload: Buffer.from(reply.subarray(offset + 16, offset + size)),
           });
         }
         offset += (size + 3) & ~3;

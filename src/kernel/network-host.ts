@@ -1,11 +1,17 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { restoreRequests, saveRoutes, type SavedRoute } from "./link-routes.ts";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { interfaceSettings } from "./interface-settings.ts";
+import { untilCarrying } from "./link-carrier.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
+
+function noPeer(key: string): never {
+  throw new Error(`no other namespace is meant: ${key}`);
+}
 
 /** What sysctls are in a new namespace, by key. */
 const freshValues = new Map<string, string>();
@@ -23,6 +29,11 @@ export class NetworkHost implements PeerNamespace {
 
   static create(name: string): NetworkHost {
     return new NetworkHost(NetworkNamespace.create(name));
+  }
+
+  /** In a namespace that nobody has configured yet; `close` closes it. */
+  static in(namespace: NetworkNamespace): NetworkHost {
+    return new NetworkHost(namespace);
   }
 
   get fd(): number {
@@ -49,11 +60,31 @@ export class NetworkHost implements PeerNamespace {
       else if (op !== undefined) requests.push(...requestsFor(op, this.indexes, resolve));
       at += settings?.count ?? 1;
     }
-    if (requests.length > 0) {
-      this.socket ??= this.namespace.enter(() => new NetlinkSocket());
-      this.socket.request(requests);
-    }
+    if (requests.length > 0) this.opened().request(requests);
     this.writeSysctls(files);
+  }
+
+  private opened(): NetlinkSocket {
+    this.socket ??= this.namespace.enter(() => new NetlinkSocket());
+    return this.socket;
+  }
+
+  /** Takes a link down; returns the routes that went with it, for {@link linkUp}. */
+  linkDown(name: string): SavedRoute[] {
+    const routes = saveRoutes(this.opened(), this.indexes.of(name));
+    this.configure([{ op: "link-down", name }], noPeer);
+    return routes;
+  }
+
+  /** Takes a link up, with its routes. */
+  linkUp(name: string, routes: readonly SavedRoute[]): void {
+    this.configure([{ op: "link-up", name }], noPeer);
+    this.opened().request(restoreRequests(routes));
+  }
+
+  /** Blocks until these links, which are up, carry packets; bridges stand behind their ports. Throws LINK_WITHOUT_CARRIER. */
+  untilCarrying(names: Iterable<string>): void {
+    for (const name of names) untilCarrying(this.opened(), { name, index: this.indexes.of(name) });
   }
 
   private writeSysctls(ops: readonly NetOp[]): void {

@@ -1,6 +1,8 @@
 import { NetlinkMessage } from "./netlink-message.ts";
+import { EVERY_LLADDR } from "./net-ops.ts";
 import type { NetOp } from "./net-ops.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
+import { queueAdd, queueDelete } from "./queueing.ts";
 import { socketAddress } from "./sockets.ts";
 
 /*
@@ -18,8 +20,10 @@ const NLM_F_REQUEST = 1;
 const NLM_F_REPLACE = 0x100;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
+const NLM_F_APPEND = 0x800;
 const CREATE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL;
 const REPLACE = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_REPLACE;
+const APPEND = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_APPEND;
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -34,11 +38,8 @@ const IFLA = {
   master: 10,
   protinfo: 12,
   linkinfo: 18,
-  afSpec: 26,
   netNsFd: 28,
 } as const;
-const IFLA_INET6_ADDR_GEN_MODE = 8;
-const IN6_ADDR_GEN_MODE_NONE = 1;
 const INFO_KIND = 1;
 const INFO_DATA = 2;
 const VETH_INFO_PEER = 1;
@@ -59,6 +60,7 @@ const NTF_SELF = 2;
 const ESRCH = 3;
 const ENOENT = 2;
 const ENODEV = 19;
+const EINVAL = 22;
 
 /** Interface numbers of one namespace. We choose them, so that a whole batch can be built before anything exists. */
 export class InterfaceIndexes {
@@ -92,12 +94,13 @@ export interface PeerNamespace {
   indexes: InterfaceIndexes;
 }
 
-function ifinfo(index: number, flags = 0, family = 0): Buffer {
+/** A struct ifinfomsg: what every message about a link begins with. `change` says which flags are set or cleared; by default those that are set. */
+export function linkHeader(index: number, flags = 0, family = 0, change = flags): Buffer {
   const bytes = Buffer.alloc(16);
   bytes.writeUInt8(family, 0);
   bytes.writeInt32LE(index, 4);
   bytes.writeUInt32LE(flags, 8);
-  bytes.writeUInt32LE(flags, 12);
+  bytes.writeUInt32LE(change, 12);
   return bytes;
 }
 
@@ -127,12 +130,15 @@ function linkAttributes(
 type Of<Name extends NetOp["op"]> = Extract<NetOp, { op: Name }>;
 
 function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamespace): NetlinkMessage {
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  const message = linkAttributes(
+    new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name), op.up === true ? IFF_UP : 0)),
+    op,
+  );
   const peerIndex = peer.indexes.add(op.peer.name);
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "veth").nested(INFO_DATA, () => {
       message.nested(VETH_INFO_PEER, () => {
-        linkAttributes(message.bytes(ifinfo(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
+        linkAttributes(message.bytes(linkHeader(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
       });
     });
   });
@@ -140,7 +146,7 @@ function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamesp
 
 function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequest[] {
   const { mtu, ...link } = op;
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), link);
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name))), link);
   message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
   const requests: NetlinkRequest[] = [{ message, describe: () => JSON.stringify(op) }];
   // An MTU given at creation follows the ports' from the first one on; one that is set afterwards stays.
@@ -149,7 +155,7 @@ function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequ
 }
 
 function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessage {
-  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(ifinfo(indexes.add(op.name))), op);
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name))), op);
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO_KIND, "vxlan").nested(INFO_DATA, () => {
       message
@@ -167,21 +173,14 @@ function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[
   const describe = (): string => `ip link set ${op.name} ${JSON.stringify(op)}`;
   const requests: NetlinkRequest[] = [];
   if (op.mtu !== undefined || op.address !== undefined || op.master !== undefined) {
-    const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(index));
+    const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(linkHeader(index));
     if (op.mtu !== undefined) message.u32(IFLA.mtu, op.mtu);
     if (op.address !== undefined) message.attribute(IFLA.address, macBytes(op.address));
     if (op.master !== undefined) message.u32(IFLA.master, indexes.of(op.master));
     requests.push({ message, describe });
   }
-  if (op.withoutIpv6Address === true) {
-    const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(index));
-    message.nested(IFLA.afSpec, () => {
-      message.nested(AF_INET6, () => message.u8(IFLA_INET6_ADDR_GEN_MODE, IN6_ADDR_GEN_MODE_NONE));
-    });
-    requests.push({ message, describe });
-  }
   if (op.hairpin !== undefined) {
-    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(ifinfo(index, 0, AF_BRIDGE));
+    const message = new NetlinkMessage(RTM_SETLINK, NLM_F_REQUEST).bytes(linkHeader(index, 0, AF_BRIDGE));
     message.nested(IFLA.protinfo | NLA_F_NESTED, () => message.u8(BRPORT_MODE, op.hairpin === true ? 1 : 0));
     requests.push({ message, describe });
   }
@@ -239,14 +238,15 @@ function neighbour(
   header.writeInt32LE(indexes.of(op.dev), 4);
   header.writeUInt16LE(isFdb ? NUD_PERMANENT | NUD_NOARP : NUD_PERMANENT, 8);
   header.writeUInt8(isFdb ? NTF_SELF : 0, 10);
-  return new NetlinkMessage(isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH, isDelete ? NLM_F_REQUEST : REPLACE)
+  const create = isFdb && op.lladdr === EVERY_LLADDR ? APPEND : REPLACE;
+  return new NetlinkMessage(isDelete ? RTM_DELNEIGH : RTM_NEWNEIGH, isDelete ? NLM_F_REQUEST : create)
     .bytes(header)
     .attribute(NDA.dst, addressBytes(destination))
     .attribute(NDA.lladdr, macBytes(op.lladdr));
 }
 
 /**
- * The requests that carry out one operation; none for a sysctl, which is a file. `peer` resolves the namespace of a
+ * The requests that carry out one operation; none for a sysctl, which is a file, and for what interface-settings.ts sends. `peer` resolves the namespace of a
  * veth's other end. Interface numbers are taken from and added to `indexes`.
  */
 export function requestsFor(
@@ -257,16 +257,19 @@ export function requestsFor(
   const describe = (): string => JSON.stringify(op);
   switch (op.op) {
     case "link-up":
-      return [
-        {
-          message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name), IFF_UP)),
-          describe,
-        },
-      ];
+    case "link-down": {
+      const header = linkHeader(indexes.of(op.name), op.op === "link-up" ? IFF_UP : 0, 0, IFF_UP);
+      return [{ message: new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(header), describe }];
+    }
+    case "queue-add":
+      return [{ message: queueAdd(indexes.of(op.dev), op.queue), describe }];
+    case "queue-delete":
+      // ENOENT: the link has none; EINVAL: the kernel's own, which nobody asked for.
+      return [{ message: queueDelete(indexes.of(op.dev)), describe, tolerate: [ENOENT, EINVAL] }];
     case "link-set":
       return linkSet(op, indexes);
     case "link-delete": {
-      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(ifinfo(indexes.of(op.name)));
+      const message = new NetlinkMessage(RTM_DELLINK, NLM_F_REQUEST).bytes(linkHeader(indexes.of(op.name)));
       indexes.delete(op.name);
       return [{ message, describe, tolerate: [ENODEV] }];
     }
@@ -290,6 +293,7 @@ export function requestsFor(
     case "fdb-delete":
       return [{ message: neighbour(op, indexes), describe, tolerate: [ENOENT, ESRCH] }];
     case "sysctl":
+    case "link-without-ipv6-address":
       return [];
   }
 }

@@ -12,6 +12,14 @@ export interface SandboxOptions {
   networkAdmin: boolean;
 }
 
+/** Accounts and groups that tools expect to find, for a sandbox's /etc; nothing of the host's. */
+export const sandboxAccounts: Record<string, string> = {
+  // tcpdump changes to this user; only id 0 exists in the user namespace of an ordinary user.
+  passwd:
+    "root:x:0:0:root:/root:/bin/sh\ntcpdump:x:0:0::/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+  group: "root:x:0:\nnogroup:x:65534:\n",
+};
+
 /** Below / on the host: bound as it is when a folder, made again when a link (merged /usr). */
 const SYSTEM = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 

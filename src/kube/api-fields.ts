@@ -1,6 +1,7 @@
+import adminPolicies from "./admin-policy-fields.json" with { type: "json" };
 import table from "./api-fields.json" with { type: "json" };
 
-/** The type of a field of the API, as src/kube/api-fields.json has it. */
+/** The type of a field of the API, as api-fields.json and admin-policy-fields.json have it. */
 export type FieldType =
   | { is: "string" | "boolean" | "integer" | "number" | "int-or-string" | "quantity" | "any" }
   | { is: "list"; of: FieldType }
@@ -21,8 +22,8 @@ export interface KindFacts {
   namespaced: boolean;
 }
 
-const KINDS: Readonly<Record<string, KindFacts>> = table.kinds;
-const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = table.types;
+const KINDS: Readonly<Record<string, KindFacts>> = { ...table.kinds, ...adminPolicies.kinds };
+const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...table.types, ...adminPolicies.types };
 
 const SCALARS: Readonly<Record<string, FieldType>> = {
   string: { is: "string" },
@@ -39,6 +40,12 @@ const parsedTypes = new Map<string, ReadonlyMap<string, Field>>();
 /** Facts of a kind, or undefined for one whose fields are not known here. */
 export function kindFacts(kind: string): KindFacts | undefined {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
+}
+
+/** Whether the kind is a stranger's namesake of a cluster-wide policy, such as Antrea's ClusterNetworkPolicy. */
+export function isNamesake(kind: string, apiVersion: string): boolean {
+  const group = (name: string | undefined): string | undefined => name?.split("/")[0];
+  return Object.hasOwn(adminPolicies.kinds, kind) && group(apiVersion) !== group(KINDS[kind]?.apiVersion);
 }
 
 /** All kinds whose fields are known. */

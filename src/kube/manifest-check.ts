@@ -1,15 +1,20 @@
 import { LabError, type LabWarning, type Span } from "../core/errors.ts";
+import { isRecord } from "../core/is-record.ts";
 import { nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
-import { kindFacts, knownKinds } from "./api-fields.ts";
+import { checkAdminPolicy } from "./admin-policy-rules.ts";
+import { ADMIN_POLICY_VERSIONS, isAdminPolicy } from "./admin-policy-types.ts";
+import { isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
-import { checkStructure, describeValue, isRecord } from "./manifest-structure.ts";
+import { checkStructure, describeValue } from "./manifest-structure.ts";
 import { dns1035LabelProblem, dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem } from "./names.ts";
 import { checkNetworkPolicy } from "./network-policy-rules.ts";
 import { warnNotModelled } from "./not-modelled.ts";
 import { checkPodSpec, checkWorkload } from "./pod-rules.ts";
 import { checkLabels } from "./selector-rules.ts";
+import { checkDaemonSet, checkStatefulSet } from "./set-rules.ts";
 import { checkEndpoints, checkEndpointSlice, checkService, type ServiceNetwork } from "./service-rules.ts";
+import type { DaemonSet, StatefulSet } from "./set-types.ts";
 import type { Deployment, Endpoints, EndpointSlice, KubeObject, NetworkPolicy, Pod, Service } from "./types.ts";
 
 /** An object of a manifest with its places in the file. */
@@ -18,7 +23,9 @@ export interface ManifestObject {
   file: string;
   /** Line the object begins on. */
   line: number;
-  nameSpan: Span;
+  readonly nameSpan: Span;
+  /** Where a field is, by its path in the object. */
+  spanAt(path: YamlPath): Span;
 }
 
 /** What {@link checkManifest} found; with problems there, objects are those without any. */
@@ -32,8 +39,6 @@ export interface CheckedManifest {
 
 /** Kinds of the built-in API that are stored and otherwise left alone, so that their names are never taken for typos. */
 const STORED_KINDS = new Set([
-  "StatefulSet",
-  "DaemonSet",
   "Job",
   "CronJob",
   "Ingress",
@@ -93,8 +98,17 @@ function checkObject(
   if (object?.kind === "Namespace" && typeof object.metadata.name === "string")
     result.namespaces.push(object.metadata.name);
   if (object === undefined || findings.problems.length > 0) return;
-  const start = findings.spanAt([]);
-  result.objects.push({ object, file: start.file, line: start.line, nameSpan: findings.spanAt(["metadata", "name"]) });
+  // Places cost a syntax tree (YamlDocument), and most objects are never asked for theirs.
+  const { file, line } = base.length === 0 ? document : findings.spanAt([]);
+  result.objects.push({
+    object,
+    file,
+    line,
+    get nameSpan() {
+      return findings.spanAt(["metadata", "name"]);
+    },
+    spanAt: (path) => findings.spanAt(path),
+  });
 }
 
 /** The object with its structure checked, or undefined where kind and metadata are too broken to go on. */
@@ -116,7 +130,7 @@ function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject |
     findings.error("MANIFEST_NODE", ["kind"], "nodes cannot be applied", "they come from the lab's topology");
     return undefined;
   }
-  const facts = kindFacts(kind);
+  const facts = isNamesake(kind, apiVersion) ? undefined : kindFacts(kind);
   if (facts === undefined) return checkUnknownKind(value, kind, findings);
   if (apiVersion !== facts.apiVersion) {
     findings.error(
@@ -154,7 +168,7 @@ function checkUnknownKind(
   kind: string,
   findings: ManifestFindings,
 ): KubeObject | undefined {
-  const guess = STORED_KINDS.has(kind) ? undefined : nearestName(kind, knownKinds());
+  const guess = STORED_KINDS.has(kind) || kindFacts(kind) !== undefined ? undefined : nearestName(kind, knownKinds());
   if (guess !== undefined) {
     findings.error("MANIFEST_UNKNOWN_KIND", ["kind"], `unknown kind ${JSON.stringify(kind)}`, `did you mean ${guess}?`);
     return undefined;
@@ -174,15 +188,18 @@ function checkUnknownKind(
     "MANIFEST_NOT_INTERPRETED",
     ["kind"],
     `kind ${kind} is stored but does nothing here`,
-    `interpreted kinds: ${knownKinds().join(", ")}`,
+    `interpreted kinds: ${knownKinds()
+      .filter((known) => !Object.hasOwn(ADMIN_POLICY_VERSIONS, known))
+      .join(", ")}`,
   );
   return value as KubeObject;
 }
 
-const NAME_RULES: Readonly<Record<string, (name: string) => string | undefined>> = {
-  Namespace: dnsLabelProblem,
-  Service: dns1035LabelProblem,
-};
+/** By kind, which may be any word, such as `constructor`. */
+const NAME_RULES: ReadonlyMap<string, (name: string) => string | undefined> = new Map([
+  ["Namespace", dnsLabelProblem],
+  ["Service", dns1035LabelProblem],
+]);
 
 /** Whether metadata has a name, be it misspelt or of a wrong type, which is then reported already. */
 function isNameWritten(value: unknown): boolean {
@@ -196,7 +213,7 @@ function isNameWritten(value: unknown): boolean {
 function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork, findings: ManifestFindings): void {
   checkMetadata(object, hasName, findings);
   // Only objects of known kinds have had their structure checked.
-  if (kindFacts(object.kind) === undefined) return;
+  if (kindFacts(object.kind) === undefined || isNamesake(object.kind, object.apiVersion)) return;
   switch (object.kind) {
     case "Pod":
       if (isRecord(object["spec"])) checkPodSpec((object as Pod).spec, ["spec"], findings);
@@ -204,6 +221,12 @@ function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork
     case "Deployment":
     case "ReplicaSet":
       if (isRecord(object["spec"])) checkWorkload(object.kind, (object as Deployment).spec, findings);
+      break;
+    case "StatefulSet":
+      if (isRecord(object["spec"])) checkStatefulSet((object as StatefulSet).spec, findings);
+      break;
+    case "DaemonSet":
+      if (isRecord(object["spec"])) checkDaemonSet((object as DaemonSet).spec, findings);
       break;
     case "Service":
       checkService(object as Service, network, findings);
@@ -218,13 +241,14 @@ function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork
       checkNetworkPolicy(object as NetworkPolicy, findings);
       break;
   }
+  if (isAdminPolicy(object)) checkAdminPolicy(object, findings);
   warnNotModelled(object, findings);
 }
 
 function checkMetadata({ kind, metadata }: KubeObject, hasName: boolean, findings: ManifestFindings): void {
   const path = ["metadata"];
   if (typeof metadata.name === "string") {
-    const problem = (NAME_RULES[kind] ?? dnsSubdomainProblem)(metadata.name);
+    const problem = (NAME_RULES.get(kind) ?? dnsSubdomainProblem)(metadata.name);
     if (problem !== undefined)
       findings.error("MANIFEST_BAD_NAME", [...path, "name"], `name ${describeValue(metadata.name)} ${problem}`);
   } else if (!hasName) {

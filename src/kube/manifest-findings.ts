@@ -1,4 +1,5 @@
 import { LabError, type LabWarning, type Span } from "../core/errors.ts";
+import { shorten } from "../core/shorten.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 
 /** Which part of the file a finding points at: a value, a key, or the parent of something missing. */
@@ -20,11 +21,18 @@ export class ManifestFindings {
 
   error(code: string, path: YamlPath, message: string, hint?: string, place: Place = "value"): void {
     this.#paths.push(path);
-    this.problems.push(new LabError(code, message, { hint, span: this.spanAt(path, place) }));
+    this.problems.push(
+      new LabError(code, shorten(message), { hint: hint && shorten(hint), span: this.spanAt(path, place) }),
+    );
   }
 
   warn(code: string, path: YamlPath, message: string, hint?: string, place: Place = "value"): void {
-    this.warnings.push({ code, message, hint, span: this.spanAt(path, place) });
+    this.warnings.push({
+      code,
+      message: shorten(message),
+      hint: hint && shorten(hint),
+      span: this.spanAt(path, place),
+    });
   }
 
   /** Whether an error was reported at or below the path, so that its consequences need no words. */

@@ -1,3 +1,4 @@
+import { isRecord } from "../core/is-record.ts";
 import { didYouMean, nearestName } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import { fieldsOf, type FieldType } from "./api-fields.ts";
@@ -10,6 +11,8 @@ const ALSO_REQUIRED: Readonly<Record<string, readonly string[]>> = {
   V1Deployment: ["spec"],
   V1ReplicaSet: ["spec"],
   V1ReplicaSetSpec: ["template"],
+  V1StatefulSet: ["spec"],
+  V1DaemonSet: ["spec"],
   V1PodTemplateSpec: ["metadata", "spec"],
   V1Container: ["image"],
   // An absent podSelector selects every pod since 1.34 and was refused before.
@@ -194,9 +197,4 @@ export function describeValue(value: unknown): string {
   if (typeof value === "object") return "a map";
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   return typeof value === "number" || typeof value === "boolean" ? String(value) : typeof value;
-}
-
-/** Whether a plain value is a map. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -69,7 +69,8 @@ function checkPeer(peer: NetworkPolicyPeer, path: YamlPath, findings: ManifestFi
   }
 }
 
-function checkCidr(text: unknown, path: YamlPath, findings: ManifestFindings): ReturnType<typeof parseCidr> {
+/** The network that a text means, host bits cleared with a warning; undefined, with the error told, where it is none. */
+export function checkCidr(text: unknown, path: YamlPath, findings: ManifestFindings): ReturnType<typeof parseCidr> {
   if (typeof text !== "string") return undefined;
   const cidr = parseCidr(text);
   if (cidr === undefined) {

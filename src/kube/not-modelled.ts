@@ -1,28 +1,33 @@
+import { isRecord } from "../core/is-record.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestFindings } from "./manifest-findings.ts";
+import type { StatefulSet } from "./set-types.ts";
 import type { KubeObject, PodSpec, Service } from "./types.ts";
 
 const HINT = "the embedded engine ignores it; a real cluster does not";
 
+const TEMPLATE_KINDS = new Set(["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"]);
+
 /** Warns of fields that the embedded engine does not model although they change what can reach what. */
 export function warnNotModelled(object: KubeObject, findings: ManifestFindings): void {
   if (object.kind === "Service") warnOfService(object as Service, findings);
+  if (object.kind === "StatefulSet" && (object as Partial<StatefulSet>).spec?.["volumeClaimTemplates"] !== undefined)
+    warn(["spec", "volumeClaimTemplates"], "volumeClaimTemplates", findings);
   const [spec, path] = podSpecOf(object);
   if (spec !== undefined) warnOfPod(spec, path, findings);
 }
 
 function podSpecOf(object: KubeObject): [PodSpec | undefined, YamlPath] {
   if (object.kind === "Pod") return [object["spec"] as PodSpec | undefined, ["spec"]];
-  if (object.kind !== "Deployment" && object.kind !== "ReplicaSet") return [undefined, []];
+  if (!TEMPLATE_KINDS.has(object.kind)) return [undefined, []];
   const { template } = (object["spec"] ?? {}) as { template?: { spec?: PodSpec } };
   return [template?.spec, ["spec", "template", "spec"]];
 }
 
 function warnOfService({ spec }: Service, findings: ManifestFindings): void {
-  if (spec?.type !== undefined && ["NodePort", "LoadBalancer", "ExternalName"].includes(spec.type)) {
+  if (spec?.type !== undefined && ["LoadBalancer", "ExternalName"].includes(spec.type)) {
     warn(["spec", "type"], `Service type ${spec.type}`, findings);
   }
-  if (spec?.sessionAffinity === "ClientIP") warn(["spec", "sessionAffinity"], "sessionAffinity", findings);
   if ((spec?.["externalIPs"] as unknown[] | undefined)?.length) warn(["spec", "externalIPs"], "externalIPs", findings);
   for (const [index, port] of (spec?.ports ?? []).entries()) {
     if (port?.protocol === "SCTP") warn(["spec", "ports", index, "protocol"], "SCTP", findings);
@@ -30,14 +35,12 @@ function warnOfService({ spec }: Service, findings: ManifestFindings): void {
 }
 
 function warnOfPod(spec: PodSpec, path: YamlPath, findings: ManifestFindings): void {
-  if (spec.hostNetwork === true) warn([...path, "hostNetwork"], "hostNetwork", findings);
   if ((spec.initContainers ?? []).length > 0) warn([...path, "initContainers"], "initContainers", findings);
   for (const [index, container] of (spec.containers ?? []).entries()) {
     const at = [...path, "containers", index];
-    if (container?.["readinessProbe"] !== undefined) warn([...at, "readinessProbe"], "readinessProbe", findings);
-    for (const [position, port] of (container?.ports ?? []).entries()) {
-      if (port?.hostPort !== undefined) warn([...at, "ports", position, "hostPort"], "hostPort", findings);
-    }
+    const probe = container?.["readinessProbe"];
+    if (isRecord(probe) && probe["exec"] !== undefined)
+      warn([...at, "readinessProbe", "exec"], "a readinessProbe by exec", findings);
   }
 }
 

@@ -10,7 +10,7 @@ export const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 
 const DNS_POLICIES = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
 
-/** Checks the template and selector of a Deployment or ReplicaSet. Values may be missing where structure told so. */
+/** Checks the template and selector of a workload. Values may be missing where structure told so. */
 export function checkWorkload(
   kind: string,
   spec: { replicas?: number; selector?: LabelSelector; template?: PodTemplateSpec },
@@ -76,7 +76,8 @@ export function checkPodSpec(spec: PodSpec, path: YamlPath, findings: ManifestFi
       if (container === undefined) continue;
       const at = [...path, list, index];
       checkContainerName(container, names, at, findings);
-      checkContainerPorts(container, at, findings, list === "containers" ? portOwners : new Map<string, string>());
+      const owners = list === "containers" ? portOwners : new Map<string, string>();
+      checkContainerPorts(container, at, findings, owners, spec.hostNetwork === true);
       for (const [position, name] of namesOf(container["volumeMounts"]).entries()) {
         if (volumes.has(name)) continue;
         findings.error(
@@ -108,6 +109,7 @@ function checkContainerPorts(
   at: YamlPath,
   findings: ManifestFindings,
   owners: Map<string, string>,
+  isHostNetwork: boolean,
 ): void {
   const names = new Set<string>();
   for (const [index, port] of (container.ports ?? []).entries()) {
@@ -115,6 +117,16 @@ function checkContainerPorts(
     const portPath = [...at, "ports", index];
     checkPortNumber(port.containerPort, [...portPath, "containerPort"], findings);
     checkOneOf(port.protocol, PROTOCOLS, [...portPath, "protocol"], findings);
+    // 0 is as good as none to the API.
+    const hostPort = port.hostPort === 0 ? undefined : port.hostPort;
+    checkPortNumber(hostPort, [...portPath, "hostPort"], findings);
+    if (isHostNetwork && hostPort !== undefined && hostPort !== port.containerPort)
+      findings.error(
+        "MANIFEST_BAD_PORT",
+        [...portPath, "hostPort"],
+        "hostPort must be the containerPort where hostNetwork is true",
+        "leave hostPort out",
+      );
     checkPortName(port, names, portPath, findings);
     if (port.containerPort === undefined) continue;
     const key = `${port.containerPort}/${port.protocol ?? "TCP"}`;

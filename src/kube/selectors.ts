@@ -80,6 +80,6 @@ function formatRequirement({ key, operator, values }: LabelSelectorRequirement):
 }
 
 /** Own keys only: a selector for `constructor` must not find Object.prototype's. */
-function labelOf(labels: Labels | undefined, key: string): string | undefined {
+export function labelOf(labels: Labels | undefined, key: string): string | undefined {
   return labels !== undefined && Object.hasOwn(labels, key) ? labels[key] : undefined;
 }

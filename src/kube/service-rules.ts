@@ -1,4 +1,4 @@
-import { cidrContains, isIp, parseCidr, parseIp } from "../core/ip.ts";
+import { cidrContains, formatCidr, isIp, parseCidr, parseIp } from "../core/ip.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestFindings } from "./manifest-findings.ts";
 import { dnsLabelProblem, portNameProblem } from "./names.ts";
@@ -8,16 +8,21 @@ import type { Endpoints, EndpointSlice, Service } from "./types.ts";
 
 /** Facts of the lab's cluster that a Service is checked against; absent ones are not checked. */
 export interface ServiceNetwork {
-  serviceCidr?: string;
+  /** One a family. */
+  serviceCidrs?: readonly string[];
   /** The cluster DNS address, which no Service of the lab may take. */
   dnsAddress?: string;
 }
+
+/** kube-apiserver's --service-node-port-range. */
+export const NODE_PORTS = { first: 30_000, last: 32_767 } as const;
 
 /** Checks what the API server checks of a Service beyond its structure. */
 export function checkService({ spec }: Service, network: ServiceNetwork, findings: ManifestFindings): void {
   if (spec === undefined) return;
   checkOneOf(spec.type, ["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"], ["spec", "type"], findings);
   checkOneOf(spec.sessionAffinity, ["None", "ClientIP"], ["spec", "sessionAffinity"], findings);
+  checkFamilies(spec, network, findings);
   checkLabels(spec.selector, ["spec", "selector"], findings);
   if (spec.type === "ExternalName") {
     if (!spec.externalName)
@@ -38,6 +43,8 @@ export function checkService({ spec }: Service, network: ServiceNetwork, finding
     );
   }
   checkPorts(spec.ports ?? [], findings);
+  checkNodePorts(spec, findings);
+  checkAffinity(spec, findings);
   if (spec.clusterIP !== undefined) checkClusterIp(spec.clusterIP, ["spec", "clusterIP"], network, findings);
   for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
     if (typeof address === "string") checkClusterIp(address, ["spec", "clusterIPs", index], network, findings);
@@ -91,10 +98,82 @@ function checkPorts(ports: NonNullable<Service["spec"]["ports"]>, findings: Mani
   }
 }
 
+function checkNodePorts(
+  { type = "ClusterIP", ports = [], ...spec }: Service["spec"],
+  findings: ManifestFindings,
+): void {
+  const isExposed = type === "NodePort" || type === "LoadBalancer";
+  checkOneOf(spec["internalTrafficPolicy"], ["Cluster", "Local"], ["spec", "internalTrafficPolicy"], findings);
+  const at = ["spec", "externalTrafficPolicy"];
+  if (spec["externalTrafficPolicy"] !== undefined && !isExposed)
+    findings.error(
+      "MANIFEST_BAD_VALUE",
+      at,
+      `externalTrafficPolicy is not for a Service of type ${type}`,
+      undefined,
+      "key",
+    );
+  else checkOneOf(spec["externalTrafficPolicy"], ["Cluster", "Local"], at, findings);
+  const seen = new Set<string>();
+  for (const [index, port] of ports.entries()) {
+    const nodePort = port?.nodePort;
+    if (nodePort === undefined || nodePort === 0) continue;
+    const place = ["spec", "ports", index, "nodePort"];
+    const key = `${nodePort}/${port.protocol ?? "TCP"}`;
+    if (!isExposed) {
+      const message = `a Service of type ${type} has no node ports`;
+      findings.error("MANIFEST_BAD_VALUE", place, message, "write type: NodePort", "key");
+    } else if (nodePort < NODE_PORTS.first || nodePort > NODE_PORTS.last) {
+      const range = `${NODE_PORTS.first} and ${NODE_PORTS.last}`;
+      findings.error("MANIFEST_BAD_PORT", place, `node port ${nodePort} is not between ${range}`);
+    } else if (seen.has(key)) findings.error("MANIFEST_BAD_PORT", place, `this Service has node port ${key} twice`);
+    seen.add(key);
+  }
+}
+
+/** A day is the longest that a client is remembered. */
+function checkAffinity({ sessionAffinity, ...spec }: Service["spec"], findings: ManifestFindings): void {
+  const config = spec["sessionAffinityConfig"] as { clientIP?: { timeoutSeconds?: number } } | undefined;
+  if (config === undefined) return;
+  const at = ["spec", "sessionAffinityConfig"];
+  if (sessionAffinity !== "ClientIP") {
+    findings.error("MANIFEST_BAD_VALUE", at, "sessionAffinityConfig needs sessionAffinity: ClientIP", undefined, "key");
+    return;
+  }
+  const seconds = config.clientIP?.timeoutSeconds;
+  if (seconds !== undefined && (seconds < 1 || seconds > 86_400)) {
+    const place = [...at, "clientIP", "timeoutSeconds"];
+    findings.error("MANIFEST_BAD_VALUE", place, `timeoutSeconds ${seconds} is not between 1 and 86400`);
+  }
+}
+
+/** The API server refuses a family that the cluster has no Service network of. */
+function checkFamilies(
+  { ipFamilies = [], ipFamilyPolicy }: Service["spec"],
+  { serviceCidrs = [] }: ServiceNetwork,
+  findings: ManifestFindings,
+): void {
+  const policies = ["SingleStack", "PreferDualStack", "RequireDualStack"];
+  checkOneOf(ipFamilyPolicy, policies, ["spec", "ipFamilyPolicy"], findings);
+  const isSingle = serviceCidrs.length === 1;
+  const hint = "a lab has both families with cluster.ipFamily: dual";
+  if (isSingle && ipFamilyPolicy === "RequireDualStack") {
+    const message = "RequireDualStack, and the cluster has one address family";
+    findings.error("MANIFEST_BAD_VALUE", ["spec", "ipFamilyPolicy"], message, hint);
+  }
+  for (const [index, family] of ipFamilies.entries()) {
+    const at = ["spec", "ipFamilies", index];
+    checkOneOf(family, ["IPv4", "IPv6"], at, findings);
+    if (isSingle && family === "IPv6")
+      findings.error("MANIFEST_BAD_VALUE", at, "IPv6, and the cluster has IPv4 alone", hint);
+  }
+}
+
 function checkClusterIp(address: string, path: YamlPath, network: ServiceNetwork, findings: ManifestFindings): void {
   if (address === "" || address === "None") return;
   const ip = parseIp(address);
-  const cidr = network.serviceCidr === undefined ? undefined : parseCidr(network.serviceCidr);
+  const cidrs = (network.serviceCidrs ?? []).flatMap((text) => parseCidr(text) ?? []);
+  const cidr = cidrs.find(({ family }) => family === ip?.family);
   if (ip === undefined) {
     findings.error(
       "MANIFEST_BAD_ADDRESS",
@@ -102,9 +181,10 @@ function checkClusterIp(address: string, path: YamlPath, network: ServiceNetwork
       `${JSON.stringify(address)} is no IP address`,
       "write an address, None for a headless Service, or leave it out",
     );
-  } else if (cidr !== undefined && !cidrContains(cidr, ip)) {
-    findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is not in the service network ${network.serviceCidr}`);
-  } else if (cidr !== undefined && ip.value === cidr.value + 1n) {
+  } else if (cidrs.length > 0 && (cidr === undefined || !cidrContains(cidr, ip))) {
+    const networks = cidrs.map(formatCidr).join(", ");
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is not in the service network ${networks}`);
+  } else if (cidr !== undefined && cidr === cidrs[0] && ip.value === cidr.value + 1n) {
     findings.error("MANIFEST_BAD_ADDRESS", path, `${address} belongs to the Service kubernetes`);
   } else if (address === network.dnsAddress) {
     findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is the address of the cluster's DNS`);

@@ -169,6 +169,7 @@ export interface Service extends KubeObject {
     clusterIP?: string;
     clusterIPs?: string[];
     ipFamilies?: ("IPv4" | "IPv6")[];
+    ipFamilyPolicy?: "SingleStack" | "PreferDualStack" | "RequireDualStack";
     externalName?: string;
     sessionAffinity?: "None" | "ClientIP";
     publishNotReadyAddresses?: boolean;

@@ -1,14 +1,18 @@
+import * as z from "zod";
 import { didYouMean } from "../core/suggest.ts";
 import type { Cni } from "../cnis/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { checkReferences } from "./check-references.ts";
+import { checkSteps } from "./check-steps.ts";
+import { checkTimes } from "./check-times.ts";
 import { findOverlaps, networksOf } from "./cluster.ts";
+import { DEFAULT_POD_CIDR_V6, POD_BOUNDS, podCidrsOf, readNetworks } from "./families.ts";
+import { parseWith } from "./issues.ts";
 import type { ReadProbe } from "./prepare.ts";
 import { policyNotEnforced } from "./policy-use.ts";
 import type { ProblemList } from "./problems.ts";
 import type { ReadStep } from "./read-manifests.ts";
 import type { LabRegistries } from "./registries.ts";
-import { parseIpv4Network } from "./topology.ts";
 import type { Lab } from "./types.ts";
 
 /** A lab whose parts are right each on its own, with their places in the file. */
@@ -32,9 +36,14 @@ export function checkLab(checked: LabToCheck, registries: LabRegistries, list: P
   checkProbeNames(checked.probes, list);
   checkTasks(lab, list);
   checkReferences(checked, registries, list);
+  checkSteps(checked, registries, list);
+  checkTimes(checked, list);
   const warning = policyNotEnforced(lab, cni, Object.values(registries.cnis));
   if (warning !== undefined) list.warnings.push({ ...warning, span: lab.cni.span });
 }
+
+/** For CNIs that have no options. */
+const noOptions = z.strictObject({});
 
 function checkCni(lab: Lab, cni: Cni, registries: LabRegistries, list: ProblemList): void {
   const modes = cni.modes.map(({ name }) => name);
@@ -56,19 +65,21 @@ function checkCni(lab: Lab, cni: Cni, registries: LabRegistries, list: ProblemLi
       didYouMean(claim.mode, known),
     );
   }
+  const { problems } = parseWith(cni.options ?? noOptions, lab.cni.options, list.document, {
+    base: ["cni", "options"],
+  });
+  list.problems.push(...problems);
   if (lab.cni.podCidr !== undefined) {
     const at = ["cni", "podCidr"];
-    const cidr = parseIpv4Network(lab.cni.podCidr, at, list);
-    if (cidr !== undefined && (cidr.prefixLength < 8 || cidr.prefixLength > 24)) {
-      list.error("LAB_BAD_CIDR", at, `the pod network must be between /8 and /24, not /${cidr.prefixLength}`);
-    }
+    const { ipFamily } = lab;
+    readNetworks(lab.cni.podCidr, at, { ipFamily, ipv6Default: DEFAULT_POD_CIDR_V6, bounds: POD_BOUNDS }, list);
   }
 }
 
 function checkNetworks({ lab, isClusterKnown, isTopologyKnown }: LabToCheck, cni: Cni, list: ProblemList): void {
   if (!isClusterKnown || !isTopologyKnown) return;
-  const podCidr = lab.cni.podCidr ?? cni.defaultPodCidr;
-  for (const [first, second] of findOverlaps(networksOf(lab.topology, lab.cluster, podCidr))) {
+  const podCidrs = podCidrsOf(lab, lab.cni.podCidr, cni);
+  for (const [first, second] of findOverlaps(networksOf(lab.topology, lab.cluster, podCidrs))) {
     // The place that says one of the two and is likeliest to be changed.
     const roles = [first.role, second.role];
     const places = [

@@ -3,7 +3,7 @@ import { isMapping } from "../core/yaml-source.ts";
 import { dnsSubdomainProblem } from "../kube/names.ts";
 import type { PlannedCluster, PlannedTopology } from "../plan/types.ts";
 import type { ProblemList } from "./problems.ts";
-import { parseIpv4Network } from "./topology.ts";
+import { DEFAULT_SERVICE_CIDR_V6, readNetworks, SERVICE_BOUNDS, type IpFamily } from "./families.ts";
 
 /** kubeadm's default service network. */
 export const DEFAULT_SERVICE_CIDR = "10.96.0.0/12";
@@ -15,8 +15,13 @@ const DNS_OFFSET = 10;
 /** Reads `cluster:` as written, defaults filled in. Undefined when there was any problem, be it one for the schema. */
 export function readCluster(raw: unknown, list: ProblemList): PlannedCluster | undefined {
   const { serviceCidr = DEFAULT_SERVICE_CIDR, dnsDomain = DEFAULT_DNS_DOMAIN } = isMapping(raw) ? raw : {};
-  if (typeof serviceCidr !== "string" || typeof dnsDomain !== "string") return undefined;
-  const cidr = parseIpv4Network(serviceCidr, ["cluster", "serviceCidr"], list);
+  if (!isNetworks(serviceCidr) || typeof dnsDomain !== "string") return undefined;
+  const networks = readNetworks(
+    serviceCidr,
+    ["cluster", "serviceCidr"],
+    { ipFamily: ipFamilyOf(raw), ipv6Default: DEFAULT_SERVICE_CIDR_V6, bounds: SERVICE_BOUNDS },
+    list,
+  );
   const domainProblem = dnsSubdomainProblem(dnsDomain);
   if (domainProblem !== undefined) {
     list.error(
@@ -25,18 +30,19 @@ export function readCluster(raw: unknown, list: ProblemList): PlannedCluster | u
       `DNS domain ${JSON.stringify(dnsDomain.slice(0, 60))} ${domainProblem}`,
     );
   }
-  // kube-apiserver's bounds are /12 and, for DNS to have its address, /28.
-  const isSizeRight = cidr === undefined || (cidr.prefixLength >= 12 && cidr.prefixLength <= 28);
-  if (!isSizeRight) {
-    list.error(
-      "LAB_BAD_CIDR",
-      ["cluster", "serviceCidr"],
-      `the service network must be between /12 and /28, not /${cidr.prefixLength}`,
-    );
-  }
-  if (cidr === undefined || domainProblem !== undefined || !isSizeRight) return undefined;
-  const dns = nthAddress(cidr, DNS_OFFSET);
-  return { serviceCidrs: [formatCidr(cidr)], dnsAddress: dns === undefined ? "" : formatIp(dns), dnsDomain };
+  const [first] = networks ?? [];
+  if (networks === undefined || first === undefined || domainProblem !== undefined) return undefined;
+  const dns = nthAddress(first, DNS_OFFSET);
+  return { serviceCidrs: networks.map(formatCidr), dnsAddress: dns === undefined ? "" : formatIp(dns), dnsDomain };
+}
+
+/** What `cluster:` says as written; "ipv4" where it says nothing that can be read. */
+export function ipFamilyOf(raw: unknown): IpFamily {
+  return isMapping(raw) && raw["ipFamily"] === "dual" ? "dual" : "ipv4";
+}
+
+function isNetworks(value: unknown): value is string | string[] {
+  return typeof value === "string" || (Array.isArray(value) && value.every((each) => typeof each === "string"));
 }
 
 /** A network by its role, for {@link findOverlaps}. */
@@ -60,14 +66,16 @@ export function findOverlaps(networks: readonly NamedNetwork[]): [NamedNetwork, 
 }
 
 /** The networks of a lab that must not overlap. */
-export function networksOf(topology: PlannedTopology, cluster: PlannedCluster, podCidr: string): NamedNetwork[] {
+export function networksOf(
+  topology: PlannedTopology,
+  cluster: PlannedCluster,
+  podCidrs: readonly string[],
+): NamedNetwork[] {
   return [
-    ...topology.networks.map(({ name, subnet }) => ({
-      role: "node" as const,
-      what: `node network ${name}`,
-      cidr: subnet,
-    })),
+    ...topology.networks.flatMap(({ name, subnets }) =>
+      subnets.map((cidr) => ({ role: "node" as const, what: `node network ${name}`, cidr })),
+    ),
     ...cluster.serviceCidrs.map((cidr) => ({ role: "service" as const, what: "the service network", cidr })),
-    { role: "pod", what: "the pod network", cidr: podCidr },
+    ...podCidrs.map((cidr) => ({ role: "pod" as const, what: "the pod network", cidr })),
   ];
 }

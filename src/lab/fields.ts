@@ -95,6 +95,18 @@ export function protocolPortField(): z.ZodType<{ port: number; protocol: "tcp" |
   });
 }
 
+/** Families that a probe may ask for. */
+const ADDRESS_FAMILIES = ["ipv4", "ipv6"] as const;
+export type AddressFamily = (typeof ADDRESS_FAMILIES)[number];
+
+/** Which of its target's addresses a probe takes. */
+export function familyField() {
+  return z
+    .enum(ADDRESS_FAMILIES)
+    .optional()
+    .describe("Of the target's address; default its first that the source has one of, too");
+}
+
 /** An IP literal of either family. */
 export function addressField(): z.ZodType<string, string> {
   return parsedBy((text) => {

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import { LabError } from "../core/errors.ts";
+import { shorten } from "../core/shorten.ts";
 import { didYouMean, nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 
@@ -24,16 +25,17 @@ export type PathInFile = (path: YamlPath) => YamlPath;
 export type Parsed<Output> = { value: Output; problems: [] } | { value: undefined; problems: LabError[] };
 
 /**
- * Runs a schema over part of a document, the value at `base`, and puts every issue at its place in the file. A custom
+ * Runs a schema over part of a document, the value at `base`, and puts every issue at its place in the file. `whole` is what
+ * messages call the document. A custom
  * issue's `params: {code, hint}` become the error's.
  */
 export function parseWith<Output>(
   schema: z.ZodType<Output>,
   input: unknown,
   document: YamlDocument,
-  place: { base?: YamlPath; inFile?: PathInFile } = {},
+  place: { base?: YamlPath; inFile?: PathInFile; whole?: string } = {},
 ): Parsed<Output> {
-  const { base = [], inFile = (path) => path } = place;
+  const { base = [], inFile = (path) => path, whole = "the lab" } = place;
   // Issues name the keys that are too many, not those that would be right; the schema that complained is only told here.
   const knownKeys = new WeakMap<object, string[]>();
   const result = schema.safeParse(input, {
@@ -43,7 +45,7 @@ export function parseWith<Output>(
     },
   });
   if (result.success) return { value: result.data, problems: [] };
-  const report = new IssueReport(input, base, document, inFile, knownKeys);
+  const report = new IssueReport(input, { base, document, inFile, whole, knownKeys });
   for (const issue of misspeltFirst(result.error.issues)) report.add(issue, base);
   return { value: undefined, problems: report.problems };
 }
@@ -70,6 +72,14 @@ function shapeKeys(schema: unknown): string[] {
 /** A map with more wrong fields than this is something else altogether; finding each one's place takes time. */
 const MAX_UNKNOWN_FIELDS = 50;
 
+interface ReportPlace {
+  base: YamlPath;
+  document: YamlDocument;
+  inFile: PathInFile;
+  whole: string;
+  knownKeys: WeakMap<object, string[]>;
+}
+
 class IssueReport {
   readonly problems: LabError[] = [];
   /** Paths that misspelt keys were meant to be. */
@@ -78,19 +88,15 @@ class IssueReport {
   readonly #base: YamlPath;
   readonly #document: YamlDocument;
   readonly #inFile: PathInFile;
+  readonly #whole: string;
   readonly #knownKeys: WeakMap<object, string[]>;
 
-  constructor(
-    input: unknown,
-    base: YamlPath,
-    document: YamlDocument,
-    inFile: PathInFile,
-    knownKeys: WeakMap<object, string[]>,
-  ) {
+  constructor(input: unknown, { base, document, inFile, whole, knownKeys }: ReportPlace) {
     this.#input = input;
     this.#base = base;
     this.#document = document;
     this.#inFile = inFile;
+    this.#whole = whole;
     this.#knownKeys = knownKeys;
   }
 
@@ -211,7 +217,7 @@ class IssueReport {
   #missing(path: YamlPath): void {
     const parent = path.slice(0, -1);
     if (this.#misspelt.has(JSON.stringify(path))) return;
-    const where = parent.length > 0 ? describePath(parent) : "the lab";
+    const where = parent.length > 0 ? describePath(parent) : this.#whole;
     this.#error(
       "LAB_MISSING_FIELD",
       path,
@@ -232,6 +238,6 @@ class IssueReport {
     const document = this.#document;
     const span =
       place === "key" ? document.keySpan(full) : place === "missing" ? document.parentSpan(full) : document.span(full);
-    this.problems.push(new LabError(code, message, { hint, span }));
+    this.problems.push(new LabError(code, shorten(message), { hint: hint && shorten(hint), span }));
   }
 }

@@ -7,7 +7,8 @@ import { isMapping, parseYaml } from "../core/yaml-source.ts";
 import type { PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
-import { readCluster } from "./cluster.ts";
+import { ipFamilyOf, readCluster } from "./cluster.ts";
+import { withIpv6 } from "./families.ts";
 import { describe } from "./issue-words.ts";
 import { parseWith } from "./issues.ts";
 import { isMissing, ManifestFiles, readPlainFile } from "./manifest-files.ts";
@@ -15,6 +16,7 @@ import { prepareLab, type ProbeEntry, type ReadProbe } from "./prepare.ts";
 import { ProblemList } from "./problems.ts";
 import { defaultProbeName, readProbe } from "./read-entries.ts";
 import { readSolution, readSteps } from "./read-manifests.ts";
+import { readRealCluster } from "./real-cluster.ts";
 import type { LabRegistries } from "./registries.ts";
 import { DEFAULT_TOPOLOGY, labSchema, type LabInput } from "./schema.ts";
 import { readTopology, resolveTopology, TOPOLOGIES_DIRECTORY } from "./topology.ts";
@@ -56,16 +58,18 @@ export async function loadLab(
 
   const cluster = readCluster(input["cluster"], list);
   const directory = await realpath(path.dirname(file));
-  const network =
-    cluster === undefined ? {} : { serviceCidr: cluster.serviceCidrs.join(), dnsAddress: cluster.dnsAddress };
+  const network = cluster === undefined ? {} : { serviceCidrs: cluster.serviceCidrs, dnsAddress: cluster.dnsAddress };
   const files = new ManifestFiles(directory, path.dirname(file), network);
   const scenario = await readSteps(steps, registries, files, list);
   const tasks = await readTasks(input["tasks"], files, list);
   const planned = readProbes(probes, registries, list);
-  const topology = topologyOf(input["topology"], parsed.value?.topology, list, options);
+  const ipFamily = ipFamilyOf(input["cluster"]);
+  const ipv4Topology = topologyOf(input["topology"], parsed.value?.topology, list, options);
+  const topology = ipv4Topology === undefined || ipFamily === "ipv4" ? ipv4Topology : withIpv6(ipv4Topology);
 
   if (parsed.value !== undefined) {
     const { metadata, cnis, providers } = parsed.value;
+    const realCluster = readRealCluster(parsed.value.cluster, topology, list);
     const lab: Lab = {
       file,
       directory,
@@ -79,7 +83,9 @@ export async function loadLab(
       cni: cniOf(parsed.value, document),
       cnis: cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
       providers,
+      ipFamily,
       cluster: cluster ?? { serviceCidrs: [], dnsAddress: "", dnsDomain: "" },
+      ...(realCluster === undefined ? {} : { realCluster }),
       scenario: scenario.map(({ step }) => step),
       probes: planned.map(({ probe }) => probe),
       tasks,

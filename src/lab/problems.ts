@@ -1,4 +1,5 @@
 import { LabError, type LabWarning } from "../core/errors.ts";
+import { shorten } from "../core/shorten.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 
 /** Collects problems and warnings of a lab file while it is read. */
@@ -13,15 +14,24 @@ export class ProblemList {
 
   /** Points at the value of a path. */
   error(code: string, path: YamlPath, message: string, hint?: string): void {
-    this.problems.push(new LabError(code, message, { hint, span: this.document.span(path) }));
+    this.problems.push(
+      new LabError(code, shorten(message), { hint: hint && shorten(hint), span: this.document.span(path) }),
+    );
   }
 
   /** Points at the key of a path. */
   errorAtKey(code: string, path: YamlPath, message: string, hint?: string): void {
-    this.problems.push(new LabError(code, message, { hint, span: this.document.keySpan(path) }));
+    this.problems.push(
+      new LabError(code, shorten(message), { hint: hint && shorten(hint), span: this.document.keySpan(path) }),
+    );
   }
 
   warn(code: string, path: YamlPath, message: string, hint?: string): void {
-    this.warnings.push({ code, message, hint, span: this.document.span(path) });
+    this.warnings.push({
+      code,
+      message: shorten(message),
+      hint: hint && shorten(hint),
+      span: this.document.span(path),
+    });
   }
 }

@@ -7,7 +7,7 @@ import type { PlannedProbe } from "../plan/types.ts";
 import { describe } from "./issue-words.ts";
 import { parseWith } from "./issues.ts";
 import type { Entry } from "./entries.ts";
-import { endpointField } from "./fields.ts";
+import { durationField, endpointField } from "./fields.ts";
 import type { ProblemList } from "./problems.ts";
 import { EXPECT_WORDS } from "./schema.ts";
 
@@ -50,9 +50,10 @@ export function readProbe(
   const { fields, fromPath } = lifted;
   const options = kind.options.safeParse(fields[entry.kind]);
   const from = endpointField().optional().safeParse(fields["from"]);
+  const within = durationField().optional().safeParse(fields["within"]);
   const expect = readExpectation(fields["expect"], [...entry.path, "expect"], kind, problems);
   const isSourceRight = checkSource(entry, fields["from"], fromPath, kind, problems);
-  if (!options.success || !from.success || expect === undefined || !isSourceRight) return undefined;
+  if (!options.success || !from.success || !within.success || expect === undefined || !isSourceRight) return undefined;
   if (from.data !== undefined && ["service", "address", "host"].includes(from.data.kind)) {
     const hint =
       "a probe starts at a pod (NAMESPACE/POD), a workload (NAMESPACE/deployment/NAME), node/NAME or external";
@@ -67,6 +68,9 @@ export function readProbe(
     expect,
     ...(typeof fields["points"] === "number" ? { points: fields["points"] } : {}),
     ...(typeof fields["hint"] === "string" ? { hint: fields["hint"] } : {}),
+    ...(typeof fields["during"] === "string" ? { during: fields["during"] } : {}),
+    ...(typeof fields["after"] === "string" ? { after: fields["after"] } : {}),
+    ...(within.data === undefined ? {} : { withinMs: within.data }),
     span: problems.document.keySpan([...entry.path, entry.kind]),
   };
 }

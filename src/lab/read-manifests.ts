@@ -1,4 +1,4 @@
-import { LabError, type Span } from "../core/errors.ts";
+import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestObject } from "../kube/manifest-check.ts";
@@ -25,13 +25,14 @@ export interface ReadStep {
  */
 function checkNamespaces(objects: readonly ManifestObject[], files: ManifestFiles, list: ProblemList): void {
   if (files.hasUnreadable) return;
-  for (const { object, nameSpan } of objects) {
+  for (const item of objects) {
+    const { object } = item;
     const { name, namespace } = object.metadata;
     if (namespace === undefined || BUILT_IN_NAMESPACES.includes(namespace) || files.namespaces.has(namespace)) continue;
     const hint =
       didYouMean(namespace, files.namespaces) ?? `add a Namespace ${namespace} to this manifest or to an earlier step`;
     const message = `${object.kind} ${name} is in namespace ${namespace}, which nothing creates`;
-    list.problems.push(new LabError("MANIFEST_NAMESPACE_NOT_FOUND", message, { hint, span: nameSpan }));
+    list.problems.push(new LabError("MANIFEST_NAMESPACE_NOT_FOUND", message, { hint, span: item.nameSpan }));
   }
 }
 
@@ -86,17 +87,17 @@ async function readObjects(
   list: ProblemList,
 ): Promise<ManifestObject[]> {
   const objects: ManifestObject[] = [];
-  const firsts = new Map<string, Span>();
+  const firsts = new Map<string, ManifestObject>();
   for (const name of names) {
     const [where] = list.document.findScalars(place, (text) => text === name);
     for (const item of await files.read(name, list.document.span(where ?? place))) {
       const key = objectKey(item.object);
       const first = firsts.get(key);
       if (first === undefined) {
-        firsts.set(key, item.nameSpan);
+        firsts.set(key, item);
         objects.push(item);
       } else {
-        const message = `${item.object.kind} ${item.object.metadata.name} is already given at ${first.file}:${first.line}`;
+        const message = `${item.object.kind} ${item.object.metadata.name} is already given at ${first.nameSpan.file}:${first.nameSpan.line}`;
         list.problems.push(
           new LabError("MANIFEST_DUPLICATE_OBJECT", message, { hint: "keep one of them", span: item.nameSpan }),
         );

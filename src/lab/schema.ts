@@ -1,7 +1,11 @@
 import * as z from "zod";
 import { dnsLabelProblem } from "../kube/names.ts";
-import { endpointField } from "./fields.ts";
+import { IP_FAMILIES } from "./families.ts";
+import { durationField, endpointField } from "./fields.ts";
+import { machineFields } from "./machines.ts";
+import { realClusterFields } from "./real-cluster.ts";
 import type { LabRegistries } from "./registries.ts";
+import { vmSchema } from "./vms.ts";
 
 /** The topology of a lab that names none. */
 export const DEFAULT_TOPOLOGY = "two-workers";
@@ -34,6 +38,11 @@ function nameField(): z.ZodString {
   });
 }
 
+/** One CIDR, or one a family; what they may be is checked where both are known. */
+function networksField() {
+  return z.union([z.string(), z.array(z.string())]).describe("a CIDR, or a list of two: IPv4, then IPv6");
+}
+
 const taintSchema = z.strictObject({
   key: z.string().min(1),
   value: z.string().optional(),
@@ -50,6 +59,13 @@ const nodeSchema = z.strictObject({
   networks: z.array(z.string()).min(1),
   labels: z.record(z.string(), z.string()).default({}),
   taints: z.array(taintSchema).optional().describe("default: kubeadm's, NoSchedule on the control plane"),
+  machine: z
+    .strictObject({
+      ...machineFields,
+      vm: vmSchema.optional().describe("a virtual machine that is made for this node"),
+    })
+    .optional()
+    .describe("provider ssh: the machine that becomes this node; an inventory names them apart from the lab"),
 });
 
 /** Nodes and networks, inline in a lab or in a file of topologies/. */
@@ -57,6 +73,9 @@ export const topologySchema = z.strictObject({
   networks: z.record(z.string(), networkSchema),
   nodes: z.record(z.string(), nodeSchema),
   links: z.array(z.strictObject({ node: z.string(), network: z.string(), mtu: MTU })).default([]),
+  vm: vmSchema
+    .optional()
+    .describe("provider ssh: virtual machines are made for all nodes that name no machine that is there"),
 });
 
 /** A file of topologies/. */
@@ -72,7 +91,7 @@ export type TopologyInput = z.output<typeof topologySchema>;
 export const EXPECT_WORDS = ["allowed", "blocked", "rejected", "policy"] as const;
 
 /** Fields of a probe beside its kind. */
-export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint"] as const;
+export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint", "during", "after", "within"] as const;
 
 type OptionSchemas = Record<string, z.ZodOptional<z.ZodType>>;
 
@@ -90,6 +109,11 @@ export function labSchema(registries: LabRegistries) {
     expect: z.union([z.string(), z.record(z.string(), z.unknown())]),
     points: z.number().min(0).max(1000).optional(),
     hint: z.string().min(1).max(1000).optional(),
+    during: z.string().optional().describe("The name of a fault step: the probe runs while that fault is there"),
+    after: z.string().optional().describe("The name of a fault step: the probe runs when that fault was restored"),
+    within: durationField()
+      .optional()
+      .describe("With after: repeated until it is as expected, at most so long after the restore; 1s to 10m"),
     ...optionsOf(registries.probes),
   });
   return z.strictObject({
@@ -108,7 +132,7 @@ export function labSchema(registries: LabRegistries) {
       z.strictObject({
         name: cniName,
         mode: z.string().optional(),
-        podCidr: z.string().optional(),
+        podCidr: networksField().optional(),
         mtu: MTU.optional(),
         options: z.record(z.string(), z.unknown()).default({}),
       }),
@@ -119,7 +143,15 @@ export function labSchema(registries: LabRegistries) {
       .min(1)
       .optional(),
     cluster: z
-      .strictObject({ serviceCidr: z.string().default("10.96.0.0/12"), dnsDomain: z.string().default("cluster.local") })
+      .strictObject({
+        ipFamily: z
+          .enum(IP_FAMILIES)
+          .default("ipv4")
+          .describe("dual: pods, nodes and Services have addresses of both families"),
+        serviceCidr: networksField().default("10.96.0.0/12"),
+        dnsDomain: z.string().default("cluster.local"),
+        ...realClusterFields,
+      })
       .prefault({}),
     scenario: z.array(z.strictObject(optionsOf(registries.scenarios))).default([]),
     probes: z.array(probe).default([]),

@@ -1,24 +1,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { LabError } from "../core/errors.ts";
-import {
-  cidrSize,
-  cidrsOverlap,
-  formatCidr,
-  formatIp,
-  hasHostBits,
-  nthAddress,
-  parseCidr,
-  type Cidr,
-} from "../core/ip.ts";
+import { cidrSize, cidrsOverlap, formatCidr, formatIp, nthAddress, type Cidr } from "../core/ip.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import { parseYaml } from "../core/yaml-source.ts";
-import { dnsLabelProblem, labelKeyProblem, labelValueProblem } from "../kube/names.ts";
+import { dnsLabelProblem } from "../kube/names.ts";
 import type { PlannedInterface, PlannedNode, PlannedTopology } from "../plan/types.ts";
+import { parseIpv4Network } from "./families.ts";
+import { checkLabels } from "./check-labels.ts";
 import { parseWith } from "./issues.ts";
 import { ProblemList } from "./problems.ts";
 import { topologyFileSchema, type TopologyInput } from "./schema.ts";
+import { checkVms, nodeMachine } from "./vms.ts";
 import { installed } from "../core/installation.ts";
 
 /** The topologies that come with cnilab. */
@@ -65,7 +59,7 @@ export function readTopology(
     return undefined;
   }
   const own = new ProblemList(document);
-  const parsed = parseWith(topologyFileSchema, document.value, document);
+  const parsed = parseWith(topologyFileSchema, document.value, document, { whole: "a topology" });
   const topology = parsed.value === undefined ? undefined : resolveTopology(name, parsed.value, [], own);
   list.problems.push(...parsed.problems, ...own.problems);
   return topology;
@@ -85,7 +79,9 @@ export function resolveTopology(
   const subnets = checkNetworks(input, at, list);
   checkNodes(input, subnets, at, list);
   checkLinks(input, at, list);
+  checkVms(input, at, list);
   if (list.problems.length > before) return undefined;
+  const directory = path.dirname(path.resolve(list.document.span([]).file));
   const nextOffset = new Map([...subnets.keys()].map((network): [string, number] => [network, 2]));
   const nodes = Object.entries(input.nodes).map(([nodeName, node]): PlannedNode => {
     const interfaces = node.networks.map((network, index): PlannedInterface => {
@@ -97,7 +93,7 @@ export function resolveTopology(
         name: `eth${index}`,
         network,
         addresses: [formatIp(nthAddress(subnet, offset) as { family: 4; value: bigint })],
-        prefixLength: subnet.prefixLength,
+        prefixLengths: [subnet.prefixLength],
         mtu: link?.mtu ?? (input.networks[network] as { mtu: number }).mtu,
       };
     });
@@ -107,14 +103,16 @@ export function resolveTopology(
     );
     const roleLabels = isControlPlane ? { "node-role.kubernetes.io/control-plane": "" } : {};
     const labels = { "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux", ...roleLabels, ...node.labels };
-    return { name: nodeName, role: node.role, labels, taints, interfaces };
+    const machine = nodeMachine(nodeName, node.machine, { shared: input.vm, directory });
+    const planned = { name: nodeName, role: node.role, labels, taints, interfaces };
+    return machine === undefined ? planned : { ...planned, machine };
   });
   const networks = Object.entries(input.networks).map(([network, { mtu }]) => {
     const subnet = subnets.get(network) as Cidr;
     return {
       name: network,
-      subnet: formatCidr(subnet),
-      gateway: formatIp(nthAddress(subnet, 1) as { family: 4; value: bigint }),
+      subnets: [formatCidr(subnet)],
+      gateways: [formatIp(nthAddress(subnet, 1) as { family: 4; value: bigint })],
       mtu,
     };
   });
@@ -138,43 +136,6 @@ function checkNetworks(input: TopologyInput, at: YamlPath, list: ProblemList): M
     list.error("LAB_BAD_VALUE", [...at, "networks"], "a topology needs at least one network");
   return subnets;
 }
-
-/** An IPv4 CIDR that hosts can use; adds LAB_BAD_CIDR otherwise. */
-export function parseIpv4Network(text: string, at: YamlPath, list: ProblemList): Cidr | undefined {
-  const cidr = parseCidr(text);
-  if (cidr === undefined || cidr.family !== 4) {
-    list.error(
-      "LAB_BAD_CIDR",
-      at,
-      `${JSON.stringify(text.slice(0, 60))} is no IPv4 network`,
-      "write it like 172.30.0.0/24",
-    );
-    return undefined;
-  }
-  if (hasHostBits(text)) {
-    list.error("LAB_BAD_CIDR", at, `${text} has bits beyond its prefix`, `write ${formatCidr(cidr)}`);
-    return undefined;
-  }
-  const reserved = RESERVED.find(({ cidr: taken }) => cidrsOverlap(taken, cidr));
-  if (reserved !== undefined) {
-    list.error(
-      "LAB_BAD_CIDR",
-      at,
-      `${text} is ${reserved.what}`,
-      "use a part of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16",
-    );
-    return undefined;
-  }
-  return cidr;
-}
-
-/** RFC 6890: networks that no host can have. */
-const RESERVED = [
-  { text: "0.0.0.0/8", what: 'reserved for "this network"' },
-  { text: "127.0.0.0/8", what: "loopback" },
-  { text: "169.254.0.0/16", what: "link-local" },
-  { text: "224.0.0.0/3", what: "multicast or reserved" },
-].map(({ text, what }) => ({ cidr: parseCidr(text) as Cidr, what }));
 
 function checkNodes(input: TopologyInput, subnets: ReadonlyMap<string, Cidr>, at: YamlPath, list: ProblemList): void {
   const hosts = new Map<string, number>();
@@ -205,24 +166,19 @@ function checkNodes(input: TopologyInput, subnets: ReadonlyMap<string, Cidr>, at
         );
       }
     }
-    for (const [key, value] of Object.entries(node.labels)) {
-      const place = [...where, "labels", key];
-      const keyProblem = labelKeyProblem(key);
-      if (keyProblem !== undefined)
-        list.errorAtKey("LAB_BAD_VALUE", place, `label key ${JSON.stringify(key)} ${keyProblem}`);
-      const valueProblem = labelValueProblem(value);
-      if (valueProblem !== undefined)
-        list.error("LAB_BAD_VALUE", place, `value of label ${JSON.stringify(key)} ${valueProblem}`);
-    }
+    checkLabels(node.labels, [...where, "labels"], list);
   }
   const controlPlanes = Object.values(input.nodes).filter(({ role }) => role === "control-plane").length;
-  if (controlPlanes !== 1) {
+  if (controlPlanes === 0) {
     const hint = "give one node role: control-plane";
+    list.errorAtKey("LAB_BAD_VALUE", [...at, "nodes"], "a topology needs a control-plane node", hint);
+  } else if (controlPlanes % 2 === 0) {
+    // etcd.io/docs, FAQ: "Why an odd number of cluster members?"
     list.errorAtKey(
       "LAB_BAD_VALUE",
       [...at, "nodes"],
-      `a topology needs one control-plane node, this has ${controlPlanes}`,
-      hint,
+      `an even number of control planes, ${controlPlanes}: etcd needs more than half of them, so that one fewer would survive as much`,
+      `give ${controlPlanes - 1} or ${controlPlanes + 1} nodes role: control-plane`,
     );
   }
 }

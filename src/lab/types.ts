@@ -1,11 +1,20 @@
 import type { Span } from "../core/errors.ts";
-import type { PlannedCluster, PlannedProbe, PlannedStep, PlannedTask, PlannedTopology } from "../plan/types.ts";
+import type {
+  PlannedCluster,
+  PlannedProbe,
+  PlannedRealCluster,
+  PlannedStep,
+  PlannedTask,
+  PlannedTopology,
+} from "../plan/types.ts";
+import type { IpFamily } from "./families.ts";
 
 /** A CNI as the lab names it; what is left out gets the CNI's defaults in the plan. */
 export interface LabCni {
   name: string;
   mode?: string | undefined;
-  podCidr?: string | undefined;
+  /** As written: one, or IPv4's and IPv6's. */
+  podCidr?: string | string[] | undefined;
   mtu?: number | undefined;
   options: Record<string, unknown>;
   span: Span;
@@ -35,7 +44,10 @@ export interface Lab {
   cnis: CniClaim[] | undefined;
   /** Providers it claims; undefined means all whose capabilities suffice. */
   providers: string[] | undefined;
+  ipFamily: IpFamily;
   cluster: PlannedCluster;
+  /** Absent where the lab says nothing of it. */
+  realCluster?: PlannedRealCluster;
   scenario: PlannedStep[];
   probes: PlannedProbe[];
   tasks: PlannedTask[];

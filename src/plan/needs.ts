@@ -16,6 +16,7 @@ export function featuresNeeded(lab: Lab): Map<Feature, string> {
     for (const { mtu, network } of node.interfaces) {
       if (mtu !== 1500) need("link-mtu", `the link of ${node.name} to ${network} has MTU ${mtu}`);
     }
+    if (node.role === "worker" && node.taints.length > 0) need("node-taints", `its node ${node.name} has taints`);
   }
   for (const { name, from, options } of lab.probes) {
     if (from?.kind === "external" || mentions(options, "external"))
@@ -28,7 +29,23 @@ export function featuresNeeded(lab: Lab): Map<Feature, string> {
     if (mentions(options, "external")) need("external-host", `a step ${kind} uses a host outside the cluster`);
     if (mentions(options, "node")) need("node-exec", `a step ${kind} runs on a node`);
   }
+  if (lab.ipFamily === "dual") need("dual-stack", "its cluster has IPv4 and IPv6 (cluster.ipFamily)");
+  const addOns = lab.realCluster?.addOns ?? [];
+  if (addOns.length > 0) need("add-ons", `it asks for ${addOns.join(", ")}`);
+  const settings = settingsOf(lab);
+  if (settings.length > 0) need("cluster-settings", `it sets ${settings.join(", ")}`);
   return needs;
+}
+
+function settingsOf({ realCluster }: Lab): string[] {
+  if (realCluster === undefined) return [];
+  const { addOns, kubeadmPatches, portMappings } = realCluster;
+  const settings = [
+    ...(kubeadmPatches.length > 0 ? ["cluster.kubeadmPatches"] : []),
+    ...(portMappings.length > 0 ? ["cluster.portMappings"] : []),
+  ];
+  // What a lab says of add-ons alone leaves the mode at its default.
+  return settings.length > 0 || addOns.length > 0 ? settings : ["cluster.kubeProxyMode"];
 }
 
 /** Whether options hold a reference of that kind, or the switch (`external: true`) that stands for it. */

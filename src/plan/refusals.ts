@@ -1,13 +1,14 @@
 import type { Cni } from "../cnis/types.ts";
+import { cniText } from "../core/cni-text.ts";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import { usesPolicy } from "../lab/policy-use.ts";
 import type { Lab } from "../lab/types.ts";
-import type { Capabilities } from "../providers/types.ts";
+import type { Capabilities, Provider } from "../providers/types.ts";
 import { featuresNeeded } from "./needs.ts";
 
 /** What {@link refusals} and buildPlan need of a provider. */
-export interface PlanProvider {
+export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines"> {
   kind: string;
   capabilities(): Capabilities;
 }
@@ -17,6 +18,8 @@ export interface PlanTarget {
   provider: PlanProvider;
   cni: Cni;
   mode: string;
+  /** The CNI's; default: those that the lab has for it. */
+  options?: Record<string, unknown>;
 }
 
 /** The CNI and mode for a lab: the command line's, else the lab's. Throws PLAN_UNKNOWN_CNI and PLAN_UNKNOWN_CNI_MODE. */
@@ -44,8 +47,10 @@ export function chooseCni(
 }
 
 /** Every reason why a lab cannot run there; empty where it can. */
-export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabError[] {
-  const { cnis, probes, scenarios, features } = provider.capabilities();
+export function refusals(lab: Lab, target: PlanTarget): LabError[] {
+  const { provider, cni, mode, options = cni.name === lab.cni.name ? lab.cni.options : {} } = target;
+  const capabilities = provider.capabilities();
+  const { cnis, probes, scenarios, faults = [], features } = capabilities;
   const found: LabError[] = [];
   const refuse = (code: string, message: string, hint?: string): void => {
     found.push(new LabError(code, message, { hint, ...(code.startsWith("PLAN_CNI") ? { span: lab.cni.span } : {}) }));
@@ -74,10 +79,23 @@ export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabErro
       `it can: ${known.join(", ")}`,
     );
   }
+  const lacking = capabilities.cniLacks?.(cni.name, options);
+  if (lacking !== undefined) {
+    const message = `provider ${provider.kind} cannot make ${cniText(cni.name, mode, options)}: ${lacking}`;
+    refuse("PLAN_CNI_OPTION_UNSUPPORTED", message, "leave the option out, or take another provider");
+  }
   const lacks = (what: string, used: readonly string[], able: readonly string[]): void => {
     for (const kind of new Set(used))
       if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
   };
+  const dualStack = cni.modes.find(({ name }) => name === mode)?.dualStack;
+  if (lab.ipFamily === "dual" && dualStack !== undefined && "lacking" in dualStack) {
+    refuse(
+      "PLAN_CNI_SINGLE_STACK",
+      `${cni.name} in mode ${mode} makes no dual-stack cluster: ${dualStack.lacking}`,
+      "take another CNI or mode, or leave cluster.ipFamily out",
+    );
+  }
   lacks(
     "probe",
     lab.probes.map(({ kind }) => kind),
@@ -88,11 +106,25 @@ export function refusals(lab: Lab, { provider, cni, mode }: PlanTarget): LabErro
     lab.scenario.map(({ kind }) => kind),
     scenarios,
   );
+  found.push(...faultsLacking(lab, provider.kind, scenarios.includes("fault") ? faults : undefined));
   for (const [feature, why] of featuresNeeded(lab)) {
     if (!features.includes(feature))
       refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${feature}, and ${why}`);
   }
-  return found;
+  return [...found, ...(provider.refusals?.(lab) ?? [])];
+}
+
+/** The steps whose fault the provider cannot make, each at its line; `faults` is undefined where it has no such step at all. */
+function faultsLacking(lab: Lab, provider: string, faults: readonly string[] | undefined): LabError[] {
+  if (faults === undefined) return [];
+  return lab.scenario.flatMap(({ kind, options, span }) => {
+    const fault = kind === "fault" ? (options as { kind: string }).kind : undefined;
+    if (fault === undefined || faults.includes(fault)) return [];
+    return new LabError("PLAN_PROVIDER_LACKS", `provider ${provider} has no fault ${fault}`, {
+      hint: `it has: ${faults.join(", ")}`,
+      ...(span === undefined ? {} : { span }),
+    });
+  });
 }
 
 /** Whether a lab says that it works with a CNI in a mode: its own CNI, or one of `cnis:` where it has such a list. */

@@ -22,10 +22,10 @@ export type EndpointRef =
 
 export interface PlannedNetwork {
   name: string;
-  /** IPv4 CIDR of the node network. */
-  subnet: string;
-  /** The router's address in it. */
-  gateway: string;
+  /** CIDRs of the node network, one a family. */
+  subnets: string[];
+  /** The router's address in each. */
+  gateways: string[];
   mtu: number;
 }
 
@@ -35,7 +35,8 @@ export interface PlannedInterface {
   network: string;
   /** One a family, without prefix length. */
   addresses: string[];
-  prefixLength: number;
+  /** Of each address, in bits. */
+  prefixLengths: number[];
   mtu: number;
 }
 
@@ -45,6 +46,8 @@ export interface PlannedNode {
   labels: Record<string, string>;
   taints: { key: string; value?: string; effect: string }[];
   interfaces: PlannedInterface[];
+  /** The machine that the topology gives it. */
+  machine?: Omit<PlannedMachine, "node">;
 }
 
 export interface PlannedTopology {
@@ -64,10 +67,30 @@ export interface PlannedCni {
   options: Record<string, unknown>;
 }
 
+/** What is put on a real cluster beside its CNI. */
+export type AddOn = "metallb" | "traefik" | "metrics-server";
+
 export interface PlannedCluster {
+  /** One a family. */
   serviceCidrs: string[];
   dnsAddress: string;
   dnsDomain: string;
+}
+
+/** What only a real cluster can be told; the embedded engine has its own way or none. */
+export interface PlannedRealCluster {
+  kubeProxyMode: "iptables" | "nftables";
+  addOns: AddOn[];
+  /** kubeadm configuration documents merged into every node's, as kind's kubeadmConfigPatches takes them. */
+  kubeadmPatches: string[];
+  /** Ports of the host (loopback unless `listenAddress`) that lead to a node's. */
+  portMappings: {
+    node: string;
+    containerPort: number;
+    hostPort: number;
+    listenAddress?: string;
+    protocol: "tcp" | "udp";
+  }[];
 }
 
 /** An object from a manifest, with the place it was read from. */
@@ -95,6 +118,12 @@ export interface PlannedProbe {
   expect: Expectation;
   points?: number;
   hint?: string;
+  /** The name of the fault that is there while it runs. */
+  during?: string;
+  /** The name of the fault after whose restore it runs. */
+  after?: string;
+  /** With `after`: it is repeated until it is as expected, at most so long after the restore. */
+  withinMs?: number;
   span?: Span;
 }
 
@@ -106,6 +135,53 @@ export interface PlannedTask {
   span?: Span;
 }
 
+/** A virtual machine that is made for a node of the lab, and ends with it. Paths are absolute. */
+export interface PlannedVm {
+  /** A disk with an operating system and cloud-init, qcow2 or raw; only read. */
+  image: string;
+  /** Booted instead of the image's boot loader, with `initrd` and the command line `append`. */
+  kernel?: string | undefined;
+  initrd?: string | undefined;
+  append?: string | undefined;
+  cpus: number;
+  memoryBytes: number;
+  diskBytes: number;
+  /** Whether it gets further than the lab's own network. */
+  internet: boolean;
+}
+
+/** A machine reached over SSH, and the node that it becomes. No field is a secret. */
+export interface PlannedMachine {
+  /** The node's name in the topology, and in Kubernetes. */
+  node: string;
+  /** What the inventory calls it. */
+  name: string;
+  /** Address, host name, or alias of ssh_config(5); what is left out below comes from there. */
+  host: string;
+  port?: number | undefined;
+  user?: string | undefined;
+  /** Absolute path of the private key. */
+  identityFile?: string | undefined;
+  /** Hops before it, `[user@]host[:port]` each. */
+  jump?: string[] | undefined;
+  /** Absolute path of an ssh_config(5) instead of the user's. */
+  configFile?: string | undefined;
+  /** Absolute path of a known_hosts file instead of those that ssh_config(5) names. */
+  knownHostsFile?: string | undefined;
+  /** By which other nodes reach it; absent: the one that its way to them has. */
+  nodeAddress?: string | undefined;
+  /** Made when the lab is; absent: it is there. Its port and keys are known when it runs. */
+  vm?: PlannedVm | undefined;
+}
+
+/** Which cluster the command line means, where the provider takes one that is there. Never credentials. */
+export interface PlannedAccess {
+  /** Absolute path; absent: what KUBECONFIG names, as kubectl has it. */
+  kubeconfig?: string;
+  /** Absent: the kubeconfig's current one. */
+  context?: string;
+}
+
 /** Everything a provider needs: plain data, printable, the same for every provider. */
 export interface Plan {
   apiVersion: "cnilab.dev/v1alpha1";
@@ -114,6 +190,14 @@ export interface Plan {
   topology: PlannedTopology;
   cni: PlannedCni;
   cluster: PlannedCluster;
+  /** Absent where the lab says nothing of it: nftables, no add-ons, no patches, no port mappings. */
+  realCluster?: PlannedRealCluster;
+  /** Absent where the command line says nothing of it. */
+  access?: PlannedAccess;
+  /** In the order of the topology's nodes; absent where the provider makes its nodes. */
+  machines?: PlannedMachine[];
+  /** The machine outside the cluster, by the node name "external", which no node has; absent where the lab needs none. */
+  external?: PlannedMachine;
   scenario: PlannedStep[];
   probes: PlannedProbe[];
   tasks: PlannedTask[];

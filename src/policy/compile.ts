@@ -9,7 +9,7 @@ import type {
   NetworkPolicyPort,
   Protocol,
 } from "../kube/types.ts";
-import type { Direction, PlacedPolicy, RuleRef } from "./types.ts";
+import type { AdminRuleRef, Direction, PlacedPolicy, RuleRef } from "./types.ts";
 
 /** One item of a rule's `from` or `to`. */
 export type CompiledPeer =
@@ -23,8 +23,8 @@ export interface CompiledPort {
 }
 
 /** A rule with its defaults filled in; undefined peers or ports mean all. */
-export interface CompiledRule {
-  ref: RuleRef;
+export interface CompiledRule<Ref extends RuleRef | AdminRuleRef = RuleRef> {
+  ref: Ref;
   peers: readonly CompiledPeer[] | undefined;
   ports: readonly CompiledPort[] | undefined;
 }

@@ -2,7 +2,16 @@ import type { Span } from "../core/errors.ts";
 import { formatSelector } from "../kube/selectors.ts";
 import type { NetworkPolicyPeer, NetworkPolicyPort } from "../kube/types.ts";
 import { policyName } from "./oracle.ts";
-import type { OracleEnd, OracleFlow, OracleVerdict, RuleRef, SideVerdict } from "./types.ts";
+import type {
+  AdminDecision,
+  AdminRuleRef,
+  OracleEnd,
+  OracleFlow,
+  OracleVerdict,
+  PolicyPlaces,
+  RuleRef,
+  SideVerdict,
+} from "./types.ts";
 
 /** A verdict in words, with the places of the policies and rules named, deciding ones first. */
 export interface VerdictReason {
@@ -40,7 +49,10 @@ export function explainLines(verdict: OracleVerdict): string[] {
 }
 
 function explainSide(side: SideVerdict, flow: OracleFlow): string {
-  const head = `${side.direction} of ${side.pod.namespace}/${side.pod.name}`;
+  const { passedBy } = side;
+  const passed = passedBy === undefined ? "" : `; passed on by ${adminRuleName(passedBy)}`;
+  const head = `${side.direction} of ${side.pod.namespace}/${side.pod.name}${passed}`;
+  if (side.decidedBy !== undefined) return `${head}: ${decisionText(side.decidedBy)}`;
   if (side.isolatedBy.length === 0) return `${head}: not isolated, no policy selects it for ${side.direction}`;
   const isolated = `${head}: isolated by ${list(side.isolatedBy.map(policyName))}`;
   if (side.allowedBy.length > 0) return `${isolated}; allowed by ${list(side.allowedBy.map(ruleName))}`;
@@ -68,8 +80,25 @@ function nearMissLines(side: SideVerdict): string[] {
   });
 }
 
-function ruleName({ placed, direction, index }: RuleRef): string {
+function ruleName({ placed, direction, index }: RuleRef | AdminRuleRef): string {
   return `${policyName(placed)} ${direction} rule ${index + 1}`;
+}
+
+/** `AdminNetworkPolicy/guard ingress rule 1 "no-web"`; the name only where the rule has one. */
+export function adminRuleName(ref: AdminRuleRef): string {
+  const name = ref.placed.policy.spec[ref.direction]?.[ref.index]?.name;
+  return name === undefined || name === "" ? ruleName(ref) : `${ruleName(ref)} "${name}"`;
+}
+
+/** `denied by AdminNetworkPolicy/guard ingress rule 1 (Admin tier)`. */
+export function decisionText({ tier, action, rule }: AdminDecision): string {
+  const words = { Allow: "allowed by", Deny: "denied by", Pass: "left open, passed on by" };
+  return `${words[action]} ${adminRuleName(rule)} (${tier} tier)`;
+}
+
+/** Where a rule stands, else its policy. */
+export function ruleSpan<Placed extends PolicyPlaces>({ placed, direction, index }: RuleRef<Placed>): Span | undefined {
+  return placed.ruleSpans?.[direction][index] ?? placed.span;
 }
 
 function formatPeer({ ipBlock, namespaceSelector, podSelector }: NetworkPolicyPeer): string {
@@ -101,11 +130,11 @@ function list(items: readonly string[]): string {
   return items.length <= 4 ? items.join(", ") : `${items.slice(0, 3).join(", ")} and ${items.length - 3} more`;
 }
 
-function spansOf(side: SideVerdict): Span[] {
-  const deciding = side.allowedBy.map(
-    ({ placed, direction, index }) => placed.ruleSpans?.[direction][index] ?? placed.span,
+function spansOf({ decidedBy, passedBy, allowedBy, isolatedBy }: SideVerdict): Span[] {
+  const admin = [decidedBy?.rule, passedBy].map((ref) => (ref === undefined ? undefined : ruleSpan(ref)));
+  return [...admin, ...allowedBy.map((ref) => ruleSpan(ref)), ...isolatedBy.map(({ span }) => span)].filter(
+    (span) => span !== undefined,
   );
-  return [...deciding, ...side.isolatedBy.map(({ span }) => span)].filter((span) => span !== undefined);
 }
 
 function uniqueSpans(spans: readonly Span[]): Span[] {

@@ -2,7 +2,10 @@ import { cidrContains, type IpAddress } from "../core/ip.ts";
 import { matchesSelector, namespaceLabels, type Labels } from "../kube/selectors.ts";
 import type { CompiledPeer, CompiledPort, CompiledRule } from "./compile.ts";
 import type { Party } from "./parties.ts";
-import type { OracleFlow, OraclePod, OracleWorld } from "./types.ts";
+import type { AdminRuleRef, OracleFlow, OraclePod, OracleWorld, RuleRef } from "./types.ts";
+
+/** A rule of either sort of policy. */
+export type AnyRule = CompiledRule<RuleRef | AdminRuleRef>;
 
 /** Whether a rule's condition holds; `unknown` where it hangs on an address that the API leaves to the CNI. */
 export type Truth = "yes" | "no" | "unknown";
@@ -43,8 +46,8 @@ export function classifyPods(world: OracleWorld): PodClasses {
 }
 
 /** {@link matchesPeers} that remembers its answers: a matrix asks about each party once a port and row. */
-export function rememberPeers(classes: PodClasses): (rule: CompiledRule, party: Party) => Truth {
-  const answers = new Map<CompiledRule, WeakMap<Party, Truth>>();
+export function rememberPeers(classes: PodClasses): (rule: AnyRule, party: Party) => Truth {
+  const answers = new Map<AnyRule, WeakMap<Party, Truth>>();
   return (rule, party) => {
     let ofRule = answers.get(rule);
     if (ofRule === undefined) answers.set(rule, (ofRule = new WeakMap()));
@@ -55,15 +58,28 @@ export function rememberPeers(classes: PodClasses): (rule: CompiledRule, party: 
 }
 
 /** Whether one of the rule's peers is the party; a rule without peers is for everyone. */
-function matchesPeers(rule: CompiledRule, party: Party, classes: PodClasses): Truth {
+function matchesPeers(rule: AnyRule, party: Party, classes: PodClasses): Truth {
   if (rule.peers === undefined) return "yes";
-  let result: Truth = "no";
+  const { pod } = party;
+  const blocks: BlockPeer[] = [];
   for (const peer of rule.peers) {
-    const truth = matchesPeer(peer, party, classes);
-    if (truth === "yes") return "yes";
-    if (truth === "unknown") result = "unknown";
+    if (peer.kind === "block") {
+      if (peer.block.family === party.family) blocks.push(peer);
+    } else if (pod !== undefined && classes.picks(peer, pod)) return "yes";
   }
-  return result;
+  return blocks.length === 0 ? "no" : holdParty(blocks, party);
+}
+
+type BlockPeer = CompiledPeer & { kind: "block" };
+
+/** Whether the blocks together hold every address that the party may have. */
+function holdParty(blocks: readonly BlockPeer[], { addresses, isAddressCertain }: Party): Truth {
+  if (!isAddressCertain) {
+    return blocks.some(({ block, except }) => block.prefixLength === 0 && except.length === 0) ? "yes" : "unknown";
+  }
+  const held = addresses.filter((address) => blocks.some((peer) => blockPeerHolds(peer, address))).length;
+  if (held === 0) return "no";
+  return held === addresses.length ? "yes" : "unknown";
 }
 
 /**
@@ -71,7 +87,7 @@ function matchesPeers(rule: CompiledRule, party: Party, classes: PodClasses): Tr
  * A named port means the ports that the destination pod declares under that name and protocol. A destination that is no
  * pod has none, and neither has one that an egress rule reaches by ipBlock alone: "named port on a pod" (API reference).
  */
-export function matchesPorts(rule: CompiledRule, flow: OracleFlow, to: Party, classes: PodClasses): boolean {
+export function matchesPorts(rule: AnyRule, flow: OracleFlow, to: Party, classes: PodClasses): boolean {
   if (rule.ports === undefined) return true;
   return rule.ports.some((item) => {
     if (item.protocol !== flow.protocol) return false;
@@ -97,16 +113,7 @@ function peerPicks(peer: CompiledPeer, podClass: PodClass): boolean {
   return isNamespacePicked && matchesSelector(peer.pods, podClass.labels);
 }
 
-function matchesPeer(peer: CompiledPeer, party: Party, classes: PodClasses): Truth {
-  if (peer.kind === "pods") return party.pod !== undefined && classes.picks(peer, party.pod) ? "yes" : "no";
-  if (peer.block.family !== party.family) return "no";
-  if (!party.isAddressCertain) return peer.block.prefixLength === 0 && peer.except.length === 0 ? "yes" : "unknown";
-  const held = party.addresses.filter((address) => blockPeerHolds(peer, address)).length;
-  if (held === 0) return "no";
-  return held === party.addresses.length ? "yes" : "unknown";
-}
-
-function blockPeerHolds(peer: CompiledPeer & { kind: "block" }, address: IpAddress): boolean {
+function blockPeerHolds(peer: BlockPeer, address: IpAddress): boolean {
   return cidrContains(peer.block, address) && !peer.except.some((except) => cidrContains(except, address));
 }
 
@@ -114,7 +121,7 @@ function hasNamedPort(
   item: CompiledPort,
   name: string,
   port: number,
-  rule: CompiledRule,
+  rule: AnyRule,
   to: Party,
   classes: PodClasses,
 ): boolean {
@@ -126,6 +133,6 @@ function hasNamedPort(
   return declared && (rule.ref.direction === "ingress" || isReachedByPod(rule, pod, classes));
 }
 
-function isReachedByPod(rule: CompiledRule, pod: OraclePod, classes: PodClasses): boolean {
+function isReachedByPod(rule: AnyRule, pod: OraclePod, classes: PodClasses): boolean {
   return rule.peers === undefined || rule.peers.some((peer) => peer.kind === "pods" && classes.picks(peer, pod));
 }

@@ -1,4 +1,5 @@
 import type { Span } from "../core/errors.ts";
+import type { AdminPolicy } from "../kube/admin-policy-types.ts";
 import type { Labels } from "../kube/selectors.ts";
 import type { NetworkPolicy, Protocol } from "../kube/types.ts";
 
@@ -25,14 +26,25 @@ export interface OraclePod {
 export interface OracleNode {
   name: string;
   addresses: readonly string[];
+  /** For cluster-wide policies that pick nodes; none where nobody says. */
+  labels?: Labels | undefined;
 }
 
-/** A policy with the places it was read from, where they are known. */
-export interface PlacedPolicy {
-  policy: NetworkPolicy;
+/** The places that a policy was read from, where they are known. */
+export interface PolicyPlaces {
   span?: Span | undefined;
   /** By index of the rule in `spec.ingress` and `spec.egress`. */
   ruleSpans?: { ingress: readonly (Span | undefined)[]; egress: readonly (Span | undefined)[] } | undefined;
+}
+
+/** A NetworkPolicy with its places. */
+export interface PlacedPolicy extends PolicyPlaces {
+  policy: NetworkPolicy;
+}
+
+/** A cluster-wide policy with its places. */
+export interface PlacedAdminPolicy extends PolicyPlaces {
+  policy: AdminPolicy;
 }
 
 /** Everything a verdict depends on. */
@@ -41,6 +53,7 @@ export interface OracleWorld {
   pods: readonly OraclePod[];
   nodes?: readonly OracleNode[];
   policies: readonly PlacedPolicy[];
+  adminPolicies?: readonly PlacedAdminPolicy[] | undefined;
 }
 
 /** One end of a flow. An address that a pod or node of the world holds stands for that pod or node. */
@@ -64,10 +77,26 @@ export interface OracleFlow {
 export type Direction = "egress" | "ingress";
 
 /** A rule of a policy; `index` counts from 0 in `spec.ingress` or `spec.egress`. */
-export interface RuleRef {
-  placed: PlacedPolicy;
+export interface RuleRef<Placed extends PolicyPlaces = PlacedPolicy> {
+  placed: Placed;
   direction: Direction;
   index: number;
+}
+
+/** A rule of a cluster-wide policy. */
+export type AdminRuleRef = RuleRef<PlacedAdminPolicy>;
+
+/** Where cluster-wide policies stand: before NetworkPolicies, or behind them. */
+export type Tier = "Admin" | "Baseline";
+
+/** What a rule of a cluster-wide policy does; v1alpha2 writes Accept for Allow. */
+export type AdminAction = "Allow" | "Deny" | "Pass";
+
+/** The rule that settled a side. Pass settles it in the Baseline tier only, since nothing is behind that: it allows. */
+export interface AdminDecision {
+  tier: Tier;
+  action: AdminAction;
+  rule: AdminRuleRef;
 }
 
 /** A rule that allows something near this flow: it failed by exactly one of its two conditions. */
@@ -88,8 +117,12 @@ export interface SideVerdict {
   allowedBy: readonly RuleRef[];
   /** Only where nothing allows it. */
   nearMisses: readonly NearMiss[];
-  /** The other end is the node that the pod runs on: allowed whatever the policies say. */
+  /** The other end is the node that the pod runs on: allowed whatever NetworkPolicies say. */
   ownNode: boolean;
+  /** The rule of a cluster-wide policy that settled it; where the Admin tier did, NetworkPolicies were not asked. */
+  decidedBy?: AdminDecision | undefined;
+  /** The rule of the Admin tier that passed it on to NetworkPolicies and the Baseline tier. */
+  passedBy?: AdminRuleRef | undefined;
 }
 
 /**
@@ -98,8 +131,9 @@ export interface SideVerdict {
  * - `own-node`: only the exemption for a pod's own node allows it; CNIs differ.
  * - `node-address`: the verdict hangs on which address a node's traffic carries, which is the CNI's choice.
  * - `protocol`: the API defines TCP, UDP and SCTP only.
+ * - `equal-priority`: cluster-wide policies of one priority say different things; which one counts is left open.
  */
-export type NotGradableCause = "loopback" | "own-node" | "node-address" | "protocol";
+export type NotGradableCause = "loopback" | "own-node" | "node-address" | "protocol" | "equal-priority";
 
 /** What the policies say of one flow. */
 export interface OracleVerdict {
@@ -113,7 +147,7 @@ export interface OracleVerdict {
   ingress?: SideVerdict;
 }
 
-/** Answers what NetworkPolicies say of a flow; a pure function of its world. */
+/** Answers what policies say of a flow; a pure function of its world. */
 export interface Oracle {
   /** Throws POLICY_UNKNOWN_END when the flow names a pod or node that the world lacks. */
   verdict(flow: OracleFlow): OracleVerdict;

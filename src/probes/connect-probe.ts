@@ -1,6 +1,6 @@
 import * as z from "zod";
 import type { Evidence } from "../grade/types.ts";
-import { endpointField, portField } from "../lab/fields.ts";
+import { endpointField, familyField, portField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
@@ -19,6 +19,7 @@ export const connectOptions = z.strictObject({
   from: endpointField().optional().describe("Who opens the connection; may stand beside the kind's key instead"),
   to: endpointField().describe("Pod, workload, Service, node/NAME, external, IP address or name"),
   port: portField().describe("Port number; of the Service, where `to` is one"),
+  family: familyField(),
 });
 
 /** What {@link connectOptions} produces. */
@@ -39,10 +40,10 @@ export async function probeConnection(
   ref: EndpointRef | undefined,
   context: ProbeContext,
 ): Promise<ProbedCell[]> {
-  const { to, port } = options;
+  const { to, port, family } = options;
   const key = cellKey(ref ?? options.from, formatEndpointRef(to), { port, protocol });
   return observed(key, context.signal, async () => {
-    const aim = { port, protocol };
+    const aim = { port, protocol, family };
     const from = probeSource(ref ?? options.from, context);
     const named = await resolveNamedTarget(to, aim, from, context);
     if ("failed" in named) return [{ key, ...named.failed }];
@@ -66,10 +67,14 @@ async function probeAddress(
     [{ id: 0, from: from.source, address, port, protocol }, ...controlSweepCells(controls, 1)],
     context,
   );
-  const [byId, tool] = await Promise.all([
-    sweeping,
-    protocol === "tcp" ? connectWithTool(target, port, from, context, sweeping) : [],
-  ]);
+  const showing = async (): Promise<Evidence[]> => {
+    const decided = sweeping.then((cells) => {
+      const own = cells.get(0);
+      return { waitedInVain: own?.outcome === "no-answer" && own.proof === undefined };
+    });
+    return connectWithTool(target, port, from, context, decided);
+  };
+  const [byId, tool] = await Promise.all([sweeping, protocol === "tcp" ? showing() : []]);
   const result = byId.get(0);
   const cell: ProbedCell = { key, flow, destination: target.identity };
   if (result !== undefined) {

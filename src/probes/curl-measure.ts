@@ -37,11 +37,11 @@ export interface CurlMeasured {
 /** Sums replies up. A pod is named by its X-Pod-Name header, else by a body that is just the name of an endpoint's pod. */
 export function measureReplies(replies: readonly HttpReply[], target: ResolvedTarget): Record<string, unknown> {
   const pods = new Set(target.backends.flatMap(({ pod }) => (pod === undefined ? [] : [pod.name])));
-  const backends: Record<string, number> = {};
+  const backends = new Map<string, number>();
   const distinct = new Map<string, DistinctReply>();
   for (const { status, headers, body } of replies) {
     const pod = headers[POD_HEADER] ?? (pods.has(body.trim()) ? body.trim() : "");
-    backends[pod] = (backends[pod] ?? 0) + 1;
+    backends.set(pod, (backends.get(pod) ?? 0) + 1);
     const kept = body.slice(0, BODY_CHARACTERS);
     const { date: _, ...lasting } = headers;
     const key = JSON.stringify([status, lasting, kept]);
@@ -55,7 +55,7 @@ export function measureReplies(replies: readonly HttpReply[], target: ResolvedTa
     status: replies[0]?.status ?? 0,
     meanMs: replies.reduce((sum, { latencyMs }) => sum + latencyMs, 0) / replies.length,
     replies: [...distinct.values()],
-    backends,
+    backends: Object.fromEntries(backends),
     ...(isService ? { endpoints: target.backends.map(({ pod, address }) => pod?.name ?? address) } : {}),
   };
   return { ...measured };
@@ -87,7 +87,7 @@ function compareReply(
     return `expected a body with ${body}, observed ${JSON.stringify(shorten(reply.body))}${often}`;
   }
   for (const [name, wanted] of Object.entries(header ?? {})) {
-    const value = reply.headers[name.toLowerCase()];
+    const value = new Map(Object.entries(reply.headers)).get(name.toLowerCase());
     if (value === undefined) return `expected header ${name} with ${wanted}, observed none${often}`;
     if (!matchesText(wanted, value))
       return `expected header ${name} with ${wanted}, observed ${JSON.stringify(shorten(value))}${often}`;
@@ -99,11 +99,13 @@ function compareBackends(
   { backends, requests, endpoints }: CurlMeasured,
   { count, even }: NonNullable<CurlExpect["backends"]>,
 ): string | undefined {
-  const unnamed = backends[""] ?? 0;
+  // Not a lookup in the record: a pod may be called `constructor`.
+  const counts = new Map(Object.entries(backends));
+  const unnamed = counts.get("") ?? 0;
   if (unnamed > 0)
     return `${unnamed} of ${requests} replies do not name their pod (no X-Pod-Name header, and the body is no pod's name)`;
-  const names = Object.keys(backends).toSorted();
-  const shown = names.map((name) => `${name} ${backends[name]}`).join(", ");
+  const names = [...counts.keys()].toSorted();
+  const shown = names.map((name) => `${name} ${counts.get(name)}`).join(", ");
   if (count !== undefined && names.length !== count)
     return `expected ${count} backends, observed ${names.length}: ${shown}`;
   if (even !== true) return undefined;
@@ -113,8 +115,8 @@ function compareBackends(
   if (requests < enough)
     return `${requests} requests cannot tell whether ${all.length} backends are used evenly: it takes ${enough}`;
   const { lowest, highest } = evenRange(requests, all.length);
-  const off = all.filter((name) => (backends[name] ?? 0) < lowest || (backends[name] ?? 0) > highest);
+  const off = all.filter((name) => (counts.get(name) ?? 0) < lowest || (counts.get(name) ?? 0) > highest);
   if (off.length === 0) return undefined;
-  const found = off.map((name) => `${name} answered ${backends[name] ?? 0}`).join(", ");
+  const found = off.map((name) => `${name} answered ${counts.get(name) ?? 0}`).join(", ");
   return `expected an even choice (${lowest} to ${highest} of ${requests} each, p ≥ 0.001), observed ${found}`;
 }

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { boundField, durationField, endpointField, portField } from "../lab/fields.ts";
+import { boundField, durationField, endpointField, familyField, portField } from "../lab/fields.ts";
 import { patternProblem } from "./figures.ts";
 
 const MOST_REQUESTS = 1000;
@@ -44,6 +44,7 @@ const fields = z.strictObject({
   requests: z.int().min(1).max(MOST_REQUESTS).default(1).describe("How many, each on a new connection"),
   timeout: durationField().optional().describe("Longest wait for a whole reply, default 5s"),
   insecure: z.boolean().optional().describe("Accept any certificate"),
+  family: familyField(),
 });
 
 /** Options of `curl`. */

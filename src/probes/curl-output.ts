@@ -52,15 +52,16 @@ function headerBlock(text: string): { text: string; length: number } | undefined
 }
 
 function parseHeaders(block: string): Record<string, string> {
-  const headers: Record<string, string> = {};
+  const headers = new Map<string, string>();
   for (const line of block.split(/\r?\n/).slice(1)) {
     const colon = line.indexOf(":");
     if (colon <= 0) continue;
     const name = line.slice(0, colon).trim().toLowerCase();
     const value = line.slice(colon + 1).trim();
-    headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+    const before = headers.get(name);
+    headers.set(name, before === undefined ? value : `${before}, ${value}`);
   }
-  return headers;
+  return Object.fromEntries(headers);
 }
 
 /** Why a transfer ended without a reply, from curl's exit code and its words (curl(1), EXIT CODES). */

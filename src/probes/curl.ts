@@ -1,4 +1,5 @@
 import type { Evidence, Observation } from "../grade/types.ts";
+import { isIp } from "../core/ip.ts";
 import { formatEndpointRef, parseEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
@@ -38,7 +39,7 @@ export const curl = defineProbe<CurlOptions>({
     const key = cellKey(ref ?? options.from, label, { port, protocol: "tcp" });
     return observed(key, context.signal, async () => {
       const from = probeSource(ref ?? options.from, context);
-      const aim = { port, protocol: "tcp" as const };
+      const aim = { port, protocol: "tcp" as const, family: options.family };
       const target =
         options.to === undefined
           ? resolveHost(new URL(options.url ?? "").hostname, aim, from, context)
@@ -87,10 +88,15 @@ async function request(
   const connectMs = Math.min(context.deadlineMs + LATE_REFUSAL_MS, timeoutMs);
   // Ended early, curl would lose the replies it had not yet written; of one request there are none.
   const untilDropped = options.requests === 1 ? dropWatch(target, { port, protocol: "tcp" }) : undefined;
-  const run = await runTool(context, from, curlCommand(url, options, connectMs, timeoutMs), {
-    timeoutMs: Math.min(timeoutMs * options.requests, LONGEST_RUN_MS) + 5000,
-    ...(untilDropped === undefined ? {} : { untilDropped }),
-  });
+  const run = await runTool(
+    context,
+    from,
+    curlCommand(url, optionsFor(options, target, context), connectMs, timeoutMs),
+    {
+      timeoutMs: Math.min(timeoutMs * options.requests, LONGEST_RUN_MS) + 5000,
+      ...(untilDropped === undefined ? {} : { untilDropped }),
+    },
+  );
   const evidence: Evidence[] = [...target.notes.map((text): Evidence => ({ kind: "note", text })), run.evidence];
   if (endedByDrop(run)) return dropped(run, evidence);
   const failure = curlFailure(run.result.exitCode ?? -1, run.result.stderr);
@@ -102,12 +108,19 @@ async function request(
   }
   // The last is the transfer that failed, which may have had a status before its body ended too soon.
   const answered = (replies ?? []).slice(0, -1);
-  const failed = await observeFailure(failure, run, url, evidence, from, context);
+  const about = { url, type: options.family === "ipv6" ? ("AAAA" as const) : ("A" as const) };
+  const failed = await observeFailure(failure, run, about, evidence, from, context);
   return partly(run, answered, failed, target);
 }
 
+/** Where a name may have addresses of both families, curl takes either: it is told the one that the flow is judged by. */
+function optionsFor(options: CurlOptions, { host }: ResolvedTarget, { plan }: ProbeContext): CurlOptions {
+  const hasBoth = plan.cni.podCidrs.some((cidr) => cidr.includes(":")) && !isIp(host.replace(/^\[(.*)\]$/, "$1"));
+  return { ...options, family: options.family ?? (hasBoth ? "ipv4" : undefined) };
+}
+
 function curlCommand(url: string, options: CurlOptions, connectMs: number, timeoutMs: number): string[] {
-  const { method, headers = {}, data, insecure, requests } = options;
+  const { method, headers = {}, data, insecure, requests, family } = options;
   return [
     "curl",
     // -q first: no ~/.curlrc. -g: brackets and braces in a URL are not patterns.
@@ -118,6 +131,7 @@ function curlCommand(url: string, options: CurlOptions, connectMs: number, timeo
     "=http,https",
     "--noproxy",
     "*",
+    ...(family === undefined ? [] : [family === "ipv6" ? "-6" : "-4"]),
     "--connect-timeout",
     (connectMs / 1000).toFixed(1),
     "-m",
@@ -153,7 +167,7 @@ function dropped({ proof, result }: ToolRun, evidence: Evidence[]): { observatio
 async function observeFailure(
   failure: CurlFailure,
   run: ToolRun,
-  url: string,
+  { url, type }: { url: string; type: "A" | "AAAA" },
   evidence: Evidence[],
   from: ResolvedSource,
   context: ProbeContext,
@@ -162,7 +176,7 @@ async function observeFailure(
   const latencyMs = result.durationMs;
   switch (failure.kind) {
     case "name":
-      return observeNameFault(new URL(url).hostname, failure.text, evidence, from, context);
+      return observeNameFault({ name: new URL(url).hostname, type }, failure.text, evidence, from, context);
     case "refused": {
       const reason = proof !== undefined && !failure.wasConnected ? proofText(proof, "rejected") : failure.text;
       return afterConnect(

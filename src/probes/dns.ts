@@ -46,7 +46,10 @@ const dnsExpect = z.strictObject({
     .regex(/^[A-Z]+$/, "write it like NOERROR or NXDOMAIN")
     .optional()
     .describe("Reply code"),
-  target: texts.optional().describe("Names that PTR, CNAME or SRV records point to: exactly these"),
+  target: texts
+    .optional()
+    .describe("Names that PTR, CNAME, NS or SRV records point to, or a SOA's primary server: exactly these"),
+  text: texts.optional().describe("Texts of TXT records, the strings of each put together: exactly these"),
   port: z.int().min(0).max(65_535).optional().describe("Port of every SRV record"),
   records: z.int().min(0).optional().describe("How many records of the type asked for"),
   time: boundField("time").optional().describe("Time to the reply, such as < 20 ms"),
@@ -60,6 +63,7 @@ interface DnsMeasured {
   name?: string;
   addresses?: string[];
   targets?: string[];
+  texts?: string[];
   ports?: number[];
   records?: string[];
   timeMs?: number;
@@ -104,7 +108,7 @@ export const dns = defineProbe<DnsOptions>({
   },
   compare: (measured, expected, context) => {
     const seen = measured as DnsMeasured;
-    const { address, rcode, target, port, records, time } = expected as DnsExpect;
+    const { address, rcode, target, text, port, records, time } = expected as DnsExpect;
     if (rcode !== undefined && seen.rcode !== rcode) return `expected ${rcode}, observed ${seen.rcode ?? "no reply"}`;
     // Other figures are of records, which only NOERROR has.
     if (rcode === undefined && seen.rcode !== "NOERROR")
@@ -125,6 +129,10 @@ export const dns = defineProbe<DnsOptions>({
       const difference = sameSet("names", target.map(bareName), seen.targets ?? [], "");
       if (difference !== undefined) return difference;
     }
+    if (text !== undefined) {
+      const difference = sameSet("texts", text, seen.texts ?? [], "");
+      if (difference !== undefined) return difference;
+    }
     const ports = seen.ports ?? [];
     if (port !== undefined && (ports.length === 0 || ports.some((each) => each !== port))) {
       return `expected SRV port ${port}, observed ${ports.length === 0 ? "none" : ports.join(", ")}`;
@@ -141,19 +149,44 @@ export const dns = defineProbe<DnsOptions>({
 function measure({ reply, observation }: Lookup, type: string): DnsMeasured {
   if (reply === undefined) return {};
   const own = reply.answers.filter((record) => record.type === type);
-  const targets = own.flatMap(({ data }) =>
-    type === "PTR" || type === "CNAME" || type === "NS" ? [data] : type === "SRV" ? [data.split(/\s+/)[3] ?? ""] : [],
-  );
+  const targets = own.flatMap(({ data }) => targetOf(type, data) ?? []);
   return {
     type,
     rcode: reply.rcode,
     ...(reply.question === undefined ? {} : { name: bareName(reply.question) }),
     addresses: answeredAddresses(reply),
     targets: targets.map(bareName),
+    ...(type === "TXT" ? { texts: own.map(({ data }) => textOf(data)) } : {}),
     ports: type === "SRV" ? own.map(({ data }) => Number(data.split(/\s+/)[2])) : [],
     records: own.map(({ data }) => data),
     ...(observation.latencyMs === undefined ? {} : { timeMs: observation.latencyMs }),
   };
+}
+
+function targetOf(type: string, data: string): string | undefined {
+  switch (type) {
+    case "PTR":
+    case "CNAME":
+    case "NS":
+      return data;
+    case "SRV":
+      return data.split(/\s+/)[3];
+    case "SOA":
+      return data.split(/\s+/)[0];
+    default:
+      return undefined;
+  }
+}
+
+/** The strings of a TXT record (RFC 1035 5.1: quoted, with \DDD and \X) one after another, as who reads the record takes them. */
+function textOf(data: string): string {
+  return [...data.matchAll(/"((?:[^"\\]|\\.)*)"/g)]
+    .map(([, quoted = ""]) =>
+      quoted.replaceAll(/\\(\d{3}|.)/g, (_, escaped: string) =>
+        escaped.length === 3 ? String.fromCharCode(Number(escaped)) : escaped,
+      ),
+    )
+    .join("");
 }
 
 function bareName(name: string): string {

@@ -45,7 +45,7 @@ export const iperf = defineProbe<IperfOptions>({
   options: iperfOptions,
   expect: iperfExpect,
   tools: ["iperf3", "timeout"],
-  exclusive: true,
+  exclusive: "links",
   references: ({ from, to }) => (from === undefined ? [to] : [from, to]),
   run: async (options, ref, context) => {
     const { port, to } = options;

@@ -3,7 +3,7 @@ import { LabError } from "../core/errors.ts";
 import { isPodReady } from "../kube/pods.ts";
 import type { Pod } from "../kube/types.ts";
 import { livePods, podName } from "../kube/workloads.ts";
-import { podPatternField, protocolPortField } from "../lab/fields.ts";
+import { familyField, podPatternField, protocolPortField } from "../lab/fields.ts";
 import { matchPodPattern } from "../lab/refs.ts";
 import type { PodPattern } from "../lab/refs.ts";
 import { podSource } from "../providers/source.ts";
@@ -26,6 +26,7 @@ const matrixOptions = z
     ports: z.array(protocolPortField()).min(1).describe("5432/tcp, 53/udp; each is tried on every destination"),
     external: z.boolean().optional().describe("The host outside the cluster is a source too"),
     nodes: z.boolean().optional().describe("Every node is a source too"),
+    family: familyField(),
   })
   .superRefine((options, issues) => {
     if (options.pods !== undefined || (options.from !== undefined && options.to !== undefined)) return;
@@ -45,7 +46,7 @@ export const matrix = defineProbe<MatrixOptions>({
   options: matrixOptions,
   source: "none",
   // Its drops, on the way to every pod, would be taken for those of the tools that run beside it.
-  exclusive: true,
+  exclusive: "drop-records",
   tools: [],
   references: () => [],
   run: async (options, _from, context) => {
@@ -66,7 +67,8 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
     const to = podName(pod);
     // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
     const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
-    for (const aim of options.ports) {
+    for (const port of options.ports) {
+      const aim = { ...port, family: options.family };
       const planned = from.map((source) => planCell(source, pod, aim));
       cells.push(...planned);
       if (planned.some(({ flow }) => flow !== undefined))
@@ -75,6 +77,8 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
   }
   return { cells, controls };
 }
+
+type MatrixAim = MatrixOptions["ports"][number] & Pick<MatrixOptions, "family">;
 
 interface MatrixSource {
   name: string;
@@ -91,13 +95,14 @@ function podAsSource(pod: Pod): MatrixSource {
   }
 }
 
-function planCell({ name, source }: MatrixSource, pod: Pod, aim: MatrixOptions["ports"][number]): ProbedCell {
+function planCell({ name, source }: MatrixSource, pod: Pod, aim: MatrixAim): ProbedCell {
   const key = { from: name, to: podName(pod), port: aim.port, protocol: aim.protocol };
   if (source instanceof LabError) return { key, observation: errorObservation(source) };
   try {
     const target = podTarget(pod, aim, source);
     if (!isPodReady(pod)) throw new LabError("TARGET_NOT_READY", `pod ${key.to} is not ready`);
-    return { key, flow: flowTo(target, aim, source) };
+    const cell = { key, flow: flowTo(target, aim, source) };
+    return target.identity === key.to ? cell : { ...cell, destination: target.identity };
   } catch (error) {
     if (!(error instanceof LabError)) throw error;
     return { key, observation: errorObservation(error) };

@@ -10,13 +10,13 @@ import type { ProbeContext } from "./types.ts";
  * met a fault that is over, which is an error. The cell is then about the lookup, not about the server behind the name.
  */
 export async function observeNameFault(
-  name: string,
+  { name, type }: { name: string; type: "A" | "AAAA" },
   said: string,
   evidence: Evidence[],
   from: ResolvedSource,
   context: ProbeContext,
 ): Promise<{ observation: Observation; destination: string }> {
-  const { observation, reply } = await lookUp({ name, type: "A" }, from, context);
+  const { observation, reply } = await lookUp({ name, type }, from, context);
   if (reply !== undefined && answeredAddresses(reply).length > 0) {
     throw new LabError("PROBE_NAME_UNSTEADY", `the tool said "${said}", and a moment later ${observation.reason}`, {
       hint: "cluster DNS or a policy on it changed during the probe; run it again",
@@ -25,7 +25,7 @@ export async function observeNameFault(
   const seen = { ...observation, evidence: [...evidence, ...observation.evidence] };
   const isEmpty = observation.outcome === "allowed";
   return {
-    observation: isEmpty ? { ...seen, outcome: "rejected", reason: `${name} has no A record` } : seen,
+    observation: isEmpty ? { ...seen, outcome: "rejected", reason: `${name} has no ${type} record` } : seen,
     destination: lookupDestination(name),
   };
 }

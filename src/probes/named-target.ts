@@ -25,11 +25,14 @@ export async function resolveNamedTarget(
   const target = await resolveTarget(ref, aim, from, context);
   const evidence: Evidence[] = target.notes.map((text) => ({ kind: "note", text }));
   if (ref.kind !== "host") return { target: { ...target, address: target.address ?? target.host }, evidence };
-  const { observation: seen, reply } = await lookUp({ name: ref.host, type: "A" }, from, context);
+  const type = aim.family === "ipv6" ? "AAAA" : "A";
+  const { observation: seen, reply } = await lookUp({ name: ref.host, type }, from, context);
   const address = reply === undefined ? undefined : answeredAddresses(reply)[0];
   if (address === undefined) {
     const isEmpty = seen.outcome === "allowed";
-    const failed = isEmpty ? observation("rejected", `${ref.host} has no A record`, { evidence: seen.evidence }) : seen;
+    const failed = isEmpty
+      ? observation("rejected", `${ref.host} has no ${type} record`, { evidence: seen.evidence })
+      : seen;
     return {
       failed: { observation: failed, destination: lookupDestination(ref.host), flow: flowTo(target, aim, from) },
     };

@@ -4,6 +4,8 @@ export interface PingOutput {
   received: number;
   /** Milliseconds; absent without replies. */
   rtt?: { minMs: number; avgMs: number; maxMs: number };
+  /** Of each reply, in milliseconds, in their order; a duplicate is none. */
+  timesMs: number[];
   /** ICMP errors that came back, as ping words them, with who sent them. */
   errors: { from?: string; text: string }[];
   /** The MTU that an ICMP "fragmentation needed" or the local interface named. */
@@ -21,6 +23,7 @@ export function parsePing(text: string): PingOutput | undefined {
   const summary = /(\d+) packets transmitted, (\d+) (?:packets )?received/.exec(text);
   if (summary === null) return undefined;
   const rtt = /(?:rtt|round-trip) min\/avg\/max(?:\/mdev)? = ([\d.]+)\/([\d.]+)\/([\d.]+)/.exec(text);
+  const replies = [...text.matchAll(/ time[=<]([\d.]+) ms(?! \(DUP!\))/g)];
   const mtu = /\bmtu\s?=\s?(\d+)/.exec(text);
   const errors = [...text.matchAll(ICMP_ERROR)].map(([, from, words = ""]) => ({
     text: words.trim(),
@@ -32,6 +35,7 @@ export function parsePing(text: string): PingOutput | undefined {
     sent: Number(summary[1]),
     received: Number(summary[2]),
     ...(rtt === null ? {} : { rtt: { minMs: Number(rtt[1]), avgMs: Number(rtt[2]), maxMs: Number(rtt[3]) } }),
+    timesMs: replies.map(([, time]) => Number(time)),
     errors,
     ...(mtu === null ? {} : { mtu: Number(mtu[1]) }),
   };

@@ -1,5 +1,5 @@
 import { LabError } from "../core/errors.ts";
-import { isIp, parseIp } from "../core/ip.ts";
+import { isIp } from "../core/ip.ts";
 import { podAddresses } from "../kube/pods.ts";
 import type { Pod, Service } from "../kube/types.ts";
 import {
@@ -14,13 +14,15 @@ import {
   serviceBackends,
 } from "../kube/workloads.ts";
 import type { ServiceBackend } from "../kube/workloads.ts";
+import type { AddressFamily } from "../lab/fields.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import { resolveSource } from "../providers/source.ts";
 import type { ResolvedSource } from "../providers/source.ts";
-import type { ExecOptions, Source } from "../providers/types.ts";
+import type { ExecOptions, Flow, Source } from "../providers/types.ts";
 import { serviceOfName } from "./cluster-name.ts";
 import { isServiceAddress } from "./sweep.ts";
-import type { ProbeContext, ProbeFlow } from "./types.ts";
+import { identityAt, ofFamily, pickAddress } from "./target-family.ts";
+import type { ProbeContext } from "./types.ts";
 
 /** What a probe is aimed at, found among the cluster's objects. */
 export interface ResolvedTarget {
@@ -43,7 +45,9 @@ export interface ResolvedTarget {
 /** Port and protocol that the probe opens; ping and lookups by their own protocol. */
 export interface TargetPort {
   port?: number;
-  protocol: ProbeFlow["protocol"];
+  protocol: Flow["protocol"];
+  /** Of the address aimed at; by default the target's first that the source has one of, too. */
+  family?: AddressFamily | undefined;
 }
 
 /** The source of a probe. Throws PROBE_NO_SOURCE and what {@link resolveSource} throws. */
@@ -59,7 +63,8 @@ export function probeSource(ref: EndpointRef | undefined, context: ProbeContext)
 /**
  * What a reference means as a destination: a pod by its address; a workload by its first ready pod by name; a Service by
  * its cluster IP, a headless one by its first endpoint; a name as written, with the Service that cluster DNS would answer
- * for it. Addresses are of a family the source has. Throws TARGET_MISSING, TARGET_NOT_READY.
+ * for it. Addresses are of the family wanted, else of one that the source has. Throws TARGET_MISSING, TARGET_NOT_READY,
+ * TARGET_LACKS_FAMILY.
  */
 export async function resolveTarget(
   ref: EndpointRef,
@@ -114,15 +119,15 @@ export function resolveHost(
   return isIp(bare) ? addressTarget(bare, aim, context) : nameTarget(host, aim, from, context);
 }
 
-/** A pod as a target. Throws TARGET_NOT_READY where it has no address. */
+/** A pod as a target. Throws TARGET_NOT_READY where it has no address, TARGET_LACKS_FAMILY where none of the family wanted. */
 export function podTarget(pod: Pod, aim: TargetPort, from?: ResolvedSource): ResolvedTarget {
-  const address = pickAddress(podAddresses(pod), from === undefined ? [] : sourceAddresses(from));
+  const address = pickAddress(podAddresses(pod), from === undefined ? [] : sourceAddresses(from), aim, podName(pod));
   if (address === undefined) throw new LabError("TARGET_NOT_READY", `pod ${podName(pod)} has no address yet`);
   const place = { namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name };
   return {
     host: address,
     address,
-    identity: podName(pod),
+    identity: identityAt(address, podName(pod)),
     to: [{ kind: "pod", ...place }],
     backends: [{ address, ...portOf(aim), pod: place }],
     notes: [],
@@ -137,20 +142,28 @@ function serviceTarget(service: Service, aim: TargetPort, from: ResolvedSource, 
     return { ...target, identity, notes: [`Service ${name} is an alias of ${service.spec.externalName}`] };
   }
   const known = aim.port === undefined ? undefined : aim.protocol === "udp" ? "UDP" : "TCP";
-  const backends = serviceBackends(context.objects, service, known === undefined ? undefined : aim.port, known);
-  const to = backends.flatMap(({ pod }): Source[] => (pod === undefined ? [] : [{ kind: "pod", ...pod }]));
-  const address = pickAddress(clusterIps(service), sourceAddresses(from));
+  const address = pickAddress(clusterIps(service), sourceAddresses(from), aim, `Service ${name}`);
   if (address !== undefined) {
+    const all = serviceBackends(context.objects, service, known === undefined ? undefined : aim.port, known);
+    const backends = ofFamily(all, address);
+    const to = backends.flatMap(({ pod }): Source[] => (pod === undefined ? [] : [{ kind: "pod", ...pod }]));
     const notes = backends.length === 0 ? [`Service ${name} has no ready endpoint${portText(aim)}`] : [];
-    return { host: address, address, identity, to, backends, service, notes };
+    return { host: address, address, identity: identityAt(address, identity), to, backends, service, notes };
   }
-  const [first] = serviceBackends(context.objects, service);
+  const ready = serviceBackends(context.objects, service);
+  const wanted = pickAddress(
+    ready.map((backend) => backend.address),
+    sourceAddresses(from),
+    aim,
+    `headless Service ${name}`,
+  );
+  const first = ready.find((backend) => backend.address === wanted);
   if (first === undefined) throw new LabError("TARGET_NOT_READY", `headless Service ${name} has no ready endpoint`);
   const who = first.pod === undefined ? first.address : `${first.pod.namespace}/${first.pod.name}`;
   return {
     host: first.address,
     address: first.address,
-    identity: who,
+    identity: identityAt(first.address, who),
     to: first.pod === undefined ? [] : [{ kind: "pod", ...first.pod }],
     backends: [{ ...first, ...portOf(aim) }],
     notes: [`Service ${name} is headless: probed at its first endpoint, ${who}`],
@@ -164,15 +177,22 @@ async function hostTarget(
   from: ResolvedSource,
   context: ProbeContext,
 ): Promise<ResolvedTarget> {
-  const address = pickAddress(await context.cluster.addresses(source), sourceAddresses(from));
+  const address = pickAddress(await context.cluster.addresses(source), sourceAddresses(from), aim, identity);
   if (address === undefined) throw new LabError("TARGET_NOT_READY", `${identity} has no address`);
-  return { host: address, address, identity, to: [source], backends: [{ address, ...portOf(aim) }], notes: [] };
+  return {
+    host: address,
+    address,
+    identity: identityAt(address, identity),
+    to: [source],
+    backends: [{ address, ...portOf(aim) }],
+    notes: [],
+  };
 }
 
 function addressTarget(address: string, aim: TargetPort, context: ProbeContext): ResolvedTarget {
   const pod = podAt(context.objects, address);
   if (pod !== undefined) {
-    const target = podTarget(pod, aim);
+    const target = podTarget(pod, { ...aim, family: address.includes(":") ? "ipv6" : "ipv4" });
     return { ...target, host: address, address, backends: target.backends.map((backend) => ({ ...backend, address })) };
   }
   const service = serviceAt(context.objects, address);
@@ -182,14 +202,16 @@ function addressTarget(address: string, aim: TargetPort, context: ProbeContext):
     const notes = isUnallocated ? [`${address} is in the Service network, and no Service has it`] : [];
     return { host: address, address, identity: address, to: [], backends, notes };
   }
-  const backends =
+  const backends = ofFamily(
     aim.port === undefined
       ? serviceBackends(context.objects, service)
-      : serviceBackends(context.objects, service, aim.port, aim.protocol === "udp" ? "UDP" : "TCP");
+      : serviceBackends(context.objects, service, aim.port, aim.protocol === "udp" ? "UDP" : "TCP"),
+    address,
+  );
   return {
     host: address,
     address,
-    identity: `${service.metadata.namespace ?? "default"}/service/${service.metadata.name}`,
+    identity: identityAt(address, `${service.metadata.namespace ?? "default"}/service/${service.metadata.name}`),
     to: backends.flatMap(({ pod: behind }): Source[] => (behind === undefined ? [] : [{ kind: "pod", ...behind }])),
     backends,
     service,
@@ -205,12 +227,6 @@ function nameTarget(host: string, aim: TargetPort, from: ResolvedSource, context
   return { ...serviceTarget(service, aim, from, context), host };
 }
 
-/** The first address of a family that the other side has; any first one where that is not known. */
-export function pickAddress(addresses: readonly string[], others: readonly string[]): string | undefined {
-  const families = new Set(others.map((other) => parseIp(other)?.family));
-  return addresses.find((address) => families.has(parseIp(address)?.family)) ?? addresses[0];
-}
-
 function sourceAddresses(from: ResolvedSource): string[] {
   return from.pod === undefined ? [] : podAddresses(from.pod);
 }
@@ -224,7 +240,7 @@ function portText({ port, protocol }: TargetPort): string {
 }
 
 /** The flow for the oracle and for controls. `address` is a stand-in for names: the Service's, else the name. */
-export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSource): ProbeFlow {
+export function flowTo(target: ResolvedTarget, aim: TargetPort, from: ResolvedSource): Flow {
   const targetPorts = target.backends.flatMap(({ pod, port }) =>
     pod === undefined || port === undefined ? [] : [port],
   );

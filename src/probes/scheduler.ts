@@ -1,23 +1,28 @@
 import pLimit, { type LimitFunction } from "p-limit";
+import { asError } from "../core/as-error.ts";
 import { LabError } from "../core/errors.ts";
-import type { Cell, ProbeResult } from "../grade/types.ts";
+import { sharedSignal } from "../core/shared-signal.ts";
+import type { Cell, ProbePhase, ProbeResult } from "../grade/types.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { resolveSource } from "../providers/source.ts";
+import type { Flow } from "../providers/types.ts";
 import { expectationText } from "./expectation-text.ts";
 import { cellKey, errorObservation } from "./observe.ts";
 import { probeKinds } from "./registry.ts";
 import { rerunCommand } from "./rerun.ts";
-import type { ProbeContext, ProbedCell, ProbeFlow, ProbeKind } from "./types.ts";
+import type { ProbeContext, ProbedCell, ProbeKind } from "./types.ts";
 
-/** Tools that run at once: each is a process, on hosts of few cores. */
+/** Tools that run at once where they take a moment each: a process, on hosts of few cores. */
 const AT_ONCE = 4;
+/** Where a flow that is dropped has its tool wait for the deadline. */
+const AT_ONCE_WAITING = 16;
 /** Longest that one probe may take, whatever its tools do. */
-const PROBE_BOUND_MS = 120_000;
+export const PROBE_BOUND_MS = 120_000;
 
 /** A cell with the flow that the oracle is asked about. */
 export interface RanCell extends Cell {
-  flow?: ProbeFlow;
+  flow?: Flow;
 }
 
 /** A probe's result with what later steps need to complete it. */
@@ -39,8 +44,8 @@ export interface RunProbesOptions {
 }
 
 /**
- * Runs probes and returns their results in the order given: those of different sources side by side, an `exclusive` kind with
- * none beside it, after the others. A probe that throws or outlives its bound becomes one cell with an `error` observation.
+ * Runs probes and returns their results in the order given: those of different sources side by side (of all sources where no drops are
+ * recorded), an `exclusive` kind with none beside it, after the others. A probe that throws or outlives its bound becomes one cell with an `error` observation.
  * Rejects only when `context.signal` is aborted. Expectations are copied as planned: `policy` is resolved by the run.
  */
 export async function runProbes(
@@ -49,7 +54,8 @@ export async function runProbes(
   options: RunProbesOptions = {},
 ): Promise<RanProbe[]> {
   const kinds: Readonly<Record<string, ProbeKind>> = options.kinds ?? probeKinds;
-  const limit = pLimit(AT_ONCE);
+  const { recordsDrops = false } = context.cluster;
+  const limit = pLimit(recordsDrops ? AT_ONCE : AT_ONCE_WAITING);
   const turns = new Map<string, LimitFunction>();
   const results = new Map<number, RanProbe>();
   const runOne = async (probe: PlannedProbe, index: number): Promise<void> => {
@@ -59,8 +65,12 @@ export async function runProbes(
     options.onProbe?.(result);
   };
   const indexed = probes.map((probe, index) => ({ probe, index }));
-  const isExclusive = ({ probe }: { probe: PlannedProbe }): boolean => kindOf(probe, kinds)?.exclusive === true;
+  const isExclusive = ({ probe }: { probe: PlannedProbe }): boolean => {
+    const exclusive = kindOf(probe, kinds)?.exclusive;
+    return exclusive === "links" || (exclusive === "drop-records" && recordsDrops);
+  };
   const inTurn = async ({ probe, index }: (typeof indexed)[number]): Promise<void> => {
+    if (!recordsDrops) return limit(runOne, probe, index);
     const source = sourceName(probe, context);
     const turn = turns.get(source) ?? pLimit(1);
     turns.set(source, turn);
@@ -101,17 +111,24 @@ async function runProbe(
   const startedAt = performance.now();
   const cells = await probeWithin(probe, kind, context, probeBoundMs);
   const { name, span, points, hint } = probe;
+  const phase = phaseOf(probe);
   return {
     name,
     kind: probe.kind,
     ...(span === undefined ? {} : { span }),
     ...(points === undefined ? {} : { points }),
     ...(hint === undefined ? {} : { hint }),
+    ...(phase === undefined ? {} : { phase }),
     expectText: expectationText(probe.expect),
     cells: cells.map((cell) => finishCell(cell, probe, lab)),
     durationMs: performance.now() - startedAt,
     probe,
   };
+}
+
+function phaseOf({ during, after }: PlannedProbe): ProbePhase | undefined {
+  if (during !== undefined) return { when: "during", fault: during };
+  return after === undefined ? undefined : { when: "after", fault: after };
 }
 
 async function probeWithin(
@@ -121,7 +138,7 @@ async function probeWithin(
   boundMs: number,
 ): Promise<ProbedCell[]> {
   const bound = new AbortController();
-  const signal = AbortSignal.any([context.signal, bound.signal]);
+  const signal = sharedSignal(AbortSignal.any([context.signal, bound.signal]));
   const timer = setTimeout(
     () => bound.abort(new LabError("PROBE_TOOK_TOO_LONG", `the probe did not end within ${boundMs / 1000} s`)),
     boundMs,
@@ -142,7 +159,7 @@ async function probeWithin(
 async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Promise<Result> {
   let stop = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    stop = () => reject(asError(signal.reason));
     if (signal.aborted) stop();
     else signal.addEventListener("abort", stop, { once: true });
   });

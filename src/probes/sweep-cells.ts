@@ -5,32 +5,6 @@ import { sweep } from "./sweep.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
 /**
- * Probes matrix cells again, all at once, such as those that were not as expected. Cells without a flow come back as they
- * are. `tries` counts on, and where the outcome changed, the earlier one is kept as evidence: a retry never hides a fault.
- */
-export async function resweep(cells: readonly ProbedCell[], context: ProbeContext): Promise<ProbedCell[]> {
-  const again = await sweepCells(
-    cells.map(({ observation: _, ...cell }) => cell),
-    [],
-    context,
-  );
-  return again.map((cell, index) => {
-    const before = cells[index]?.observation;
-    if (before === undefined || cell.observation === undefined)
-      return { ...cell, ...(before && { observation: before }) };
-    const { evidence, outcome } = cell.observation;
-    const changed =
-      outcome === before.outcome
-        ? []
-        : [{ kind: "note" as const, text: `an earlier try was ${before.outcome}: ${before.reason}` }];
-    return {
-      ...cell,
-      observation: { ...cell.observation, tries: before.tries + 1, evidence: [...changed, ...evidence] },
-    };
-  });
-}
-
-/**
  * Probes the cells that have a flow and no observation yet, and the controls, in one sweep; the others come back as they
  * are, and a cell that the sweep left out stays without an observation, which grades as inconclusive. Cells first.
  */

@@ -15,14 +15,14 @@ const GRACE_MS = 250;
  *
  * It is not waited for long after `decided`: where an ICMP error comes back while connect(2) holds the socket, as it does
  * when both ends are on one host, the kernel sets it aside (tcp_v4_err) and bash sees the refusal a second later, when
- * the SYN is sent again.
+ * the SYN is sent again. Nor at all where the socket waited for its whole deadline: bash has been silent as long.
  */
 export async function connectWithTool(
   target: ResolvedTarget,
   port: number,
   from: ResolvedSource,
   context: ProbeContext,
-  decided: Promise<unknown>,
+  decided: Promise<{ waitedInVain: boolean }>,
 ): Promise<Evidence[]> {
   const address = target.address ?? target.host;
   // Both are an IP literal and a number by now, so nothing in them is the shell's to interpret.
@@ -31,10 +31,12 @@ export async function connectWithTool(
   const untilDropped = dropWatch(target, { port, protocol: "tcp" });
   const enough = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-  const startTimer = (): void => {
-    timer = setTimeout(() => enough.abort(), GRACE_MS).unref();
+  let graceMs = GRACE_MS;
+  const startTimer = (decision?: { waitedInVain: boolean }): void => {
+    if (decision?.waitedInVain === true) graceMs = 0;
+    timer = setTimeout(() => enough.abort(), graceMs).unref();
   };
-  decided.then(startTimer, startTimer);
+  decided.then(startTimer, () => startTimer());
   const signal = AbortSignal.any([context.signal, enough.signal]);
   try {
     const { evidence, proof } = await runTool({ ...context, signal }, from, argv, {
@@ -46,7 +48,9 @@ export async function connectWithTool(
   } catch (error) {
     context.signal.throwIfAborted();
     if (enough.signal.aborted) {
-      return [{ kind: "note", text: `bash was still connecting ${GRACE_MS} ms after the socket had its outcome` }];
+      const when =
+        graceMs === 0 ? "when the socket's deadline had passed" : `${graceMs} ms after the socket had its outcome`;
+      return [{ kind: "note", text: `bash was still connecting ${when}` }];
     }
     if (!(error instanceof LabError)) throw error;
     return [{ kind: "note", text: `bash could not show the connection: ${error.message}` }];

@@ -2,7 +2,7 @@ import type * as z from "zod";
 import type { CellKey, Evidence, Expectation, Observation, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { EndpointRef, Plan } from "../plan/types.ts";
-import type { Cluster, Source } from "../providers/types.ts";
+import type { Cluster, Flow } from "../providers/types.ts";
 
 /** What a probe kind is given to work with. */
 export interface ProbeContext {
@@ -24,24 +24,12 @@ export interface ProbedCell {
   expected?: Expectation;
   observation?: Observation;
   /** What the oracle is asked for `expect: policy` and for the reason of a failure. */
-  flow?: ProbeFlow;
+  flow?: Flow;
   evidence?: Evidence[];
   /** As in Cell of src/grade/types.ts: whose answer this cell is about, where that is not `key.to`. */
   destination?: string;
   /** As in Cell: why it is shown but not graded. A destination's probe of itself is a control of this sort. */
   ungraded?: string;
-}
-
-/** A flow in terms of the cluster's objects, for the oracle and for positive controls. */
-export interface ProbeFlow {
-  from: Source;
-  /** Pod behind the destination, when it is one; several for a Service. */
-  to: Source[];
-  address: string;
-  port?: number;
-  protocol: "tcp" | "udp" | "icmp";
-  /** Ports of the pods in `to`, one each, where a Service translates `port`: policies see these. */
-  targetPorts?: number[];
 }
 
 /**
@@ -58,8 +46,11 @@ export interface ProbeKind<Options = unknown> {
   source?: "required" | "optional" | "none";
   /** Host tools it runs, for doctor. */
   tools: readonly string[];
-  /** Runs with no other probe beside it, since it fills the links or the kernel's records. */
-  exclusive?: boolean;
+  /**
+   * Runs with no other probe beside it: it fills the links, or, where drops are read from the kernel's records
+   * ({@link Cluster.recordsDrops}), those.
+   */
+  exclusive?: "links" | "drop-records";
   /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
   references(options: Options): EndpointRef[];
   run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;

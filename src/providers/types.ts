@@ -1,8 +1,13 @@
-import type { LabWarning } from "../core/errors.ts";
+import type { LabError, LabWarning } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
-import type { DropProof } from "../grade/types.ts";
+import type { DropProof, Evidence } from "../grade/types.ts";
+import type { EchoReply, EchoRequest } from "../kernel/echo.ts";
+import type { CapturedPacket } from "../kernel/packet-reader.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { Plan } from "../plan/types.ts";
+import type { ExecutableName } from "../supplies/lock.ts";
+import type { Supplies } from "../supplies/types.ts";
+import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
 
 /** Where a command or a connection starts; `container` picks one of a pod's (default the first). */
 export type Source =
@@ -83,6 +88,21 @@ export interface SweepResult {
   retransmits: number;
 }
 
+/** A capture that is under way. */
+export interface RunningCapture {
+  /** Ends it: all that passed before the call, in its order. Rejects with CAPTURE_FAILED where that cannot be said. */
+  stop(): Promise<CapturedPacket[]>;
+}
+
+export interface SettleOptions {
+  timeoutMs: number;
+  /**
+   * Called at most once, when objects are as they will be and only their effect is awaited; for work that can be done meanwhile. Not
+   * by clusters where that takes no time. What it rejects with, settle rejects with.
+   */
+  atRest?: () => Promise<void>;
+}
+
 export interface SettleResult {
   /** Milliseconds from the call until every change made before it had its effect in the data plane. */
   durationMs: number;
@@ -93,8 +113,28 @@ export type WaitFor =
   | { kind: "deleted"; ref: ObjectRef }
   | { kind: "endpoints"; ref: ObjectRef; count: number };
 
+/** A flow in terms of the cluster's objects. */
+export interface Flow {
+  from: Source;
+  /** Pod behind the destination, when it is one; several for a Service. */
+  to: Source[];
+  address: string;
+  port?: number;
+  protocol: "tcp" | "udp" | "icmp";
+  /** Ports of the pods in `to`, one each, where a Service translates `port`: policies see these. */
+  targetPorts?: number[];
+}
+
+export interface ResetResult {
+  /** What was removed or put back, for people: "namespace shop", "2 iptables chains on worker1". */
+  changes: string[];
+  durationMs: number;
+}
+
 /** A cluster that is up, whatever it is made of. Every method rejects with a LabError. */
 export interface Cluster {
+  /** Drops are read from records that name a flow's two ends, so that flows between the same two cannot be told apart ("drop-proof"). */
+  readonly recordsDrops?: true;
   /** Creates or updates, like `kubectl apply`; all objects are accepted or none. */
   apply(objects: KubeObject[]): Promise<ApplyResult[]>;
   /** Missing objects are not an error; resolves when they are gone. */
@@ -105,7 +145,7 @@ export interface Cluster {
   /** Rejects with WAIT_TIMEOUT, which says what was still missing. */
   wait(condition: WaitFor, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void>;
   /** Resolves when every change made before the call has had its effect. */
-  settle(options: { timeoutMs: number }): Promise<SettleResult>;
+  settle(options: SettleOptions): Promise<SettleResult>;
   /** Runs argv in the source's network namespace, sandboxed. */
   exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult>;
   /** Starts argv and leaves it running until `stop`; for servers such as `iperf3 -s`. Resolves once `readyPort` listens. */
@@ -116,20 +156,56 @@ export interface Cluster {
   ): Promise<{ stop(): Promise<void> }>;
   /** Opens all cells at once; one shared deadline for those that no kernel record settles. */
   sweep(cells: SweepCell[], options: { deadlineMs: number }): Promise<SweepResult>;
+  /**
+   * Captures what the filter (pcap-filter(7)) lets through at all interfaces of a place; resolves once the kernel hands packets
+   * over. Where the provider has the probes that need it. Rejects with CAPTURE_FAILED.
+   */
+  capture?(source: Source, filter: string): Promise<RunningCapture>;
+  /** Sends ICMP echo requests that nobody may fragment, whatever MTU was learnt before. Where the provider has the probe mtu. */
+  echo?(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]>;
   logs(source: Source & { kind: "pod" }): Promise<string>;
   /** An argv that gives an interactive shell or command there from the user's terminal (`cnilab exec -it`). */
   interactive(source: Source, argv: string[]): Promise<{ exitCode: number }>;
   /** Addresses of a source: a pod's IPs, a node's, the external host's. */
   addresses(source: Source): Promise<string[]>;
+  /**
+   * Breaks something; resolves when it is broken (a restarted node: when it is ready again). Where the provider has `faults`. With
+   * `whileHere` it is also taken back when this process ends, where the provider sees that; elsewhere its duration ends it.
+   */
+  fault?(fault: Fault, options?: { whileHere?: boolean }): Promise<void>;
+  /** Takes a fault back that does not mend itself; resolves when the node is ready. One that is not there is no error. */
+  restore?(fault: FaultPlace): Promise<void>;
+  /**
+   * What the nodes of both ends show of a flow while it is tried again, in a few lines, and details. Where nodes can be
+   * looked into. Takes 1 to 3 s; what cannot be had is said in its place.
+   */
+  evidence?(flow: Flow): Promise<Evidence[]>;
+  /** Brings all back to how it was right after CNI installation and checks that it is; rejects with RESET_UNCLEAN. Where the provider has "reset". */
+  reset?(): Promise<ResetResult>;
   close(): Promise<void>;
 }
 
 export interface Capabilities {
   /** CNI name → its modes here. */
   cnis: Record<string, readonly string[]>;
+  /** Why a CNI cannot be made here with these options; undefined where it can. Absent: all that a CNI takes can be had. */
+  cniLacks?(cni: string, options: Record<string, unknown>): string | undefined;
   probes: readonly string[];
   scenarios: readonly string[];
-  features: readonly ("external-host" | "several-node-networks" | "link-mtu" | "drop-proof" | "node-exec")[];
+  /** What a step `fault` can be; absent: none. */
+  faults?: readonly FaultKind[];
+  features: readonly (
+    | "external-host"
+    | "several-node-networks"
+    | "link-mtu"
+    | "drop-proof"
+    | "node-exec"
+    | "reset"
+    | "add-ons"
+    | "node-taints"
+    | "cluster-settings"
+    | "dual-stack"
+  )[];
 }
 
 /** What doctor and the start of `up` find on this host. */
@@ -146,6 +222,13 @@ export interface UpContext {
   stateDirectory: string;
   signal: AbortSignal;
   emit: EventSink;
+  supplies: Supplies;
+  /** Plans of labs that are to follow on this cluster: what their pods run is made ready with it. */
+  laterPlans?: readonly Plan[];
+  /** Takes away what stands in the way on machines, so far as its owner is not there any more; see {@link Provider.takesMachines}. */
+  force?: boolean;
+  /** What was made stays when making it fails, for people to look at; `down` removes it. Not on abort. */
+  keepFailed?: boolean;
 }
 
 export interface UpResult {
@@ -154,6 +237,21 @@ export interface UpResult {
   detach(): Promise<void>;
   /** What `attach` and `down` need later; plain data, kept in the run record. */
   handle: unknown;
+  /** What the plan became on a cluster that was there before: its real addresses, networks and CNI. Default: as planned. */
+  plan?: Plan;
+  /** The same for a lab that is to follow on this cluster. */
+  adopt?: (next: Plan) => Plan;
+}
+
+/** What a provider asks its supplies for when it makes a lab. */
+export interface ProviderNeeds {
+  /** References, as the engine is asked for them. */
+  images: string[];
+  /** Images of ours that only some hosts need, and no registry serves; a bundle says so where the engine has them not. */
+  ownImages?: string[];
+  /** Names of src/supplies/lock.json. */
+  files: string[];
+  executables: ExecutableName[];
 }
 
 /** Makes clusters of one sort. Everything it makes carries the lab's name, so that `down` works from `handle` alone. */
@@ -163,14 +261,29 @@ export interface Provider {
   /** What of a real cluster is modelled rather than real, to follow "… is modelled here:"; undefined where all is real. */
   models?: string;
   capabilities(): Capabilities;
+  /** Takes a cluster that is there: `--kubeconfig` and `--context` say which. */
+  takesExisting?: true;
+  /** Takes machines that are there: `--inventory` or the topology names them. `--force` is for these alone. */
+  takesMachines?: true;
+  /** What of a lab it cannot carry beyond what capabilities say, each with its place; pure. */
+  refusals?(lab: Pick<Plan, "topology" | "realCluster" | "scenario" | "probes" | "tasks">): LabError[];
   /** Everything this host lacks, all at once. Changes nothing. */
   preflight(plan: Plan | undefined): Promise<Finding[]>;
   /** Nodes, CNI and cluster DNS are ready when it resolves; on rejection or abort nothing is left. */
   up(plan: Plan, context: UpContext): Promise<UpResult>;
+  /** Making a cluster anew is as quick as bringing one back: `reset` does it where the cluster has none of its own. */
+  isQuickToRemake?: true;
+  /**
+   * How a person looks at what an `up` with `keepFailed` left; undefined where nothing was left. Absent where a lab that fails
+   * dies with the process that makes it.
+   */
+  failedLab?(stateDirectory: string): Promise<string | undefined>;
+  /** What `up` will ask `supplies` for, so that a bundle can hold it; absent where it asks for nothing. */
+  needs?(plan: Plan, supplies: Supplies): Promise<ProviderNeeds>;
   /** A client for a lab that is up; rejects with LAB_NOT_RUNNING. */
   attach(handle: unknown, stateDirectory: string): Promise<Cluster>;
   /** Whether the lab is there: found by its label or lock, not by the record alone. */
   isUp(handle: unknown, stateDirectory: string): Promise<boolean>;
-  /** Idempotent; resolves when nothing is left. */
-  down(handle: unknown, stateDirectory: string): Promise<void>;
+  /** Idempotent; resolves when nothing is left. `tell` gets what the user should know of what could not be brought back. */
+  down(handle: unknown, stateDirectory: string, tell?: (note: LabWarning) => void): Promise<void>;
 }

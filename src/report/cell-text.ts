@@ -1,5 +1,5 @@
 import { makeVisibleLine } from "../core/visible-text.ts";
-import type { CellKey, Expectation, Observation } from "../grade/types.ts";
+import type { CellKey, Expectation, Observation, ProbePhase, Recovery } from "../grade/types.ts";
 
 /** `shop/web → shop/db:5432/TCP`, or without a port `shop/web → shop/db`. */
 export function describeKey(key: CellKey): string {
@@ -18,9 +18,15 @@ export function describeExpectation(expected: Expectation | undefined): string {
   if (expected === undefined) return "unknown";
   if (typeof expected === "string") return expected;
   return Object.entries(expected)
-    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : boundText(value)}`)
     .map(makeVisibleLine)
     .join(", ");
+}
+
+/** A bound keeps how it was written. */
+function boundText(value: unknown): string {
+  const isBound = typeof value === "object" && value !== null && "operator" in value && "text" in value;
+  return isBound ? String(value.text) : JSON.stringify(value);
 }
 
 /** `dropped: no answer within 1.1 s (2 tries)`. */
@@ -38,4 +44,16 @@ export function describeDuration(durationMs: number): string {
   if (durationMs < 60_000) return `${(durationMs / 1000).toFixed(durationMs < 10_000 ? 2 : 1)} s`;
   const seconds = Math.round(durationMs / 1000);
   return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/** `during cut`, or nothing for an ordinary probe. */
+export function describePhase(phase: ProbePhase | undefined): string {
+  return phase === undefined ? "" : `${phase.when} ${phase.fault}`;
+}
+
+/** `recovered after 2.10 s, 3 tries, within 5.00 s`. */
+export function describeRecovery({ withinMs, tookMs, tries }: Recovery): string {
+  const count = `${tries.length} ${tries.length === 1 ? "try" : "tries"}`;
+  const took = tookMs === undefined ? "not recovered" : `recovered after ${describeDuration(tookMs)}`;
+  return `${took}, ${count}, within ${describeDuration(withinMs)}`;
 }

@@ -1,10 +1,11 @@
 import type { Span } from "../core/errors.ts";
 import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
 import type { Evidence, JudgedCell, JudgedProbe } from "../grade/types.ts";
-import { describeExpectation, describeKey, describeObservation } from "./cell-text.ts";
+import { describeDuration, describeExpectation, describeKey, describeObservation, describePhase } from "./cell-text.ts";
 import type { Paint } from "./colour.ts";
 
 const mostEvidenceLines = 20;
+const mostTries = 5;
 const longestEvidenceLine = 200;
 const indent = "    ";
 const fieldWidth = 10;
@@ -21,10 +22,11 @@ export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint
     indent + describeKey(cell.key),
     ...field("expected", [describeExpectation(cell.expected)], paint),
     ...field("observed", [describeObservation(cell.observation)], paint),
+    ...field("time", timeLines(probe, cell), paint),
     ...field("verdict", verdictLines(cell), paint),
     ...field("policy", policyLines(cell), paint),
     ...field("control", controlLines(cell), paint),
-    ...(cell.observation?.evidence ?? []).flatMap((evidence) => evidenceLines(evidence, paint)),
+    ...evidenceBlock(cell.observation?.evidence ?? [], paint),
     ...(probe.hint === undefined ? [] : field("hint", makeVisible(probe.hint).trimEnd().split("\n"), paint)),
     ...field("rerun", [makeVisibleLine(cell.rerun)], paint),
   ];
@@ -41,6 +43,24 @@ function verdictLines(cell: JudgedCell): string[] {
   return [`${cell.verdict}: ${makeVisibleLine(cell.reason)}`];
 }
 
+/** When it was probed, where a fault decides that: what was seen without the fault, and every try after its restore. */
+function timeLines({ phase, recovery }: JudgedProbe, { withoutFault }: JudgedCell): string[] {
+  if (phase === undefined) return [];
+  const tries = (recovery?.tries ?? []).map(
+    ({ atMs, reason }, index) =>
+      `try ${index + 1}, ${describeDuration(atMs)} after the restore: ${makeVisibleLine(reason)}`,
+  );
+  const shown =
+    tries.length > mostTries ? [...tries.slice(0, mostTries), `… and ${tries.length - mostTries} more tries`] : tries;
+  return [
+    makeVisibleLine(describePhase(phase)),
+    ...(withoutFault === undefined
+      ? []
+      : [`without the fault: ${describeObservation({ ...withoutFault, evidence: [] })}`]),
+    ...shown,
+  ];
+}
+
 function policyLines(cell: JudgedCell): string[] {
   if (cell.why === undefined) return [];
   const places = [...new Set(cell.why.spans.map(describePlace))];
@@ -51,6 +71,14 @@ function controlLines(cell: JudgedCell): string[] {
   if (cell.control === undefined || cell.observation?.outcome === "allowed") return [];
   const who = { "another-source": "answered", itself: "answered itself", before: "answered this source before:" };
   return [`the destination ${who[cell.control.by]} ${makeVisibleLine(cell.control.from)} at ${cell.control.at}`];
+}
+
+function evidenceBlock(all: readonly Evidence[], paint: Paint): string[] {
+  const details = all.filter(({ isDetail }) => isDetail === true).length;
+  return [
+    ...all.filter(({ isDetail }) => isDetail !== true).flatMap((evidence) => evidenceLines(evidence, paint)),
+    ...(details === 0 ? [] : field("", [paint.dim(`… with details: -o json has ${details} more`)], paint)),
+  ];
 }
 
 function evidenceLines(evidence: Evidence, paint: Paint): string[] {

@@ -1,7 +1,7 @@
 import junit, { type Builder, type TestCase } from "junit-report-builder";
 import { makeVisible } from "../core/visible-text.ts";
 import type { JudgedCell, JudgedProbe } from "../grade/types.ts";
-import { describeKey } from "./cell-text.ts";
+import { describeKey, describePhase, describeRecovery } from "./cell-text.ts";
 import { paintFor } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
 import type { Report } from "./types.ts";
@@ -22,6 +22,8 @@ export function renderJunit(report: Report): string {
       .time(seconds(probe.durationMs))
       .timestamp(report.startedAt);
     suite.property("provider", report.provider).property("cni", `${report.cni.name}:${report.cni.mode}`);
+    if (probe.phase !== undefined) suite.property("phase", xmlText(describePhase(probe.phase)));
+    if (probe.recovery !== undefined) suite.property("recovery", describeRecovery(probe.recovery));
     for (const cell of probe.cells) addCase(suite.testCase(), report, probe, cell);
   }
   return `${root.build().trimEnd()}\n`;

@@ -1,6 +1,5 @@
 import type { Paint } from "./colour.ts";
-import { markOf } from "./matrix-symbols.ts";
-import { shorten, type MatrixTable } from "./matrix-table.ts";
+import { shorten, type GridTable } from "./matrix-table.ts";
 
 /** Beyond this many names a grid is no longer read at a glance. */
 const mostNames = 20;
@@ -19,7 +18,7 @@ export interface GridLayout {
 }
 
 /** The layout that fits `width`, or undefined where a grid would not be readable. */
-export function fitGrid(table: MatrixTable, width: number): GridLayout | undefined {
+export function fitGrid(table: GridTable, width: number): GridLayout | undefined {
   const count = table.names.length;
   if (count > mostNames) return undefined;
   const number = String(count).length;
@@ -36,7 +35,7 @@ export function fitGrid(table: MatrixTable, width: number): GridLayout | undefin
 }
 
 /** Rows are sources, columns destinations by the rows' numbers, one block of columns a port, side by side. */
-export function drawGrid(table: MatrixTable, layout: GridLayout, paint: Paint): string[] {
+export function drawGrid(table: GridTable, layout: GridLayout, paint: Paint): string[] {
   const lines: string[] = [];
   for (let start = 0; start < table.ports.length; start += layout.blocksPerBand) {
     if (start > 0) lines.push("");
@@ -45,7 +44,7 @@ export function drawGrid(table: MatrixTable, layout: GridLayout, paint: Paint): 
   return lines;
 }
 
-function drawBand(table: MatrixTable, ports: string[], layout: GridLayout, paint: Paint): string[] {
+function drawBand(table: GridTable, ports: string[], layout: GridLayout, paint: Paint): string[] {
   const margin = " ".repeat(layout.number + 1 + layout.label + 2);
   const titles = margin + ports.map((port) => paint.bold(port) + " ".repeat(layout.block - port.length)).join(gap);
   const numbers = columnNumbers(table.names.length, layout).map(
@@ -60,12 +59,10 @@ function drawBand(table: MatrixTable, ports: string[], layout: GridLayout, paint
   return [titles, ...numbers, ...rows].map((line) => line.trimEnd());
 }
 
-function drawCells(table: MatrixTable, from: string, port: string, layout: GridLayout, paint: Paint): string {
+function drawCells(table: GridTable, from: string, port: string, layout: GridLayout, paint: Paint): string {
   const drawn = table.names.map((to) => {
-    const cell = table.at(from, to, port);
-    if (cell === undefined) return " ";
-    const mark = markOf(cell);
-    return mark.paint(paint, mark.glyph);
+    const mark = table.markAt(from, to, port);
+    return mark === undefined ? " " : mark.paint(paint, mark.glyph);
   });
   const used = drawn.length * layout.cell - (layout.cell - 1);
   return drawn.join(" ".repeat(layout.cell - 1)) + " ".repeat(layout.block - used);

@@ -24,6 +24,13 @@ export const marks = {
   ungraded: { glyph: "-", meaning: "not graded", paint: plain },
 } as const satisfies Record<string, Mark>;
 
+/** Marks of a matrix of what policies say, where nothing is expected or seen. */
+export const saidMarks = {
+  allowed: { glyph: "✓", meaning: "allowed", paint: asExpected },
+  blocked: { glyph: "·", meaning: "blocked", paint: unexpected },
+  itself: { glyph: "-", meaning: "itself", paint: plain },
+} as const satisfies Record<string, Mark>;
+
 /** The mark of one cell; a cell without a verdict takes no part in the grade. */
 export function markOf(cell: Cell | JudgedCell): Mark {
   if (!("verdict" in cell)) return marks.ungraded;
@@ -37,8 +44,13 @@ export function markOf(cell: Cell | JudgedCell): Mark {
 /** One line that explains the marks these cells use. */
 export function legendOf(cells: readonly Cell[], paint: Paint): string {
   const present = new Set<Mark>(cells.map(markOf));
-  return Object.values<Mark>(marks)
-    .filter((mark) => present.has(mark))
-    .map((mark) => `${mark.paint(paint, mark.glyph)} ${paint.dim(mark.meaning)}`)
-    .join("   ");
+  return describeMarks(
+    Object.values<Mark>(marks).filter((mark) => present.has(mark)),
+    paint,
+  );
+}
+
+/** One line that says what marks mean. */
+export function describeMarks(shown: readonly Mark[], paint: Paint): string {
+  return shown.map((mark) => `${mark.paint(paint, mark.glyph)} ${paint.dim(mark.meaning)}`).join("   ");
 }

@@ -1,6 +1,13 @@
+import { optionsText } from "../core/cni-text.ts";
 import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
 import type { JudgedProbe, JudgedTask, Verdict } from "../grade/types.ts";
-import { describeDuration, describeExpectation, describeObservation } from "./cell-text.ts";
+import {
+  describeDuration,
+  describeExpectation,
+  describeObservation,
+  describePhase,
+  describeRecovery,
+} from "./cell-text.ts";
 import { paintFor, type Paint } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
 import { isMatrix, renderMatrix } from "./matrix.ts";
@@ -36,7 +43,7 @@ function headLines(report: Report, paint: Paint): string[] {
   const { lab, cni } = report;
   const nodes = `${report.nodes} ${report.nodes === 1 ? "node" : "nodes"}`;
   return [
-    `${paint.bold(makeVisibleLine(lab.title))}  ${paint.dim(`${lab.name} · ${nodes} · ${report.provider} · ${cni.name} ${cni.mode}`)}`,
+    `${paint.bold(makeVisibleLine(lab.title))}  ${paint.dim(`${lab.name} · ${nodes} · ${report.provider} · ${cni.name} ${cni.mode}${optionsText(cni.options)}`)}`,
     ...report.notes.map((note) => paint.dim(`note: ${makeVisibleLine(note)}`)),
   ];
 }
@@ -52,7 +59,9 @@ function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
   const points = report.mode === "grade" && probe.possible > 0 ? `  ${probe.earned}/${probe.possible} points` : "";
   const guard = report.mode === "grade" && report.grade.tasks.length > 0 && probe.role === "guard" ? "  guard" : "";
   const expectation = `expect ${makeVisibleLine(probe.expectText)}`;
-  return `${verdictMark(probe.verdict, paint)} ${makeVisibleLine(probe.name)}  ${paint.dim(expectation)}  ${cells}${paint.dim(guard)}${points}`;
+  const phase = probe.phase === undefined ? "" : `  ${makeVisibleLine(describePhase(probe.phase))}`;
+  const recovery = probe.recovery === undefined ? "" : `  ${describeRecovery(probe.recovery)}`;
+  return `${verdictMark(probe.verdict, paint)} ${makeVisibleLine(probe.name)}${phase}  ${paint.dim(expectation)}  ${cells}${recovery}${paint.dim(guard)}${points}`;
 }
 
 function oneCellText(probe: JudgedProbe): string {

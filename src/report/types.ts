@@ -14,7 +14,7 @@ export interface PhaseTime {
 export interface Report {
   lab: { name: string; title: string; file: string; level?: string };
   provider: string;
-  cni: { name: string; mode: string; enforcesPolicy: boolean };
+  cni: { name: string; mode: string; enforcesPolicy: boolean; options?: Readonly<Record<string, unknown>> };
   nodes: number;
   /** `grade` counts points and tasks; `probe` only says what each probe saw against what it should. */
   mode: "grade" | "probe";

@@ -10,6 +10,7 @@ import { PhaseRunner } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
 import { withRunningLab } from "./running-lab.ts";
 import { untilReady } from "./scenario.ts";
+import { isTimed } from "./timed-probes.ts";
 
 export interface ApplyRequest {
   lab: string;
@@ -46,7 +47,7 @@ export async function applyLab(request: ApplyRequest, context: RunContext): Prom
       await untilReady(objects, cluster, context.signal);
       return results.map(({ ref, action }): ObjectChange => ({ ...ref, action }));
     });
-    const probes = plan.probes.filter(({ kind }) => kind !== "iperf");
+    const probes = plan.probes.filter((probe) => probe.kind !== "iperf" && !isTimed(probe));
     const { controls } = await phases.run("baseline", "see what answers", () =>
       probeAndJudge({ plan, cluster, probes, tasks: [], controls: record.controls, phase: "baseline" }, context),
     );
@@ -78,9 +79,8 @@ function readManifests(files: string[], plan: Plan): { objects: PlannedObject[];
   return { objects, warnings };
 }
 
-function networkOf({ cluster }: Plan): { serviceCidr?: string; dnsAddress?: string } {
-  const [serviceCidr] = cluster.serviceCidrs;
-  return { dnsAddress: cluster.dnsAddress, ...(serviceCidr === undefined ? {} : { serviceCidr }) };
+function networkOf({ cluster: { serviceCidrs, dnsAddress } }: Plan): { serviceCidrs: string[]; dnsAddress: string } {
+  return { serviceCidrs, dnsAddress };
 }
 
 function refOf({ kind, metadata }: Pick<PlannedObject["object"], "kind" | "metadata">): ObjectRef {

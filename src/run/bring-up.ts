@@ -1,46 +1,81 @@
-import type { PlannedProbe } from "../plan/types.ts";
+import type { Plan, PlannedProbe } from "../plan/types.ts";
+import { labOrBundled } from "./bundle-labs.ts";
 import type { RunContext } from "./context.ts";
+import type { LabLock } from "./lab-lock.ts";
 import type { PhaseRunner } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
-import { provision, type Provisioned } from "./provision.ts";
+import { provision, type Provisioned, type ProvisionOptions } from "./provision.ts";
 import { planLab, readLab, type LabRequest } from "./read-lab.ts";
 import { applyScenario } from "./scenario.ts";
 import type { UndoStack } from "./undo.ts";
+import { isTimed } from "./timed-probes.ts";
+
+/** A lab's cluster with its plan and record, whoever brought it up. */
+export type PlacedLab = Pick<Provisioned, "plan" | "cluster" | "record">;
+
+export interface BringUpOptions extends Pick<ProvisionOptions, "keepFailed" | "force"> {
+  needsBaseline: boolean;
+}
 
 /**
  * The phases that `up` and `run` share: load, plan, provision, scenario, baseline. `needsBaseline` says for a lab without
  * tasks whether to probe it now: what answers before a learner's change is what a later silence is held against.
+ * `keepFailed`: as {@link provision} has it, for every phase.
  */
 export async function bringUp(
   request: LabRequest,
-  { needsBaseline }: { needsBaseline: boolean },
+  options: BringUpOptions,
   phases: PhaseRunner,
   undo: UndoStack,
 ): Promise<Provisioned> {
   const { context } = phases;
-  const read = await phases.run("load", `read ${request.lab}`, () => readLab(request.lab));
+  const read = await phases.run("load", `read ${request.lab}`, async () =>
+    readLab(await labOrBundled(request.lab, context)),
+  );
   const { plan, warnings } = await phases.run("plan", "plan", () => Promise.resolve(planLab(read, request)));
   for (const warning of warnings) context.emit({ type: "warning", warning });
 
+  return bringUpPlan(plan, options, phases, undo);
+}
+
+/** The phases of {@link bringUp} that follow the plan. */
+export async function bringUpPlan(
+  plan: Plan,
+  { needsBaseline, ...options }: BringUpOptions,
+  phases: PhaseRunner,
+  undo: UndoStack,
+  lock?: LabLock,
+): Promise<Provisioned> {
   const { nodes } = plan.topology;
   const lab = await phases.run("provision", `make ${nodes.length} nodes with ${plan.cni.name}`, () =>
-    provision(plan, undo, context),
+    provision(plan, undo, phases.context, lock, options),
   );
+  await setScene(lab, { needsBaseline }, phases);
+  return lab;
+}
+
+/** Applies the plan's scenario to a cluster that has nothing of a lab in it, and keeps in the record what answers then. */
+export async function setScene(
+  lab: PlacedLab,
+  { needsBaseline }: { needsBaseline: boolean },
+  phases: PhaseRunner,
+): Promise<void> {
+  const { plan, cluster } = lab;
+  const { context } = phases;
   if (plan.scenario.length > 0) {
-    await phases.run("scenario", "apply the scenario", () => applyScenario(plan, lab.cluster, context));
+    await phases.run("scenario", "apply the scenario", () => applyScenario(plan, cluster, context));
   }
   if (plan.tasks.length > 0 || needsBaseline) {
     await phases.run("baseline", "probe the untouched lab", () => takeBaseline(lab, context));
   }
-  return lab;
 }
 
-/** Bandwidth says nothing of who may reach whom, and takes longer than all the rest. */
+/** Neither bandwidth nor what a fault does says who may reach whom, and both take longer than all the rest. */
 function isForBaseline(probe: PlannedProbe, taskProbes: ReadonlySet<string>): boolean {
-  return probe.kind !== "iperf" || taskProbes.has(probe.name);
+  return (probe.kind !== "iperf" && !isTimed(probe)) || taskProbes.has(probe.name);
 }
 
-async function takeBaseline(lab: Provisioned, context: RunContext): Promise<void> {
+async function takeBaseline(lab: PlacedLab, context: RunContext): Promise<void> {
   const { plan, cluster, record } = lab;
   const taskProbes = new Set(plan.tasks.flatMap(({ probes }) => probes));
   const { controls, baseline } = await probeAndJudge(

@@ -5,6 +5,8 @@ export interface RunContext {
   env: Record<string, string | undefined>;
   /** Folder of all labs' run state. */
   stateRoot: string;
+  /** A bundle that takes the internet's place; see docs/bundles.md. */
+  bundle?: string | undefined;
   /** Aborted by the user's interrupt; what was done is then undone. */
   signal: AbortSignal;
   emit: EventSink;

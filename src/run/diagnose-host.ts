@@ -1,4 +1,4 @@
-import { providers } from "../providers/registry.ts";
+import { defaultProvider, providers } from "../providers/registry.ts";
 import type { Finding } from "../providers/types.ts";
 import { providerNamed } from "./provision.ts";
 
@@ -7,6 +7,8 @@ export interface Diagnosis {
   provider: string;
   summary: string;
   findings: Finding[];
+  /** Whether what is missing is a fault of this host: for the provider asked for, or the default one. */
+  isNeeded: boolean;
 }
 
 /** Asks every provider, or the one named, what this host lacks; throws PROVIDER_UNKNOWN. */
@@ -17,6 +19,7 @@ export async function diagnoseHost(name?: string): Promise<Diagnosis[]> {
       provider: provider.kind,
       summary: provider.summary,
       findings: await provider.preflight(undefined),
+      isNeeded: name !== undefined || provider.kind === defaultProvider,
     })),
   );
 }

@@ -23,7 +23,10 @@ export async function downLab(name: string, context: RunContext): Promise<{ remo
       context.emit({ type: "warning", warning: { code: "RECORD_UNREADABLE", message: finding.reason, hint } });
     }
     const result = await phases.runToEnd("down", `remove ${name}`, () =>
-      removeLeftovers(stateRoot, name, finding, { onlyIfDead: false }),
+      removeLeftovers(stateRoot, name, finding, {
+        onlyIfDead: false,
+        tell: (warning) => context.emit({ type: "warning", warning }),
+      }),
     );
     return { removed: result === "removed" };
   } finally {

@@ -1,5 +1,6 @@
-import type { Cell, CellKey, Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
+import type { Cell, Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
 import type { RanProbe } from "../probes/scheduler.ts";
+import { cellId } from "./cell-id.ts";
 import type { FlowOracle } from "./flow-oracle.ts";
 
 /**
@@ -10,16 +11,18 @@ import type { FlowOracle } from "./flow-oracle.ts";
 export function explainFailures(
   grade: GradeReport,
   ran: readonly RanProbe[],
-  live: FlowOracle,
+  liveOf: (probe: RanProbe) => FlowOracle,
   solutionFiles: ReadonlySet<string>,
 ): GradeReport {
   const probes = grade.probes.map((probe) => {
-    const flows = new Map(ran.find(({ name }) => name === probe.name)?.cells.map(({ key, flow }) => [idOf(key), flow]));
+    const own = ran.find(({ name }) => name === probe.name);
+    const flows = new Map(own?.cells.map(({ key, flow }) => [cellId(key), flow]));
     const cells = probe.cells.map((judged): JudgedCell => {
       const cell = withoutAnswer(judged, solutionFiles);
-      const flow = flows.get(idOf(cell.key));
-      if (cell.verdict !== "fail" || cell.observation === undefined || flow === undefined) return cell;
-      const { why } = live.answer(flow);
+      const flow = flows.get(cellId(cell.key));
+      if (cell.verdict !== "fail" || cell.observation === undefined) return cell;
+      if (own === undefined || flow === undefined) return cell;
+      const { why } = liveOf(own).answer(flow);
       const isSame = JSON.stringify(why.lines) === JSON.stringify(cell.why?.lines);
       if (isSame || why.lines.length === 0) return cell;
       const note: Evidence = { kind: "note", text: ["policies in the cluster now:", ...why.lines].join("\n") };
@@ -39,8 +42,4 @@ function withoutAnswer<Any extends Cell>(cell: Any, solutionFiles: ReadonlySet<s
     ...cell,
     why: { ...why, lines: [`the reference solution ${why.allowed ? "allows" : "blocks"} it`], spans: [] },
   };
-}
-
-function idOf({ from, to, port, protocol }: CellKey): string {
-  return JSON.stringify([from, to, port, protocol]);
 }

@@ -1,11 +1,10 @@
 import type { Span } from "../core/errors.ts";
 import { cidrContains, type IpAddress, parseCidr, parseIp } from "../core/ip.ts";
 import type { PolicyReason } from "../grade/types.ts";
-import { explainVerdict } from "../policy/explain.ts";
+import { decisionText, explainVerdict } from "../policy/explain.ts";
 import { createOracle } from "../policy/oracle.ts";
 import type { OracleEnd, OracleFlow, OracleVerdict, OracleWorld } from "../policy/types.ts";
-import type { ProbeFlow } from "../probes/types.ts";
-import type { Source } from "../providers/types.ts";
+import type { Flow, Source } from "../providers/types.ts";
 
 /** What the policies expect of a flow. */
 export interface FlowAnswer {
@@ -18,7 +17,7 @@ export interface FlowAnswer {
 
 /** Answers what policies say of probes' flows, Services included. */
 export interface FlowOracle {
-  answer(flow: ProbeFlow): FlowAnswer;
+  answer(flow: Flow): FlowAnswer;
 }
 
 /** What is needed besides the world to read a probe's flow. */
@@ -30,10 +29,12 @@ export interface FlowContext {
 
 /**
  * Puts an oracle of the world behind probes' flows. A flow to a Service is judged as one to each of its pods on the
- * target port, because policies see what kube-proxy made of it; where the pods' verdicts differ nothing is expected.
+ * target port, because policies see what kube-proxy made of it; where the pods' verdicts differ nothing is expected. Nor is
+ * it where cluster-wide policies would decide otherwise than NetworkPolicies, since nothing here enforces them.
  */
 export function createFlowOracle(world: OracleWorld, context: FlowContext): FlowOracle {
-  const oracle = createOracle(world);
+  const oracle = createOracle({ ...world, adminPolicies: [] });
+  const withAdmin = (world.adminPolicies ?? []).length > 0 ? createOracle(world) : undefined;
   const pods = new Set(world.pods.map(({ namespace, name }) => `${namespace}/${name}`));
   const nodes = new Set((world.nodes ?? []).map(({ name }) => name));
 
@@ -60,7 +61,10 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
       if (typeof targets === "string") return unknown(targets);
       const family = parseIp(flow.address)?.family;
       const protocol = protocolOf(flow);
-      return combine(targets.map(({ end, port }) => oracle.verdict({ from, to: end, protocol, port, family })));
+      const flows = targets.map(({ end, port }): OracleFlow => ({ from, to: end, protocol, port, family }));
+      const verdicts = flows.map((each) => oracle.verdict(each));
+      const enforced = withAdmin === undefined ? [] : flows.map((each) => withAdmin.verdict(each));
+      return combine(verdicts, unenforced(verdicts, enforced));
     },
   };
 }
@@ -72,7 +76,7 @@ interface Target {
 
 /** Where the flow's packets go after Service translation, or why that is not known. */
 function targetsOf(
-  flow: ProbeFlow,
+  flow: Flow,
   serviceCidrs: readonly string[],
   endOf: (source: Source) => OracleEnd | string,
 ): Target[] | string {
@@ -95,7 +99,22 @@ function targetsOf(
   return targets;
 }
 
-function combine(verdicts: readonly OracleVerdict[]): FlowAnswer {
+/** Why cluster-wide policies make the flow no matter of a grade, where they do. */
+function unenforced(verdicts: readonly OracleVerdict[], enforced: readonly OracleVerdict[]): string | undefined {
+  const at = enforced.findIndex(
+    ({ allowed, notGradable }, index) =>
+      allowed !== verdicts[index]?.allowed || notGradable?.cause !== verdicts[index]?.notGradable?.cause,
+  );
+  const other = enforced[at];
+  if (other === undefined) return undefined;
+  const { allowed, egress, ingress } = other;
+  const sides = [egress, ingress].filter((side) => side !== undefined);
+  const decision = sides.find((side) => side.decidedBy !== undefined && side.allowed === allowed)?.decidedBy;
+  const why = decision === undefined ? "cluster-wide policies say otherwise" : `it would be ${decisionText(decision)}`;
+  return `${why}, and nothing here enforces cluster-wide policies`;
+}
+
+function combine(verdicts: readonly OracleVerdict[], withoutAdmin: string | undefined): FlowAnswer {
   const reasons = verdicts.map(explainVerdict);
   const allowed = verdicts.every((verdict) => verdict.allowed);
   const open = reasons.find(({ notGradable }) => notGradable !== undefined)?.notGradable;
@@ -103,7 +122,7 @@ function combine(verdicts: readonly OracleVerdict[]): FlowAnswer {
     !allowed && verdicts.some((verdict) => verdict.allowed)
       ? "the policies allow some of the Service's pods and block others, and which one answers is chance"
       : undefined;
-  const notGradable = open ?? differs;
+  const notGradable = withoutAdmin ?? open ?? differs;
   const why: PolicyReason = {
     allowed,
     lines: [...new Set(reasons.flatMap(({ lines }) => lines))],
@@ -124,7 +143,7 @@ function unknown(reason: string): FlowAnswer {
   return { why: { allowed: false, lines: [reason], spans: [], notGradable: reason }, isLoopback: false };
 }
 
-function protocolOf({ protocol }: ProbeFlow): OracleFlow["protocol"] {
+function protocolOf({ protocol }: Flow): OracleFlow["protocol"] {
   if (protocol === "icmp") return "ICMP";
   return protocol === "udp" ? "UDP" : "TCP";
 }

@@ -5,11 +5,17 @@ import { tryLockFile } from "../kernel/file-lock.ts";
 import { makeFolder } from "./make-folder.ts";
 import { labDirectory, stateUnwritable } from "./state-directory.ts";
 
+/** A lab's lock while it is held. */
+export interface LabLock {
+  /** Idempotent: by then the lock may be another's. */
+  release(): void;
+}
+
 /**
  * Keeps others from changing a lab while we do; `release` gives it up, and so does the end of this process, however it
  * comes. Throws LAB_BUSY while another process holds it.
  */
-export function lockLab(root: string, name: string): { release(): void } {
+export function lockLab(root: string, name: string): LabLock {
   // Checks the name, too.
   const path = join(dirname(dirname(labDirectory(root, name))), "locks", `${name}.lock`);
   try {
@@ -27,8 +33,11 @@ export function lockLab(root: string, name: string): { release(): void } {
     }
     ftruncateSync(descriptor);
     writeSync(descriptor, `${process.pid}\n`);
+    let isHeld = true;
     return {
       release: () => {
+        if (!isHeld) return;
+        isHeld = false;
         rmSync(path, { force: true });
         closeSync(descriptor);
       },

@@ -1,3 +1,5 @@
+import { cniText } from "../core/cni-text.ts";
+import { LabError } from "../core/errors.ts";
 import type { RunContext } from "./context.ts";
 import { isLabUp } from "./leftovers.ts";
 import { readRecord, type RunRecord } from "./record.ts";
@@ -9,8 +11,9 @@ import { labDirectory, listLabNames } from "./state-directory.ts";
  * - `busy`: it runs, and ends with the process that starts or runs it.
  * - `dead`: it does not run; files are left that `down` or the next `up` removes.
  * - `unreadable`: its record cannot be read; `isRunning` says whether the lab is there.
+ * - `unreachable`: whether it runs cannot be asked now.
  */
-export type LabState = "up" | "busy" | "dead" | "unreadable";
+export type LabState = "up" | "busy" | "dead" | "unreadable" | "unreachable";
 
 export interface LabStatus {
   name: string;
@@ -38,8 +41,16 @@ export async function labStatuses(context: RunContext, names?: string[]): Promis
 
 async function statusOf(root: string, name: string): Promise<LabStatus> {
   const finding = readRecord(root, name);
-  const isRunning = await isLabUp(root, name, finding);
-  const base = { name, isRunning, directory: labDirectory(root, name) };
+  const directory = labDirectory(root, name);
+  let isRunning: boolean;
+  try {
+    isRunning = await isLabUp(root, name, finding);
+  } catch (error) {
+    if (!(error instanceof LabError)) throw error;
+    const known = finding.kind === "found" ? facts(finding.record) : {};
+    return { name, isRunning: false, directory, state: "unreachable", detail: error.message, ...known };
+  }
+  const base = { name, isRunning, directory };
   if (finding.kind === "found") {
     const { state, detail } = judge(finding.record, isRunning);
     return { ...base, state, ...(detail === undefined ? {} : { detail }), ...facts(finding.record) };
@@ -64,7 +75,7 @@ function facts(record: RunRecord): Partial<LabStatus> {
     title: plan.lab.title,
     file: plan.lab.file,
     provider: record.provider,
-    cni: `${plan.cni.name}:${plan.cni.mode}`,
+    cni: cniText(plan.cni.name, plan.cni.mode, plan.cni.options),
     nodes: plan.topology.nodes.length,
     since: record.createdAt,
     ...(lastGrade === undefined

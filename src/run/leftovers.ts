@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import type { LabWarning } from "../core/errors.ts";
 import { providers } from "../providers/registry.ts";
 import type { Provider } from "../providers/types.ts";
 import type { RecordFinding } from "./record.ts";
@@ -30,12 +31,12 @@ export async function removeLeftovers(
   root: string,
   name: string,
   finding: RecordFinding,
-  { onlyIfDead }: { onlyIfDead: boolean },
+  { onlyIfDead, tell }: { onlyIfDead: boolean; tell?: (note: LabWarning) => void },
 ): Promise<"alive" | "removed" | "nothing"> {
   const directory = labDirectory(root, name);
   if (!existsSync(directory)) return "nothing";
   if (onlyIfDead && (await isLabUp(root, name, finding))) return "alive";
-  for (const { provider, handle } of candidateProviders(finding)) await provider.down(handle, directory);
+  for (const { provider, handle } of candidateProviders(finding)) await provider.down(handle, directory, tell);
   removeLabDirectory(root, name);
   return "removed";
 }

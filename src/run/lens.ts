@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import type { KubeObject, Service } from "../kube/types.ts";
 import type { Plan, PlannedStep } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
@@ -38,16 +38,18 @@ function mentionsExternal(plan: Plan): boolean {
 }
 
 /** What a `delete` step names by reference; objects of manifests stand in the step itself. */
-function deletedRefs({ kind, options }: PlannedStep): ObjectRef[] {
+export function deletedRefs({ kind, options }: PlannedStep): ObjectRef[] {
   if (kind !== "delete") return [];
   const { targets } = options as { targets: ({ ref: ObjectRef } | { file: string })[] };
   return targets.flatMap((target) => ("ref" in target ? [target.ref] : []));
 }
 
-/** A lab's file may be gone, or changed, while the lab still runs: lines are then left out of the reasons. */
-function readManifest(plan: Plan, file: string): string | undefined {
+/**
+ * The text of a manifest by the name that spans show, which is as the lab's file was named, maybe from another folder. A
+ * lab's file may be gone, or changed, while the lab still runs: lines are then left out of the reasons. */
+export function readManifest(plan: Plan, file: string): string | undefined {
   try {
-    return readFileSync(resolve(plan.lab.directory, file), "utf8");
+    return readFileSync(resolve(plan.lab.directory, relative(dirname(plan.lab.file), file)), "utf8");
   } catch {
     return undefined;
   }

@@ -21,7 +21,12 @@ export function makeReport(
       ...(lab.level === undefined ? {} : { level: lab.level }),
     },
     provider: plan.provider,
-    cni: { name: cni.name, mode: cni.mode, enforcesPolicy: cni.enforcesPolicy },
+    cni: {
+      name: cni.name,
+      mode: cni.mode,
+      enforcesPolicy: cni.enforcesPolicy,
+      ...(Object.keys(cni.options).length === 0 ? {} : { options: cni.options }),
+    },
     nodes: topology.nodes.length,
     mode,
     notes: modelledHere(plan),

@@ -1,4 +1,6 @@
 import type { PhaseName } from "../core/events.ts";
+import type { PlannedProbe } from "../plan/types.ts";
+import { isTimed } from "./timed-probes.ts";
 import type { RunContext } from "./context.ts";
 import { UndoStack } from "./undo.ts";
 
@@ -37,6 +39,11 @@ export class PhaseRunner {
     return this.timed(phase, title, act);
   }
 
+  /** As {@link run}; where a fault is made for some of the probes, until it is restored: that is waited for after an abort, too. */
+  runProbing<T>(probes: readonly PlannedProbe[], title: string, act: () => Promise<T>): Promise<T> {
+    return probes.some(isTimed) ? this.runToEnd("probe", title, act) : this.run("probe", title, act);
+  }
+
   private async timed<T>(phase: PhaseName, title: string, act: () => Promise<T>): Promise<T> {
     const { emit, monotonicMs } = this.context;
     const startedMs = monotonicMs();
@@ -69,7 +76,8 @@ export async function withUndo<T>(context: RunContext, act: (undo: UndoStack) =>
   }
 }
 
-async function untilAborted<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
+/** What `act` gives, or as soon as the signal is aborted its reason; `act` then goes on unheard. */
+export async function untilAborted<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {

@@ -5,10 +5,12 @@ import type { Report } from "../report/types.ts";
 import { attachLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
 import { findKnownLab } from "./find-lab.ts";
+import { lockLab, type LabLock } from "./lab-lock.ts";
 import { makeReport } from "./make-report.ts";
 import { PhaseRunner } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
 import { collectWarnings } from "./warnings.ts";
+import { isTimed } from "./timed-probes.ts";
 
 export interface ProbeRequest {
   lab: string;
@@ -19,19 +21,22 @@ export interface ProbeRequest {
 }
 
 /**
- * Probes a running lab, or some of its probes, without points; changes nothing, and may run beside anything else. Throws
- * LAB_NOT_RUNNING, LAB_NO_SUCH_PROBE, LAB_NO_SUCH_CELL.
+ * Probes a running lab, or some of its probes, without points; changes nothing, and may run beside anything else, but for probes during or
+ * after a fault: they make and restore it. Throws LAB_NOT_RUNNING, LAB_NO_SUCH_PROBE, LAB_NO_SUCH_CELL, LAB_BUSY.
  */
 export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunContext): Promise<Report> {
   const { context, warnings } = collectWarnings(outer);
   const phases = new PhaseRunner(context);
-  const { record, cluster } = await attachLab(findKnownLab(context.stateRoot, lab), context);
+  const name = findKnownLab(context.stateRoot, lab);
+  const { record, cluster } = await attachLab(name, context);
   const { plan, controls } = record;
+  let lock: LabLock | undefined;
   try {
     const picked = pickProbes(plan, only);
     const probes = cell === undefined ? picked : picked.filter(({ kind }) => kind === "matrix");
-    const { grade } = await phases.run(
-      "probe",
+    if (probes.some(isTimed)) lock = lockLab(context.stateRoot, name);
+    const { grade } = await phases.runProbing(
+      probes,
       `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}`,
       () => probeAndJudge({ plan, cluster, probes, tasks: [], controls, cell, phase: "probe" }, context),
     );
@@ -47,6 +52,7 @@ export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunCont
     return makeReport(plan, grade, { mode: "probe", warnings }, phases);
   } finally {
     await cluster.close();
+    lock?.release();
   }
 }
 

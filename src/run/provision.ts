@@ -3,15 +3,18 @@ import type { Plan } from "../plan/types.ts";
 import { providers } from "../providers/registry.ts";
 import type { Cluster, Finding, Provider, UpResult } from "../providers/types.ts";
 import type { RunContext } from "./context.ts";
-import { lockLab } from "./lab-lock.ts";
+import { lockLab, type LabLock } from "./lab-lock.ts";
 import { readRecord, recordVersion, writeRecord, type RunRecord } from "./record.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { makeLabDirectory, removeLabDirectory } from "./state-directory.ts";
+import { runSupplies } from "./supplies.ts";
 import type { UndoStack } from "./undo.ts";
 
 /** A lab that this process brought up and that ends with it unless it is {@link keep kept}. */
 export interface Provisioned {
   plan: Plan;
+  /** Before its cluster showed how it really is. */
+  wish: Plan;
   provider: Provider;
   cluster: Cluster;
   stateDirectory: string;
@@ -31,24 +34,48 @@ export function providerNamed(name: string): Provider {
   });
 }
 
+export interface ProvisionOptions {
+  keepFailed?: boolean;
+  /** As `up --force`: only of a provider that takes machines. */
+  force?: boolean;
+  laterPlans?: readonly Plan[];
+}
+
 /**
- * Takes the lab's lock, removes what a killed run left, and makes nodes, CNI and cluster DNS. Throws LAB_ALREADY_UP,
- * LAB_BUSY, the host's HOST_… findings, and what the provider throws.
+ * Takes the lab's lock (or the one that the caller holds), removes what a killed run left, and makes nodes, CNI and cluster
+ * DNS. Throws USAGE_NOTHING_TO_FORCE, LAB_ALREADY_UP, LAB_BUSY, the host's HOST_… findings, and what the provider throws. With `keepFailed` the undo
+ * leaves what the provider can leave, with a warning that says how to look at it, unless the user interrupted.
  */
-export async function provision(plan: Plan, undo: UndoStack, context: RunContext): Promise<Provisioned> {
+export async function provision(
+  plan: Plan,
+  undo: UndoStack,
+  context: RunContext,
+  held?: LabLock,
+  { keepFailed = false, force = false, laterPlans = [] }: ProvisionOptions = {},
+): Promise<Provisioned> {
   const { stateRoot } = context;
   const { name } = plan.lab;
   const provider = providerNamed(plan.provider);
-  const lock = lockLab(stateRoot, name);
+  if (force && provider.takesMachines !== true) {
+    const message = `--force cannot be given: provider ${provider.kind} has nothing of others to take away`;
+    throw new LabError("USAGE_NOTHING_TO_FORCE", message, { hint: "leave --force out" });
+  }
+  const lock = held ?? lockLab(stateRoot, name);
   undo.register({ title: `unlock ${name}`, run: () => Promise.resolve(lock.release()) });
 
   const findings = await provider.preflight(plan);
   throwForMissing(findings);
   await refuseOrRemoveEarlier(name, context);
 
+  let making: Promise<UpResult> | undefined;
+  let cluster: Cluster | undefined;
   undo.register({
     title: `remove lab ${name}`,
     run: async () => {
+      if (keepFailed && (await leaveFailed(provider, { name, stateDirectory, cluster }, context))) return;
+      // At an interrupt `up` may just be making something more: this ends it, and its failure is the interrupt's own.
+      await Promise.allSettled([provider.down(undefined, stateDirectory), making]);
+      // With nobody at work beside it, this one has the last word on what is left.
       await provider.down(undefined, stateDirectory);
       removeLabDirectory(stateRoot, name);
     },
@@ -67,16 +94,47 @@ export async function provision(plan: Plan, undo: UndoStack, context: RunContext
     controls: [],
   };
   await writeRecord(stateRoot, record);
-  const up = await provider.up(plan, { stateDirectory, signal: context.signal, emit: context.emit });
+  const { signal, emit } = context;
+  making = provider.up(plan, {
+    stateDirectory,
+    signal,
+    emit,
+    supplies: runSupplies(context),
+    keepFailed,
+    force,
+    laterPlans,
+  });
+  const up = await making;
+  cluster = up.cluster;
+  const { plan: made = plan } = up;
   return {
-    plan,
+    plan: made,
+    wish: plan,
     provider,
     cluster: up.cluster,
     stateDirectory,
-    record: { ...record, handle: up.handle },
+    record: { ...record, plan: made, handle: up.handle },
     up,
     unlock: lock.release,
   };
+}
+
+/** Whether the provider left something of a lab that failed; `down` then finds it by its state folder. */
+async function leaveFailed(
+  provider: Provider,
+  { name, stateDirectory, cluster }: { name: string; stateDirectory: string; cluster: Cluster | undefined },
+  { signal, emit }: RunContext,
+): Promise<boolean> {
+  if (signal.aborted) return false;
+  const look = await provider.failedLab?.(stateDirectory);
+  if (look === undefined) return false;
+  await cluster?.close();
+  const message = `lab ${name} failed; what was made of it stays`;
+  emit({
+    type: "warning",
+    warning: { code: "LAB_KEPT_FAILED", message, hint: `${look}; cnilab down ${name} removes it` },
+  });
+  return true;
 }
 
 /**

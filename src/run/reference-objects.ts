@@ -39,7 +39,8 @@ function remove(objects: Map<string, PlannedObject>, kind: string, namespace: st
   }
 }
 
-function keyOf(object: KubeObject): string {
+/** Equal for objects of one kind, namespace and name. */
+export function keyOf(object: KubeObject): string {
   const namespace = object.kind === "Namespace" ? "" : namespaceOf(object);
   return `${object.kind}/${namespace}/${object.metadata.name}`;
 }

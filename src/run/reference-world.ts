@@ -1,10 +1,11 @@
+import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import { declaredPorts, isHostNetwork, isPodTerminal, podAddresses } from "../kube/pods.ts";
 import { namespaceLabels } from "../kube/selectors.ts";
 import type { KubeObject, NetworkPolicy, Pod, PodTemplateSpec } from "../kube/types.ts";
 import type { Plan, PlannedObject } from "../plan/types.ts";
 import type { OraclePod, OracleWorld, PlacedPolicy } from "../policy/types.ts";
 import { type WorkloadName, workloadOf } from "./pod-owner.ts";
-import { placePolicy } from "./policy-places.ts";
+import { placeAdminPolicy, placePolicy } from "./policy-places.ts";
 import { type DeletedRefs, namespaceOf, referenceObjects } from "./reference-objects.ts";
 
 /** What the world of `expect: policy` is made from. */
@@ -36,10 +37,16 @@ export function referenceWorld(source: WorldSource): OracleWorld {
     policies: reference
       .filter(({ object }) => isPolicy(object))
       .map((planned) => placePolicy(planned, source.readText(planned.file))),
+    adminPolicies: reference
+      .filter(({ object }) => isAdminPolicy(object))
+      .map((planned) => placeAdminPolicy(planned, source.readText(planned.file))),
   };
 }
 
-/** The world as it is, learner's policies and labels included: it explains what was seen, and judges nothing. */
+/**
+ * The world as it is, learner's policies and labels included: it explains what was seen, and judges nothing. It has no
+ * cluster-wide policies, since nothing enforces them.
+ */
 export function liveWorld({ plan, objects, readText }: WorldSource): OracleWorld {
   const places = plan.scenario.flatMap((step) => step.objects).filter(({ object }) => isPolicy(object));
   return {
@@ -58,15 +65,34 @@ function describeNamespaces(namespaces: Iterable<KubeObject>): OracleWorld["name
 }
 
 function describeNodes(plan: Plan): NonNullable<OracleWorld["nodes"]> {
-  return plan.topology.nodes.map(({ name, interfaces }) => ({
+  return plan.topology.nodes.map(({ name, labels, interfaces }) => ({
     name,
+    labels,
     addresses: interfaces.flatMap(({ addresses }) => addresses),
   }));
 }
 
+/** Labels that say which template a pod was made of. */
+const TEMPLATE_LABELS = new Set(["pod-template-hash", "controller-revision-hash", "pod-template-generation"]);
+
+/**
+ * What controllers label pods with beside the template's labels; policies may select by it. Which of a StatefulSet's pods it
+ * is, is told by its name, which nobody can change.
+ */
+function controllerLabels({ metadata }: Pod): Record<string, string> {
+  const live = Object.entries(metadata.labels ?? {}).filter(([key]) => TEMPLATE_LABELS.has(key));
+  const isStateful = (metadata.ownerReferences ?? []).some(
+    ({ kind, controller }) => controller && kind === "StatefulSet",
+  );
+  const own = {
+    "statefulset.kubernetes.io/pod-name": metadata.name,
+    "apps.kubernetes.io/pod-index": metadata.name.slice(metadata.name.lastIndexOf("-") + 1),
+  };
+  return { ...Object.fromEntries(live), ...(isStateful ? own : {}) };
+}
+
 function describePod(pod: Pod, reference: Pick<PodTemplateSpec, "metadata" | "spec"> | undefined): OraclePod {
   const live = pod.metadata.labels ?? {};
-  const hash = live["pod-template-hash"];
   const spec = reference?.spec ?? pod.spec;
   return {
     namespace: namespaceOf(pod),
@@ -74,7 +100,10 @@ function describePod(pod: Pod, reference: Pick<PodTemplateSpec, "metadata" | "sp
     labels:
       reference === undefined
         ? live
-        : { ...reference.metadata?.labels, ...(hash === undefined ? {} : { "pod-template-hash": hash }) },
+        : {
+            ...reference.metadata?.labels,
+            ...controllerLabels(pod),
+          },
     addresses: podAddresses(pod),
     ports: declaredPorts(spec),
     node: pod.spec.nodeName,

@@ -6,8 +6,8 @@ import type { RunContext } from "./context.ts";
 import { registries } from "./registries.ts";
 
 /** How long a change may take until the data plane shows it. */
-const settleTimeoutMs = 30_000;
-const readyTimeoutMs = 60_000;
+export const settleTimeoutMs = 30_000;
+const defaultReadyMs = 60_000;
 
 /**
  * Applies the lab's steps in their order; resolves when the last one's effect is in the data plane. A failed step's error
@@ -44,16 +44,25 @@ export async function applySolutions(plan: Plan, cluster: Cluster, { signal }: R
   await untilReady(objects, cluster, signal);
 }
 
-/** Resolves when the Deployments among these are available and everything is in effect. */
+/** What a workload is waited for until it is ready. */
+const READY_CONDITIONS: Readonly<Record<string, string>> = {
+  Deployment: "available",
+  StatefulSet: "ready",
+  DaemonSet: "ready",
+};
+
+/** Resolves when the workloads among these are ready and everything is in effect. */
 export async function untilReady(
   objects: readonly PlannedObject[],
   cluster: Cluster,
   signal: AbortSignal,
+  readyTimeoutMs = defaultReadyMs,
 ): Promise<void> {
   for (const { object } of objects) {
-    if (object.kind !== "Deployment") continue;
+    const condition = Object.hasOwn(READY_CONDITIONS, object.kind) ? READY_CONDITIONS[object.kind] : undefined;
+    if (condition === undefined) continue;
     const ref = { kind: object.kind, namespace: object.metadata.namespace ?? "default", name: object.metadata.name };
-    await cluster.wait({ kind: "condition", ref, condition: "available" }, { timeoutMs: readyTimeoutMs, signal });
+    await cluster.wait({ kind: "condition", ref, condition }, { timeoutMs: readyTimeoutMs, signal });
   }
   await cluster.settle({ timeoutMs: settleTimeoutMs });
 }

@@ -1,5 +1,6 @@
-import type { CellKey, JudgedProbe, Observation } from "../grade/types.ts";
+import type { JudgedProbe, Observation } from "../grade/types.ts";
 import type { RanCell, RanProbe } from "../probes/scheduler.ts";
+import { cellId } from "./cell-id.ts";
 
 /** The probes with a failed cell: they are run once more before anything is judged for good. */
 export function probesToRepeat(judged: readonly JudgedProbe[]): Set<string> {
@@ -23,10 +24,10 @@ export function mergeSecondTry(
     const again = second.find(({ name }) => name === probe.name);
     const verdicts = judged.find(({ name }) => name === probe.name);
     if (again === undefined || verdicts === undefined) return probe;
-    const failed = new Set(verdicts.cells.filter(({ verdict }) => verdict === "fail").map(({ key }) => idOf(key)));
-    const repeated = new Map(again.cells.map((cell) => [idOf(cell.key), cell]));
+    const failed = new Set(verdicts.cells.filter(({ verdict }) => verdict === "fail").map(({ key }) => cellId(key)));
+    const repeated = new Map(again.cells.map((cell) => [cellId(cell.key), cell]));
     const cells = probe.cells.map((cell) => {
-      const later = failed.has(idOf(cell.key)) ? repeated.get(idOf(cell.key)) : undefined;
+      const later = failed.has(cellId(cell.key)) ? repeated.get(cellId(cell.key)) : undefined;
       return later === undefined ? cell : combine(cell, later);
     });
     return { ...probe, cells, durationMs: probe.durationMs + again.durationMs };
@@ -59,8 +60,4 @@ function combine(cell: RanCell, later: RanCell): RanCell {
     ];
   }
   return { ...later, observation: merged };
-}
-
-function idOf({ from, to, port, protocol }: CellKey): string {
-  return JSON.stringify([from, to, port, protocol]);
 }

@@ -1,6 +1,7 @@
 import { matchesLabels } from "../kube/selectors.ts";
 import type { Service } from "../kube/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
+import { OVER_IPV6 } from "../probes/target-family.ts";
 import type { ProbedCell } from "../probes/types.ts";
 
 /**
@@ -14,7 +15,8 @@ export function standInBehind(
   world: OracleWorld,
 ): string | undefined {
   const service = services.find(
-    ({ metadata: { namespace = "default", name } }) => destination === `${namespace}/service/${name}`,
+    ({ metadata: { namespace = "default", name } }) =>
+      destination?.replace(OVER_IPV6, "") === `${namespace}/service/${name}`,
   );
   const selector = service?.spec.selector;
   if (service === undefined || selector === undefined || Object.keys(selector).length === 0) return undefined;

@@ -14,7 +14,7 @@ export async function validateLabs(labs: readonly string[], overrides: LabOverri
   return Promise.all(
     labs.map(async (lab) => {
       try {
-        const { warnings } = await readPlan(lab, overrides);
+        const { warnings } = await readPlan(lab, { ...overrides, onAnyMachines: true });
         return { lab, problems: [], warnings };
       } catch (error) {
         if (error instanceof LabProblems) return { lab, problems: error.problems, warnings: [] };

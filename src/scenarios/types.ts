@@ -1,5 +1,5 @@
 import type * as z from "zod";
-import type { EndpointRef, Plan, PlannedObject } from "../plan/types.ts";
+import type { EndpointRef, Plan, PlannedObject, PlannedStep, PlannedTopology } from "../plan/types.ts";
 import type { Cluster } from "../providers/types.ts";
 
 export interface ScenarioContext {
@@ -10,6 +10,14 @@ export interface ScenarioContext {
   progress(message: string): void;
 }
 
+/** Where a step stands in its lab. */
+export interface StepPlace {
+  /** Undefined where the topology itself is wrong. */
+  topology: PlannedTopology | undefined;
+  /** The steps before it, in their order. */
+  earlier: readonly PlannedStep[];
+}
+
 /** A kind of scenario step: `options` parses what stands under the kind's key. */
 export interface ScenarioKind<Options = unknown> {
   kind: string;
@@ -18,6 +26,8 @@ export interface ScenarioKind<Options = unknown> {
   /** Manifest files it names, relative to the lab file. */
   manifests(options: Options): string[];
   references(options: Options): EndpointRef[];
+  /** What is wrong with a step at its place in the lab, found by `validate`; undefined when nothing is. */
+  check?(options: Options, place: StepPlace): { code: string; message: string; hint?: string } | undefined;
   /** Resolves when the step's effect is there; readiness that times out is an error. */
   run(options: Options, objects: PlannedObject[], context: ScenarioContext): Promise<void>;
 }

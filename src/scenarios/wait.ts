@@ -10,6 +10,8 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 /** The conditions that a kind's status can have; a wait for another would never end. */
 const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
   Deployment: ["Available", "Progressing"],
+  StatefulSet: ["Ready"],
+  DaemonSet: ["Ready"],
   Pod: ["Ready", "Initialized", "ContainersReady", "PodScheduled"],
   Node: ["Ready"],
 };
@@ -17,6 +19,8 @@ const CONDITIONS: Readonly<Record<string, readonly string[]>> = {
 /** What is waited for when the step does not say. */
 const DEFAULT_CONDITION: Readonly<Record<string, string>> = {
   Deployment: "available",
+  StatefulSet: "ready",
+  DaemonSet: "ready",
   Pod: "ready",
   Node: "ready",
   Service: "endpoints",

@@ -17,9 +17,16 @@ export interface Finished {
 /** The built command with a state folder of its own; `remove` takes down what a failed test left up, and the folder. */
 export class Cnilab {
   readonly stateHome = mkdtempSync(join(tmpdir(), "cnilab-test-"));
+  private readonly base: NodeJS.ProcessEnv;
+  private readonly timeoutMs: number;
+
+  constructor({ environment = process.env, timeoutMs = 60_000 } = {}) {
+    this.base = environment;
+    this.timeoutMs = timeoutMs;
+  }
 
   private environment(): NodeJS.ProcessEnv {
-    return { ...process.env, XDG_STATE_HOME: this.stateHome, NO_COLOR: "1", CI: "true" };
+    return { ...this.base, XDG_STATE_HOME: this.stateHome, NO_COLOR: "1", CI: "true" };
   }
 
   /** Runs to the end; never rejects for an exit code. */
@@ -28,7 +35,7 @@ export class Cnilab {
       execFile(
         process.execPath,
         [main, ...args],
-        { env: this.environment(), cwd: repository, timeout: 60_000, maxBuffer: 64 << 20 },
+        { env: this.environment(), cwd: repository, timeout: this.timeoutMs, maxBuffer: 64 << 20 },
         (error, stdout, stderr) => {
           const exitCode = error === null ? 0 : typeof error.code === "number" ? error.code : null;
           resolve({ exitCode, stdout, stderr });
@@ -39,6 +46,24 @@ export class Cnilab {
 
   start(...args: string[]): ChildProcess {
     return spawn(process.execPath, [main, ...args], { env: this.environment(), cwd: repository, stdio: "ignore" });
+  }
+
+  /** Like {@link start}; resolves once standard error has the text, and rejects where it ends without. */
+  async startUntil(text: string, ...args: string[]): Promise<ChildProcess> {
+    const child = spawn(process.execPath, [main, ...args], {
+      env: this.environment(),
+      cwd: repository,
+      stdio: ["ignore", "ignore", "pipe"],
+    });
+    let heard = "";
+    await new Promise<void>((resolve, reject) => {
+      child.stderr.on("data", (chunk: Buffer) => {
+        heard += chunk.toString();
+        if (heard.includes(text)) resolve();
+      });
+      child.once("exit", () => reject(new Error(`it ended and never said ${JSON.stringify(text)}: ${heard}`)));
+    });
+    return child;
   }
 
   async remove(): Promise<void> {

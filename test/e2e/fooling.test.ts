@@ -63,6 +63,8 @@ async function freshLab(): Promise<void> {
 const deny = { podSelector: {}, policyTypes: ["Ingress"] };
 const db = { matchLabels: { app: "db" } };
 const web = { matchLabels: { app: "web" } };
+/** Who isolates for egress has to let pods ask for names. */
+const names = { ports: [{ protocol: "UDP", port: 53 }, { port: 53 }] };
 const letIn = (from: unknown, ports: unknown[]) => ({ podSelector: db, ingress: [{ from: [from], ports }] });
 
 describe("policies that do the same in another way", () => {
@@ -102,11 +104,12 @@ describe("policies that do the same in another way", () => {
         policy("a", {
           podSelector: web,
           policyTypes: ["Egress"],
-          egress: [{ to: [{ podSelector: db }], ports: [{ port: 5432 }] }],
+          egress: [{ to: [{ podSelector: db }], ports: [{ port: 5432 }] }, names],
         }),
         policy("b", {
           podSelector: { matchExpressions: [{ key: "app", operator: "In", values: ["db", "cache"] }] },
           policyTypes: ["Egress"],
+          egress: [names],
         }),
       ],
     ],
@@ -178,7 +181,12 @@ describe("what takes the lab away instead", () => {
   test("another server behind the Service earns nothing for what it keeps shut", async () => {
     await freshLab();
     const decoy = (text: string) =>
-      text.replaceAll("name: cache", "name: decoy").replaceAll("app: cache", "app: decoy").replaceAll("6379", "5432");
+      text
+        .replaceAll("name: cache", "name: decoy")
+        .replaceAll("app: cache", "app: decoy")
+        // Its own server on that port goes elsewhere.
+        .replaceAll("5432", "15432")
+        .replaceAll("6379", "5432");
     await apply("-f", changed("Deployment", "cache", decoy));
     await apply(
       "-f",

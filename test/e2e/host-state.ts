@@ -13,6 +13,8 @@ export interface HostState {
 function output(command: string, ...args: string[]): string {
   return execFileSync(command, args, {
     encoding: "utf8",
+    // nft warns of tables that another program owns.
+    stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` },
   });
 }
@@ -72,13 +74,25 @@ export function treeOf(root: number, rows: readonly ProcessRow[]): ProcessRow[] 
   return tree;
 }
 
+/** Docker's, which other work on the host may start at any time; a lab's processes stay in the control group of their parent. */
+function isInContainer(pid: number): boolean {
+  const isDockers = (file: string): boolean => readFileSync(file, "utf8").includes("/docker/");
+  try {
+    return isDockers(`/proc/${pid}/cgroup`) && !isDockers("/proc/self/cgroup");
+  } catch {
+    // It has ended; the next look will not find it.
+    return false;
+  }
+}
+
 /** Processes that belong to labs of this state folder, or that live in a network namespace which was not there before. */
 export function labProcesses(stateHome: string, before: ReadonlySet<string>): ProcessRow[] {
   const own = readlinkSync("/proc/self/ns/net");
   return processes().filter(
     ({ pid, commandLine, netns }) =>
       pid !== process.pid &&
-      (commandLine.includes(stateHome) || (netns !== undefined && netns !== own && !before.has(netns))),
+      (commandLine.includes(stateHome) ||
+        (netns !== undefined && netns !== own && !before.has(netns) && !isInContainer(pid))),
   );
 }
 

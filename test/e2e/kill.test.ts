@@ -1,22 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { readdirSync } from "node:fs";
+import { seededRandom } from "../../src/engine/seeded-random.ts";
 import { Cnilab } from "./cnilab.ts";
-import { hostState, labProcesses, namespacesInUse, processes, treeOf, until } from "./host-state.ts";
+import { hostState, labProcesses, namespacesInUse, until } from "./host-state.ts";
 import type { HostState } from "./host-state.ts";
+import { killAtRandom } from "./random-kill.ts";
 
 const KILLS = 50;
 const seed = Number(process.env["CNILAB_SEED"] ?? Date.now() % 1_000_000);
-
-/** mulberry32: the same moments and victims for the same seed, as far as the scheduler allows. */
-function random(state: number): () => number {
-  let at = state;
-  return () => {
-    at = (at + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(at ^ (at >>> 15), 1 | at);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 let cnilab: Cnilab;
 let before: HostState;
@@ -37,30 +28,14 @@ afterAll(() => cnilab.remove());
 
 test(`${KILLS} random SIGKILLs leave nothing on the host (CNILAB_SEED=${seed})`, { timeout: 300_000 }, async () => {
   console.log(`CNILAB_SEED=${seed}, a run takes ${Math.round(runMs)} ms`);
-  const next = random(seed);
+  // The same moments and victims for the same seed, as far as the scheduler allows.
+  const random = seededRandom(seed);
   const victims = new Map<string, number>();
   for (let kill = 0; kill < KILLS; kill++) {
-    const command = cnilab.start("run", "labs/first-lab");
-    const ended = new Promise((resolve) => command.once("exit", resolve));
-    await new Promise((resolve) => setTimeout(resolve, next() * runMs));
-    const tree = treeOf(command.pid ?? -1, processes());
-    const victim = tree[Math.floor(next() * tree.length)];
-    if (victim !== undefined) {
-      const name = victim.commandLine.split(" ").find((word) => !word.startsWith("-")) ?? "?";
-      victims.set(name, (victims.get(name) ?? 0) + 1);
-      try {
-        process.kill(victim.pid, "SIGKILL");
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-      }
-    }
-    await ended;
-    await until(
-      () => labProcesses(cnilab.stateHome, namespaces).length === 0,
-      10_000,
-      () => `kill ${kill} (seed ${seed}): still there: ${JSON.stringify(labProcesses(cnilab.stateHome, namespaces))}`,
-    );
-    expect(hostState(), `kill ${kill} (seed ${seed})`).toEqual(before);
+    const what = `kill ${kill} (seed ${seed})`;
+    const victim = await killAtRandom(cnilab, ["run", "labs/first-lab"], { random, runMs, namespaces, what });
+    if (victim !== undefined) victims.set(victim, (victims.get(victim) ?? 0) + 1);
+    expect(hostState(), what).toEqual(before);
   }
   console.log("victims:", Object.fromEntries(victims));
 

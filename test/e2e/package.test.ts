@@ -51,6 +51,7 @@ describe("the packed package", () => {
         "CHANGELOG.md",
         "LICENSE",
         "README.md",
+        "ansible",
         "dist",
         "docs",
         "labs",

@@ -27,7 +27,8 @@ export function declareDoctor(program: Command, io: CliIo): void {
           })
           .join("\n"),
       );
-      if (diagnoses.some(({ findings }) => findings.some(({ ok }) => !ok))) io.exitCode = exitCodes.hostLacks;
+      if (diagnoses.some(({ findings, isNeeded }) => isNeeded && findings.some(({ ok }) => !ok)))
+        io.exitCode = exitCodes.hostLacks;
     },
   );
 }

@@ -33,14 +33,18 @@ export function declareList(program: Command, io: CliIo): void {
   });
 }
 
-/** `calico` where it runs in every mode, else `flannel:vxlan`. */
-function supportedCnis(runs: ListedLab["runs"]): string {
-  const cnis = [...new Set(runs.map(({ cni }) => cni))];
-  return cnis
+/** `calico` where every mode runs on some provider, else `flannel:vxlan`; ` (kind)` behind what runs on that one alone. */
+export function supportedCnis(runs: ListedLab["runs"]): string {
+  const providers = new Set(runs.map(({ provider }) => provider));
+  return [...new Set(runs.map(({ cni }) => cni))]
     .flatMap((cni) => {
       const ofCni = runs.filter((run) => run.cni === cni);
       const supported = ofCni.filter((run) => run.supported);
-      return supported.length === ofCni.length ? [cni] : supported.map(({ mode }) => `${cni}:${mode}`);
+      const on = new Set(supported.map(({ provider }) => provider));
+      const where = on.size === 1 && providers.size > 1 ? ` (${[...on].join("")})` : "";
+      const modes = new Set(supported.map(({ mode }) => mode));
+      const isWhole = modes.size === new Set(ofCni.map(({ mode }) => mode)).size;
+      return isWhole ? [`${cni}${where}`] : [...modes].map((mode) => `${cni}:${mode}${where}`);
     })
-    .join(",");
+    .join(", ");
 }

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { optionsText } from "../../core/cni-text.ts";
 import type { Plan } from "../../plan/types.ts";
 import { labArgument, outputOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
-import { withOverrides, type OverrideOptions } from "../lab-options.ts";
+import { overridesOf, withOverrides, type OverrideOptions } from "../lab-options.ts";
 import { drawTable, writeData, type DataFormat } from "../write-data.ts";
 
 interface Options extends OverrideOptions {
@@ -22,7 +23,7 @@ export function declarePlan(program: Command, io: CliIo): void {
     ["cnilab plan first-lab -o yaml", "everything that a provider is given"],
   ]).action(async (lab: string, options: Options) => {
     const { readPlan } = await import("../../run/read-lab.ts");
-    const { plan, warnings } = await readPlan(lab, { provider: options.provider, cni: options.cni });
+    const { plan, warnings } = await readPlan(lab, overridesOf(options));
     const context = io.runContext();
     for (const warning of warnings) context.emit({ type: "warning", warning });
     writeData(plan, options.output, io, () => describe(plan));
@@ -35,7 +36,9 @@ function describe(plan: Plan): string {
     node.name,
     node.role,
     node.interfaces
-      .map(({ name, addresses, prefixLength }) => `${name} ${addresses.join(",")}/${prefixLength}`)
+      .map(({ name, addresses, prefixLengths }) =>
+        [name, addresses.map((address, index) => `${address}/${prefixLengths[index]}`).join(",")].join(" "),
+      )
       .join("  "),
     String(Math.min(...node.interfaces.map(({ mtu }) => mtu))),
   ]);
@@ -47,7 +50,7 @@ function describe(plan: Plan): string {
   ]);
   return [
     `${plan.lab.title} (${plan.lab.name}) on ${plan.provider}\n`,
-    `cni ${cni.name} ${cni.mode}, pods ${cni.podCidrs.join(", ")}, MTU ${cni.mtu}, ${cni.enforcesPolicy ? "enforces" : "does not enforce"} policies\n`,
+    `cni ${cni.name} ${cni.mode}${optionsText(cni.options)}, pods ${cni.podCidrs.join(", ")}, MTU ${cni.mtu}, ${cni.enforcesPolicy ? "enforces" : "does not enforce"} policies\n`,
     `services ${cluster.serviceCidrs.join(", ")}, DNS ${cluster.dnsAddress} for ${cluster.dnsDomain}\n`,
     `steps: ${plan.scenario.map(({ kind }) => kind).join(", ")}\n\n`,
     drawTable(["node", "role", "interfaces", "mtu"], nodes),

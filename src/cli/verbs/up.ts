@@ -1,12 +1,15 @@
 import type { Command } from "commander";
 import { labArgument, outputOption, quietOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
-import { withOverrides, type OverrideOptions } from "../lab-options.ts";
+import { overridesOf, withBundle, withOverrides, type OverrideOptions } from "../lab-options.ts";
 import { writeData, type DataFormat } from "../write-data.ts";
 
 interface Options extends OverrideOptions {
   output: DataFormat;
   quiet?: boolean;
+  bundle?: string;
+  keepFailed?: boolean;
+  force?: boolean;
 }
 
 /** `cnilab up`: makes a lab, applies its scenario and leaves it running. */
@@ -16,16 +19,18 @@ export function declareUp(program: Command, io: CliIo): void {
     .summary("make a lab and leave it running")
     .description("Makes a lab, applies its scenario, remembers what answers, and leaves it running.")
     .argument("<lab>", labArgument)
+    .option("--keep-failed", "leave what was made of a lab that fails, to look at it")
+    .option("--force", "on machines: take away a cluster that is there, or what a dead lab has left, having told what")
     .addOption(outputOption())
     .addOption(quietOption());
-  withExamples(withOverrides(command), [
+  withExamples(withOverrides(withBundle(command)), [
     ["cnilab up default-deny", "a lab to work on"],
     ["cnilab up ./labs/mine/lab.yaml --cni calico:direct", "your own, with another mode of the CNI"],
   ]).action(async (lab: string, options: Options) => {
     const { upLab } = await import("../../run/up-lab.ts");
     const result = await upLab(
-      { lab, provider: options.provider, cni: options.cni },
-      io.runContext({ isQuiet: options.quiet }),
+      { lab, ...overridesOf(options), keepFailed: options.keepFailed === true, force: options.force === true },
+      io.runContext({ isQuiet: options.quiet, bundle: options.bundle }),
     );
     writeData(result, options.output, io, () => describe(result));
   });
@@ -34,17 +39,21 @@ export function declareUp(program: Command, io: CliIo): void {
     name,
     title,
     nodes,
+    hasNodeShells,
     tasks,
   }: {
     name: string;
     title: string;
     nodes: string[];
+    hasNodeShells: boolean;
     tasks: string[];
   }): string {
     const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
     const commands = [
       [`cnilab apply ${name} -f FILE`, "apply a manifest"],
-      [`cnilab shell ${name} node/${nodes.at(-1)}`, "look around"],
+      hasNodeShells
+        ? [`cnilab shell ${name} node/${nodes.at(-1)}`, "look around"]
+        : [`cnilab status ${name}`, "see what there is"],
       [`cnilab grade ${name}`, "grade it"],
       [`cnilab down ${name}`, "remove it"],
     ] as const;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { labArgument, outputOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
-import { withOverrides, type OverrideOptions } from "../lab-options.ts";
+import { overridesOf, withOverrides, type OverrideOptions } from "../lab-options.ts";
 import { formatError, formatWarning } from "../print-error.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { writeData, type DataFormat } from "../write-data.ts";
@@ -24,7 +24,7 @@ export function declareValidate(program: Command, io: CliIo): void {
     ["cnilab validate labs/mine --cni flannel", "whether it could run on another CNI"],
   ]).action(async (labs: string[], options: Options) => {
     const { validateLabs } = await import("../../run/validate-labs.ts");
-    const results = await validateLabs(labs, { provider: options.provider, cni: options.cni });
+    const results = await validateLabs(labs, overridesOf(options));
     const data = results.map(({ lab, problems, warnings }) => ({
       lab,
       valid: problems.length === 0,

@@ -44,13 +44,15 @@ export function calicoAttachPod(pod: CniPod, _node: CniNode, config: CniConfig):
         name: hostInterface,
         mtu: config.mtu,
         address: HOST_LLADDR,
+        up: true,
         peer: { name: "eth0", namespace: pod.netns, mtu: config.mtu, address: lladdr },
       },
-      { op: "link-up", name: hostInterface },
       ...v4.flatMap((address): NetOp[] => [
         { op: "route-add", to: `${address}/32`, dev: hostInterface, scope: "link" },
         { op: "neigh-add", dev: hostInterface, address, lladdr },
       ]),
+      // The router at this end needs none, and it would cost each pod duplicate address detection and a multicast report.
+      { op: "link-without-ipv6-address", name: hostInterface },
       ...hostSysctls(hostInterface),
     ],
     podOps: [

@@ -1,4 +1,5 @@
 import { defineCni } from "../types.ts";
+import { flannelInstall } from "./install.ts";
 import { FlannelIpam } from "./ipam.ts";
 import { flannelNodeNft } from "./masquerade.ts";
 import { flannelNodeOps } from "./node.ts";
@@ -17,15 +18,25 @@ export const flannel = defineCni({
       name: "vxlan",
       summary: "every packet between nodes is encapsulated (UDP 8472, VNI 1)",
       overheadBytes: 50,
+      // Nodes' IPv6 addresses are the ends of the IPv6 tunnel, and that header is 20 bytes longer.
+      dualStack: { overheadBytes: 70 },
     },
     {
       name: "host-gw",
       summary: "routes through the nodes themselves, which must share one subnet",
       overheadBytes: 0,
+      dualStack: { overheadBytes: 0 },
+    },
+    {
+      name: "wireguard",
+      summary: "every packet between nodes is encrypted by WireGuard (UDP 51820)",
+      overheadBytes: 80,
+      // Counted for IPv6 in any case.
+      dualStack: { overheadBytes: 80 },
     },
   ],
   dataplane: {
-    bridgesPods: true,
+    segment: "node",
     ipam: (nodes, config) =>
       new FlannelIpam(
         nodes.map(({ name }) => name),
@@ -35,4 +46,5 @@ export const flannel = defineCni({
     attachPod: flannelAttachPod,
     nodeNft: flannelNodeNft,
   },
+  install: flannelInstall,
 });

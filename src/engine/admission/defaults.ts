@@ -1,3 +1,4 @@
+import type { DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
   Container,
   Deployment,
@@ -14,7 +15,7 @@ import type { AdmissionRule } from "../store/store.ts";
 /** Fills in what the API server fills in (the zz_generated.defaults of each API group), as far as something here reads it. */
 export const fillDefaults: AdmissionRule = (draft, { operation, key }) => {
   if (operation === "delete") return;
-  defaults[key]?.(draft);
+  if (Object.hasOwn(defaults, key)) defaults[key]?.(draft);
 };
 
 const defaults: Readonly<Record<string, (draft: KubeObject) => void>> = {
@@ -42,10 +43,34 @@ const defaults: Readonly<Record<string, (draft: KubeObject) => void>> = {
       strategy.rollingUpdate = { maxSurge: "25%", maxUnavailable: "25%", ...strategy.rollingUpdate };
     templateDefaults(spec.template);
   },
+  StatefulSet(draft) {
+    const { spec } = draft as StatefulSet;
+    spec.replicas ??= 1;
+    spec.revisionHistoryLimit ??= 10;
+    spec.podManagementPolicy ??= "OrderedReady";
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ??= "RollingUpdate";
+    if (spec.updateStrategy.type === "RollingUpdate")
+      spec.updateStrategy.rollingUpdate = { partition: 0, ...spec.updateStrategy.rollingUpdate };
+    templateDefaults(spec.template);
+  },
+  DaemonSet(draft) {
+    const { spec } = draft as DaemonSet;
+    spec.revisionHistoryLimit ??= 10;
+    spec.updateStrategy ??= {};
+    spec.updateStrategy.type ??= "RollingUpdate";
+    if (spec.updateStrategy.type === "RollingUpdate")
+      spec.updateStrategy.rollingUpdate = { maxUnavailable: 1, maxSurge: 0, ...spec.updateStrategy.rollingUpdate };
+    templateDefaults(spec.template);
+  },
   Service(draft) {
     const { spec } = draft as Service;
     spec.type ??= "ClusterIP";
     spec.sessionAffinity ??= "None";
+    if (spec.sessionAffinity === "ClientIP")
+      spec["sessionAffinityConfig"] ??= { clientIP: { timeoutSeconds: AFFINITY_SECONDS } };
+    else delete spec["sessionAffinityConfig"];
+    if (spec.type === "NodePort" || spec.type === "LoadBalancer") spec["externalTrafficPolicy"] ??= "Cluster";
     for (const port of spec.ports ?? []) {
       port.protocol ??= "TCP";
       if (spec.type !== "ExternalName") port.targetPort ??= port.port;
@@ -60,6 +85,9 @@ const defaults: Readonly<Record<string, (draft: KubeObject) => void>> = {
   },
 };
 
+/** Three hours (core/v1 DefaultClientIPServiceAffinitySeconds). */
+const AFFINITY_SECONDS = 10_800;
+
 function templateDefaults(template: PodTemplateSpec): void {
   podSpecDefaults(template.spec);
 }
@@ -67,6 +95,7 @@ function templateDefaults(template: PodTemplateSpec): void {
 function podSpecDefaults(spec: PodSpec): void {
   spec.restartPolicy ??= "Always";
   spec.dnsPolicy ??= "ClusterFirst";
+  spec["enableServiceLinks"] ??= true;
   spec["terminationGracePeriodSeconds"] ??= 30;
   spec["schedulerName"] ??= "default-scheduler";
   for (const container of [...spec.containers, ...(spec.initContainers ?? [])]) containerDefaults(container, spec);

@@ -1,6 +1,7 @@
 import { LabError } from "../../core/errors.ts";
+import { isRecord } from "../../core/is-record.ts";
 import type { KubeObject, Pod, PodSpec, Service } from "../../kube/types.ts";
-import { equalJson, isRecord } from "../store/json.ts";
+import { equalJson } from "../store/json.ts";
 import { describe } from "../store/object-parts.ts";
 import type { AdmissionRule } from "../store/store.ts";
 
@@ -11,7 +12,7 @@ export const refuseForbiddenChanges: AdmissionRule = (draft, { operation, key, o
       hint: "delete the objects in it instead",
     });
   }
-  if (operation === "update" && old !== undefined) checks[key]?.(draft, old);
+  if (operation === "update" && old !== undefined && Object.hasOwn(checks, key)) checks[key]?.(draft, old);
 };
 
 /** Of the NamespaceLifecycle admission plugin. */
@@ -20,7 +21,7 @@ const immortal = new Set(["default", "kube-system", "kube-public"]);
 const checks: Readonly<Record<string, (draft: KubeObject, old: KubeObject) => void>> = {
   Deployment: checkSelector,
   ReplicaSet: checkSelector,
-  StatefulSet: checkSelector,
+  StatefulSet: checkStatefulSet,
   DaemonSet: checkSelector,
   Service: (draft, old) => checkService(draft as Service, old as Service),
   Pod: (draft, old) => checkPod(draft as Pod, old as Pod),
@@ -32,6 +33,23 @@ const checks: Readonly<Record<string, (draft: KubeObject, old: KubeObject) => vo
 function checkSelector(draft: KubeObject, old: KubeObject): void {
   const selector = (object: KubeObject): unknown => (isRecord(object["spec"]) ? object["spec"]["selector"] : undefined);
   if (!equalJson(selector(draft), selector(old))) throw immutable(draft, "spec.selector");
+}
+
+/** The other fields are fixed (apps validation.go, ValidateStatefulSetUpdate). */
+const CHANGEABLE = new Set([
+  "replicas",
+  "ordinals",
+  "template",
+  "updateStrategy",
+  "revisionHistoryLimit",
+  "persistentVolumeClaimRetentionPolicy",
+  "minReadySeconds",
+]);
+
+function checkStatefulSet(draft: KubeObject, old: KubeObject): void {
+  const [next, before] = [draft, old].map(({ spec }) => (isRecord(spec) ? spec : {}));
+  for (const field of new Set([...Object.keys(next ?? {}), ...Object.keys(before ?? {})]))
+    if (!CHANGEABLE.has(field) && !equalJson(next?.[field], before?.[field])) throw immutable(draft, `spec.${field}`);
 }
 
 function checkService(draft: Service, old: Service): void {

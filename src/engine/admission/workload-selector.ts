@@ -1,20 +1,23 @@
 import { LabError } from "../../core/errors.ts";
+import { isRecord } from "../../core/is-record.ts";
 import { formatSelector, isEmptySelector, matchesSelector } from "../../kube/selectors.ts";
-import type { Deployment, KubeObject, Pod, ReplicaSet } from "../../kube/types.ts";
-import { isRecord } from "../store/json.ts";
+import type { Deployment, KubeObject, Pod } from "../../kube/types.ts";
 import { describe } from "../store/object-parts.ts";
 import type { AdmissionRule } from "../store/store.ts";
 
 /** Refuses what the control loops could not work with: a workload that does not select its own pods, a pod without containers. */
 export const checkWorkload: AdmissionRule = (draft, { operation, key }) => {
   if (operation === "delete") return;
-  if (key === "Deployment" || key === "ReplicaSet") checkTemplate(draft as Deployment | ReplicaSet);
+  if (WORKLOADS.has(key)) checkTemplate(draft as Deployment);
   if (key === "Pod") checkContainers(draft, (draft as Partial<Pod>).spec);
   if ((key === "Service" || key === "NetworkPolicy") && !isRecord(draft["spec"]))
     throw invalid(draft, "spec is missing");
 };
 
-function checkTemplate(object: Deployment | ReplicaSet): void {
+/** Kinds with a selector and a pod template, where a Deployment has them. */
+const WORKLOADS: ReadonlySet<string> = new Set(["Deployment", "ReplicaSet", "StatefulSet", "DaemonSet"]);
+
+function checkTemplate(object: Deployment): void {
   const spec: unknown = object.spec;
   if (!isRecord(spec) || !isRecord(spec["template"])) throw invalid(object, "spec.template is missing");
   if (!isRecord(spec["selector"]) || isEmptySelector(object.spec.selector))

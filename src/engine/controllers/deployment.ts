@@ -1,11 +1,12 @@
 import type { Deployment, Pod, ReplicaSet } from "../../kube/types.ts";
 import { apiTime } from "../clock.ts";
-import { fnv1a, safeEncode } from "../seeded-random.ts";
 import { cloneJson, equalJson } from "../store/json.ts";
 import type { ObjectStore } from "../store/store.ts";
 import { controlledBy, controllerKeyOf, keyOf, splitKey, type Controller } from "./controller.ts";
 import { deploymentStatus } from "./deployment-status.ts";
+import { ownerReference } from "./owned-pods.ts";
 import { newReplicas, oldReplicas, rollingLimits } from "./rolling-update.ts";
+import { freeTemplateHash } from "./template-hash.ts";
 
 const HASH_LABEL = "pod-template-hash";
 const REVISION = "deployment.kubernetes.io/revision";
@@ -136,9 +137,9 @@ function createSet(
   replicas: number,
   old: readonly ReplicaSet[],
 ): ReplicaSet {
-  const { name, namespace, uid } = deployment.metadata;
+  const { name, namespace } = deployment.metadata;
   const template = cloneJson(deployment.spec.template);
-  const hash = freeHash(store, deployment);
+  const hash = freeTemplateHash(store, "ReplicaSet", deployment);
   const labels = { ...template.metadata?.labels, [HASH_LABEL]: hash };
   const selector = cloneJson(deployment.spec.selector);
   const minReadySeconds = deployment.spec["minReadySeconds"];
@@ -150,7 +151,7 @@ function createSet(
       ...(namespace === undefined ? {} : { namespace }),
       labels,
       annotations: { [REVISION]: String(highestRevision(old) + 1) },
-      ownerReferences: [{ apiVersion: "apps/v1", kind: "Deployment", name, uid: uid ?? "", controller: true }],
+      ownerReferences: [ownerReference(deployment)],
     },
     spec: {
       replicas,
@@ -159,16 +160,6 @@ function createSet(
       ...(minReadySeconds === undefined ? {} : { minReadySeconds }),
     },
   });
-}
-
-/** The template's hash, salted until no other set has the name (the API's collisionCount). */
-function freeHash(store: ObjectStore, deployment: Deployment): string {
-  const { name, namespace } = deployment.metadata;
-  for (let collisions = 0; ; collisions += 1) {
-    const salt = collisions === 0 ? "" : String(collisions);
-    const hash = safeEncode(fnv1a(JSON.stringify(deployment.spec.template) + salt));
-    if (store.get("ReplicaSet", `${name}-${hash}`, namespace) === undefined) return hash;
-  }
 }
 
 function forgetOldSets(store: ObjectStore, deployment: Deployment, old: readonly ReplicaSet[]): void {

@@ -1,6 +1,6 @@
-import { matchesLabels } from "../../kube/selectors.ts";
-import type { NodeObject, Pod } from "../../kube/types.ts";
-import { isRecord } from "../store/json.ts";
+import { isRecord } from "../../core/is-record.ts";
+import { labelOf, matchesLabels } from "../../kube/selectors.ts";
+import type { NodeObject, Pod, PodSpec } from "../../kube/types.ts";
 
 /**
  * Why a pod cannot go on a node, in kube-scheduler's words, or undefined when it can: cordoned, nodeSelector,
@@ -8,16 +8,27 @@ import { isRecord } from "../store/json.ts";
  * are not looked at.
  */
 export function refusalOf(pod: Pod, node: NodeObject): string | undefined {
-  if ((node.spec as Record<string, unknown>)["unschedulable"] === true) return "node(s) were unschedulable";
-  const taint = (node.spec.taints ?? []).find(
-    ({ effect, ...rest }) =>
-      effect !== "PreferNoSchedule" && !isTolerated({ effect, ...rest }, pod.spec.tolerations ?? []),
-  );
+  const cordon = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
+  const isCordoned = (node.spec as Record<string, unknown>)["unschedulable"] === true;
+  if (isCordoned && !isTolerated(cordon, pod.spec.tolerations ?? [])) return "node(s) were unschedulable";
+  const taint = untolerated(pod.spec, node, ["NoSchedule", "NoExecute"]);
   if (taint !== undefined) return `node(s) had untolerated taint {${taint.key}: ${taint.value ?? ""}}`;
-  if (!matchesLabels(pod.spec.nodeSelector, node.metadata.labels) || !matchesAffinity(pod, node)) {
-    return "node(s) didn't match Pod's node affinity/selector";
-  }
-  return undefined;
+  return matchesNode(pod.spec, node) ? undefined : "node(s) didn't match Pod's node affinity/selector";
+}
+
+/** The first of a node's taints with one of these effects that the pod does not tolerate. */
+export function untolerated(
+  { tolerations = [] }: PodSpec,
+  node: NodeObject,
+  effects: readonly string[],
+): NonNullable<NodeObject["spec"]["taints"]>[number] | undefined {
+  return (node.spec.taints ?? []).find((taint) => effects.includes(taint.effect) && !isTolerated(taint, tolerations));
+}
+
+/** Whether the node is one that the pod's nodeSelector and required node affinity ask for, or its nodeName. */
+export function matchesNode(spec: PodSpec, node: NodeObject): boolean {
+  const isNamed = spec.nodeName === undefined || spec.nodeName === node.metadata.name;
+  return isNamed && matchesLabels(spec.nodeSelector, node.metadata.labels) && matchesAffinity(spec, node);
 }
 
 /** kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration: an absent key or effect matches all. */
@@ -31,8 +42,8 @@ function isTolerated(taint: { key: string; value?: string; effect: string }, tol
   });
 }
 
-function matchesAffinity(pod: Pod, node: NodeObject): boolean {
-  const affinity = field(field(pod.spec["affinity"], "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
+function matchesAffinity(spec: PodSpec, node: NodeObject): boolean {
+  const affinity = field(field(spec["affinity"], "nodeAffinity"), "requiredDuringSchedulingIgnoredDuringExecution");
   if (affinity === undefined) return true;
   const terms = field(affinity, "nodeSelectorTerms");
   return Array.isArray(terms) && terms.some((term) => matchesTerm(term, node));
@@ -44,7 +55,7 @@ function matchesTerm(term: unknown, node: NodeObject): boolean {
   if (expressions.length + fields.length === 0) return false;
   return (
     expressions.every((requirement) =>
-      matchesRequirement(requirement, node.metadata.labels?.[String(field(requirement, "key"))]),
+      matchesRequirement(requirement, labelOf(node.metadata.labels, String(field(requirement, "key")))),
     ) &&
     fields.every(
       (requirement) =>

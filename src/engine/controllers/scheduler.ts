@@ -1,3 +1,4 @@
+import { clash, hostPorts } from "../../kube/host-ports.ts";
 import { isPodTerminal } from "../../kube/pods.ts";
 import type { NodeObject, Pod } from "../../kube/types.ts";
 import { apiTime } from "../clock.ts";
@@ -43,6 +44,11 @@ export function createScheduler(): Controller {
       const pod = event.object as Pod;
       count(pod, event.type === "DELETED" || isPodTerminal(pod) ? undefined : pod.spec.nodeName);
       if (event.type !== "DELETED" && isWaiting(pod)) yield keyOf(pod);
+      // Ports of a node that are free again may be what others wait for.
+      const isFreeing = event.type === "DELETED" || isPodTerminal(pod);
+      if (isFreeing && hostPorts(pod.spec).length > 0)
+        for (const other of store.list("Pod"))
+          if (isWaiting(other) && hostPorts(other.spec).length > 0) yield keyOf(other);
     },
     reconcile(key, { store, clock }) {
       const { namespace, name } = splitKey(key);
@@ -52,7 +58,7 @@ export function createScheduler(): Controller {
       const nodes = store.list("Node");
       const refusals = new Map<string, string>();
       for (const node of nodes) {
-        const refusal = refusalOf(pod, node);
+        const refusal = refusalOf(pod, node) ?? portRefusal(store, pod, node.metadata.name);
         if (refusal !== undefined) refusals.set(node.metadata.name, refusal);
       }
       const node = best(nodes, refusals, loads, ownerOf(pod));
@@ -72,6 +78,16 @@ export function createScheduler(): Controller {
       );
     },
   };
+}
+
+/** Why the pod's host ports keep it from a node, in kube-scheduler's words. */
+function portRefusal(store: ObjectStore, pod: Pod, node: string): string | undefined {
+  const wanted = hostPorts(pod.spec);
+  if (wanted.length === 0) return undefined;
+  const isTaken = store
+    .list("Pod")
+    .some((other) => other.spec.nodeName === node && !isPodTerminal(other) && clash(wanted, hostPorts(other.spec)));
+  return isTaken ? "node(s) didn't have free ports for the requested pod ports" : undefined;
 }
 
 function add(loads: Map<string, Load>, node: string, owner: string, change: number): void {

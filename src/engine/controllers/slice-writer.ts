@@ -2,6 +2,7 @@ import type { EndpointSlice, KubeObject } from "../../kube/types.ts";
 import { equalJson } from "../store/json.ts";
 import type { ObjectStore } from "../store/store.ts";
 import type { EndpointPort } from "./service-endpoints.ts";
+import { ownerReference } from "./owned-pods.ts";
 
 /** kube-controller-manager's --max-endpoints-per-slice. */
 const MAX_ENDPOINTS = 100;
@@ -42,12 +43,11 @@ export function writeSlices(store: ObjectStore, identity: SliceOwner, wanted: re
       store.update({ ...present, metadata: { ...present.metadata, labels }, endpoints, ports });
       continue;
     }
-    const { apiVersion, kind, metadata } = owner;
     const named = {
       generateName: `${serviceName}-`,
       namespace,
       labels,
-      ownerReferences: [{ apiVersion, kind, name: metadata.name, uid: metadata.uid ?? "", controller: true }],
+      ownerReferences: [ownerReference(owner)],
     };
     store.create<EndpointSlice>({
       apiVersion: "discovery.k8s.io/v1",

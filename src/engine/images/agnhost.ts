@@ -15,7 +15,8 @@ const subcommands: Readonly<Record<string, (args: readonly string[], context: Pr
     const tcp = portOf(flagValue(args, "http-port"), 8080);
     const udp = flagValue(args, "udp-port") === "-1" ? "off" : portOf(flagValue(args, "udp-port"), 8081);
     if (tcp === undefined || udp === undefined) return badPort("netexec");
-    const listens: ProcessListen[] = [http(tcp, "netexec")];
+    // It counts itself as ready once its UDP server runs, so without one it never is.
+    const listens: ProcessListen[] = [http(tcp, "netexec", udp === "off" ? { isUnready: true } : {})];
     if (udp !== "off") listens.push({ protocol: "UDP", port: udp, behaviour: { kind: "netexec-udp" } });
     return { listens };
   },

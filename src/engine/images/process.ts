@@ -1,4 +1,5 @@
 import type { Container } from "../../kube/types.ts";
+import type { ServiceVariables } from "../service-variables.ts";
 import type { Listen } from "../servers/behaviour.ts";
 
 /** A socket before it is known whose container it is. */
@@ -42,7 +43,7 @@ export function ended(
 export function http(
   port: number,
   app: Extract<Listen["behaviour"], { kind: "http" }>["app"],
-  extra: { text?: string; status?: number; address?: string } = {},
+  extra: { text?: string; status?: number; isUnready?: boolean; address?: string } = {},
 ): ProcessListen {
   const { address, ...options } = extra;
   return {
@@ -53,14 +54,18 @@ export function http(
   };
 }
 
-/** The container's variables; a name set twice has its last value. */
-export function environment(container: Container): Map<string, string | undefined> {
-  return new Map(
-    (container.env ?? []).map((variable) => [
-      variable.name,
-      "valueFrom" in variable ? undefined : (variable.value ?? ""),
-    ]),
-  );
+/**
+ * The container's variables: those of Services, then its own, in which `$(NAME)` means what stands before. A name set twice
+ * has its last value.
+ */
+export function environment(
+  container: Container,
+  services: ServiceVariables = new Map(),
+): Map<string, string | undefined> {
+  const variables = new Map<string, string | undefined>(services);
+  for (const variable of container.env ?? [])
+    variables.set(variable.name, "valueFrom" in variable ? undefined : expand(variable.value ?? "", variables));
+  return variables;
 }
 
 /** Replaces `$(NAME)` as the kubelet does; an unknown name stays as it is, and `$$(NAME)` is an escape. */

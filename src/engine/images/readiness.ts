@@ -1,7 +1,7 @@
+import { isRecord } from "../../core/is-record.ts";
 import type { Container, IntOrString } from "../../kube/types.ts";
 import type { Listen } from "../servers/behaviour.ts";
 import { httpApps } from "../servers/http-apps.ts";
-import { isRecord } from "../store/json.ts";
 
 /**
  * Why a running container's readiness probe would fail, or undefined where it would pass or there is none. Judged from

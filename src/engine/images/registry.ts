@@ -1,5 +1,6 @@
 import type { LabWarning } from "../../core/errors.ts";
 import type { Container, Pod } from "../../kube/types.ts";
+import type { ServiceVariables } from "../service-variables.ts";
 import type { Listen } from "../servers/behaviour.ts";
 import { agnhost } from "./agnhost.ts";
 import { parseImageName } from "./image-name.ts";
@@ -63,23 +64,23 @@ const wrappers = new Set([
 ]);
 
 /**
- * What the containers of a pod would do with these images, commands, arguments and variables, sidecars included. Init
- * containers are taken to have ended well.
+ * What the containers of a pod would do with these images, commands, arguments and variables, those of Services and
+ * sidecars included. Init containers are taken to have ended well.
  */
-export function planPod(pod: Pod): ContainerPlan[] {
+export function planPod(pod: Pod, services?: ServiceVariables): ContainerPlan[] {
   const sidecars = (pod.spec.initContainers ?? []).filter((container) => container["restartPolicy"] === "Always");
-  return [...sidecars, ...pod.spec.containers].map(planContainer);
+  return [...sidecars, ...pod.spec.containers].map((container) => planContainer(container, services));
 }
 
 /** {@link planPod} of one container. */
-export function planContainer(container: Container): ContainerPlan {
+export function planContainer(container: Container, services?: ServiceVariables): ContainerPlan {
   const { name, image } = container;
   const parsed = parseImageName(image);
   if (parsed === undefined) {
     const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
     return { name, image, listens: [], waiting: { reason: "InvalidImageName", message }, isUnknown: false };
   }
-  const env = environment(container);
+  const env = environment(container, services);
   const known = findImage(parsed.repository);
   const argv = commandOf(container, known).map((word) => expand(word, env));
   const plan =
@@ -99,22 +100,24 @@ export function planContainer(container: Container): ContainerPlan {
 
 /** Warnings about containers of a pod, or of a workload's pod template, that are not modelled. */
 export function imageWarnings(containers: readonly Container[]): LabWarning[] {
-  return containers.map(planContainer).flatMap(({ name, image, isUnknown, listens }) => {
-    if (!isUnknown) return [];
-    const ports = listens.map(({ port, protocol }) => `${port}/${protocol.toLowerCase()}`).join(", ");
-    const served =
-      ports === ""
-        ? "it declares no ports, so nothing listens in it"
-        : `plain servers listen on its declared ports ${ports}`;
-    const hint = "docs/images.md lists the images and commands that are modelled; kind and ssh run the real image";
-    return [
-      {
-        code: "IMAGE_NOT_MODELLED",
-        message: `container "${name}": what image "${image}" runs is not known here; ${served}`,
-        hint,
-      },
-    ];
-  });
+  return containers
+    .map((container) => planContainer(container))
+    .flatMap(({ name, image, isUnknown, listens }) => {
+      if (!isUnknown) return [];
+      const ports = listens.map(({ port, protocol }) => `${port}/${protocol.toLowerCase()}`).join(", ");
+      const served =
+        ports === ""
+          ? "it declares no ports, so nothing listens in it"
+          : `plain servers listen on its declared ports ${ports}`;
+      const hint = "docs/images.md lists the images and commands that are modelled; kind and ssh run the real image";
+      return [
+        {
+          code: "IMAGE_NOT_MODELLED",
+          message: `container "${name}": what image "${image}" runs is not known here; ${served}`,
+          hint,
+        },
+      ];
+    });
 }
 
 function findImage(repository: string): KnownImage | undefined {

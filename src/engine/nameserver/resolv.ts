@@ -1,5 +1,5 @@
+import { isRecord } from "../../core/is-record.ts";
 import type { Pod } from "../../kube/types.ts";
-import { isRecord } from "../store/json.ts";
 
 /** What a pod's resolver is told: the cluster's name server and domain. */
 export interface ResolverFacts {

@@ -4,6 +4,7 @@ import type { Family } from "./address-ranges.ts";
 import { block } from "./block.ts";
 import { evidenceRules } from "./evidence.ts";
 import { comment, identifier } from "./names.ts";
+import type { PolicyEnforcer } from "./policy-enforcer.ts";
 import type { PolicyPod } from "./policy-peers.ts";
 import { portMatches } from "./policy-ports.ts";
 import type { PolicySets } from "./policy-sets.ts";
@@ -20,10 +21,10 @@ export const DROP_SETS = { ingress: "drops-ingress", egress: "drops-egress" } as
 
 type Direction = "ingress" | "egress";
 
-/** What differs between the directions: whose chain, whose address the peers are matched with. */
+/** What differs between the directions: the pod's own end of a packet, and whose address the peers are matched with. */
 const SIDES = {
-  egress: { policyPrefix: "cali-po", endpointPrefix: "cali-fw", peerField: "daddr" },
-  ingress: { policyPrefix: "cali-pi", endpointPrefix: "cali-tw", peerField: "saddr" },
+  egress: { interfaceKey: "iifname", ownField: "saddr", peerField: "daddr" },
+  ingress: { interfaceKey: "oifname", ownField: "daddr", peerField: "saddr" },
 } as const;
 
 /**
@@ -50,8 +51,13 @@ function chain(name: string, rules: readonly string[]): string[] {
 }
 
 /** The accept rules of one policy in one direction: one a combination of peers' family and kind of port match. */
-function policyChain(policy: NetworkPolicy, direction: Direction, sets: PolicySets): string[] {
-  const { policyPrefix, peerField } = SIDES[direction];
+function policyChain(
+  policy: NetworkPolicy,
+  direction: Direction,
+  sets: PolicySets,
+  { chains }: PolicyEnforcer,
+): string[] {
+  const { peerField } = SIDES[direction];
   const rules: { peers: NetworkPolicyPeer[]; ports: ReturnType<typeof portMatches> }[] =
     direction === "ingress"
       ? (policy.spec.ingress ?? []).map(({ from, ports }) => ({
@@ -83,7 +89,7 @@ function policyChain(policy: NetworkPolicy, direction: Direction, sets: PolicySe
         .map((port) => `${peer.text}${port.text}counter accept ${comment(`${direction} rule ${index + 1}`)}`),
     );
   });
-  return chain(identifier(policyPrefix, nameOf(policy)), lines);
+  return chain(identifier(chains[direction].policy, nameOf(policy)), lines);
 }
 
 /** What an isolated pod lets through: what any of its policies accepts; the rest is recorded, then dropped. */
@@ -92,27 +98,33 @@ function endpointChain(
   policies: readonly NetworkPolicy[],
   direction: Direction,
   families: readonly Family[],
+  { chains }: PolicyEnforcer,
 ): string[] {
-  const { policyPrefix, endpointPrefix } = SIDES[direction];
-  return chain(`${endpointPrefix}-${hostInterface}`, [
+  const prefixes = chains[direction];
+  return chain(`${prefixes.endpoint}-${hostInterface}`, [
     "ct state invalid drop",
-    ...policies.map((policy) => `jump ${identifier(policyPrefix, nameOf(policy))}`),
+    ...policies.map((policy) => `jump ${identifier(prefixes.policy, nameOf(policy))}`),
     ...evidenceRules(DROP_SETS[direction], families),
     `counter drop ${comment(`${direction} of ${namespace}/${name}: no policy allows it`)}`,
   ]);
 }
 
-/** A base chain that sends packets of isolated pods, known by interface, to their chains. */
+/** A base chain that sends packets of isolated pods to their chains. */
 export function baseChain(
   name: string,
   hook: string,
-  key: "iifname" | "oifname",
   direction: Direction,
-  isolated: readonly string[],
+  isolated: DirectionRules["isolated"],
+  { chains, knowsPodsBy }: PolicyEnforcer,
   before: readonly string[] = [],
 ): string[] {
-  const { endpointPrefix } = SIDES[direction];
-  const elements = isolated.map((hostInterface) => `"${hostInterface}" : goto ${endpointPrefix}-${hostInterface}`);
+  const { interfaceKey, ownField } = SIDES[direction];
+  const elements = isolated.flatMap(({ endpoint: { hostInterface }, pod }) => {
+    const verdict = `goto ${chains[direction].endpoint}-${hostInterface}`;
+    if (knowsPodsBy === "interface") return [`"${hostInterface}" : ${verdict}`];
+    return pod.addresses.filter(({ family }) => family === "ip").map(({ text }) => `${text} : ${verdict}`);
+  });
+  const key = knowsPodsBy === "interface" ? interfaceKey : `${interfaceKey} "${knowsPodsBy.bridge}" ip ${ownField}`;
   return chain(name, [
     `type filter hook ${hook}; policy accept;`,
     "ct state established,related accept",
@@ -121,9 +133,15 @@ export function baseChain(
   ]);
 }
 
-/** Isolated pods' interfaces, and the chains they need. */
+/** A pod of the node. */
+export interface LocalPod {
+  endpoint: PolicyEndpoint;
+  pod: PolicyPod;
+}
+
+/** Isolated pods, and the chains they need. */
 export interface DirectionRules {
-  isolated: string[];
+  isolated: LocalPod[];
   chains: string[];
 }
 
@@ -132,27 +150,29 @@ export interface DirectionRules {
  * chain accepts or returns; `policies` in the order their jumps shall have.
  */
 export function directionRules(
-  local: readonly { endpoint: PolicyEndpoint; pod: PolicyPod }[],
+  local: readonly LocalPod[],
   policies: readonly NetworkPolicy[],
   direction: Direction,
   sets: PolicySets,
   families: readonly Family[],
+  enforcer: PolicyEnforcer,
 ): DirectionRules {
   const used = new Set<NetworkPolicy>();
   const rules: DirectionRules = { isolated: [], chains: [] };
   const isolating = policies.filter((policy) => isolates(policy, direction));
-  for (const { endpoint, pod } of local) {
+  for (const each of local) {
+    const { endpoint, pod } = each;
     const own = isolating.filter(
       (policy) =>
         namespaceOf(policy) === endpoint.namespace && matchesSelector(policy.spec.podSelector, pod.pod.metadata.labels),
     );
     if (own.length === 0) continue;
     for (const policy of own) used.add(policy);
-    rules.isolated.push(endpoint.hostInterface);
-    rules.chains.push(...endpointChain(endpoint, own, direction, families));
+    rules.isolated.push(each);
+    rules.chains.push(...endpointChain(endpoint, own, direction, families, enforcer));
   }
   const policyChains = isolating
     .filter((policy) => used.has(policy))
-    .flatMap((policy) => policyChain(policy, direction, sets));
+    .flatMap((policy) => policyChain(policy, direction, sets, enforcer));
   return { ...rules, chains: [...policyChains, ...rules.chains] };
 }

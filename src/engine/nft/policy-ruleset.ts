@@ -6,6 +6,7 @@ import { evidenceSets } from "./evidence.ts";
 import { comment } from "./names.ts";
 import { DROP_SETS, baseChain, directionRules, nameOf } from "./policy-chains.ts";
 import type { PolicyEndpoint } from "./policy-chains.ts";
+import type { PolicyEnforcer } from "./policy-enforcer.ts";
 import { policyWorld } from "./policy-peers.ts";
 import { PolicySets } from "./policy-sets.ts";
 
@@ -13,6 +14,7 @@ export { DROP_SETS } from "./policy-chains.ts";
 export type { PolicyEndpoint } from "./policy-chains.ts";
 
 export interface PolicyRulesetInput {
+  enforcer: PolicyEnforcer;
   /** The node's own pods. One without an object in `pods` is not isolated: it is being removed. */
   endpoints: readonly PolicyEndpoint[];
   /** All pods of the cluster. */
@@ -21,19 +23,17 @@ export interface PolicyRulesetInput {
   policies: readonly NetworkPolicy[];
 }
 
-/** Family and name of the table. */
-export const POLICY_TABLE = "inet calico";
-
 const INTERFACE_NAME = /^[A-Za-z0-9._-]{1,15}$/;
 
 /**
  * The NetworkPolicies of one node as nft commands: one transaction that replaces the table as a whole, evidence
  * included (rules do not change while a probe runs). Deterministic for equal input in any order. Egress is judged before
  * ingress, in base chains of their own, so that what the first accepts still meets the second; both see packets after
- * kube-proxy's DNAT. A pod's packets to its own node meet egress in the input hook; a node's packets to its own pods meet
- * nothing, as with Calico. Throws POLICY_BAD_PORT_RANGE, POLICY_BAD_INTERFACE.
+ * kube-proxy's DNAT. A pod's packets to its own node meet egress in the input hook, if anywhere; a node's packets to its own
+ * pods meet nothing. Throws POLICY_BAD_PORT_RANGE, POLICY_BAD_INTERFACE.
  */
 export function policyRuleset(input: PolicyRulesetInput): string {
+  const { enforcer } = input;
   const world = policyWorld(input.pods, input.namespaces);
   const byName = new Map(world.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
   const local = input.endpoints
@@ -45,34 +45,38 @@ export function policyRuleset(input: PolicyRulesetInput): string {
       const pod = byName.get(`${endpoint.namespace}/${endpoint.name}`);
       return pod === undefined ? [] : [{ endpoint, pod }];
     });
-  const policies = input.policies.toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
+  const policies = input.policies
+    .flatMap((policy) => enforcer.enforced(policy) ?? [])
+    .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1));
   const hasIpv6 = world.pods.some(({ addresses }) => addresses.some(({ family }) => family === "ip6"));
   const families: Family[] = hasIpv6 ? ["ip", "ip6"] : ["ip"];
-  const sets = new PolicySets(world, families);
-  const egress = directionRules(local, policies, "egress", sets, families);
-  const ingress = directionRules(local, policies, "ingress", sets, families);
+  const sets = new PolicySets(world, families, enforcer.sets);
+  const egress = directionRules(local, policies, "egress", sets, families, enforcer);
+  const ingress = directionRules(local, policies, "ingress", sets, families, enforcer);
   // Neighbour discovery is how an IPv6 pod finds its gateway, no traffic of the pod's.
   const neighbourDiscovery = hasIpv6
     ? ["icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept"]
     : [];
   const body = [
-    comment("NetworkPolicy as Calico enforces it, modelled by cnilab"),
+    comment(enforcer.comment),
     ...evidenceSets(DROP_SETS.egress, families),
     ...evidenceSets(DROP_SETS.ingress, families),
     ...sets.declarations(),
     ...egress.chains,
     ...ingress.chains,
     // Before kube-proxy's filter chains (priority filter), whichever table is replaced last: Felix goes first too.
-    ...baseChain("filter-FORWARD-egress", "forward priority filter - 1", "iifname", "egress", egress.isolated),
-    ...baseChain("filter-FORWARD-ingress", "forward priority filter + 1", "oifname", "ingress", ingress.isolated),
-    ...baseChain(
-      "filter-INPUT-egress",
-      "input priority filter - 1",
-      "iifname",
-      "egress",
-      egress.isolated,
-      neighbourDiscovery,
-    ),
+    ...baseChain("filter-FORWARD-egress", "forward priority filter - 1", "egress", egress.isolated, enforcer),
+    ...baseChain("filter-FORWARD-ingress", "forward priority filter + 1", "ingress", ingress.isolated, enforcer),
+    ...(enforcer.judgesOwnNode
+      ? baseChain(
+          "filter-INPUT-egress",
+          "input priority filter - 1",
+          "egress",
+          egress.isolated,
+          enforcer,
+          neighbourDiscovery,
+        )
+      : []),
   ];
-  return `${replaceTable(POLICY_TABLE, body).join("\n")}\n`;
+  return `${replaceTable(`inet ${enforcer.table}`, body).join("\n")}\n`;
 }

@@ -23,10 +23,12 @@ export class PolicySets {
   private readonly lines = new Map<string, string[]>();
   private readonly world: PolicyWorld;
   private readonly families: readonly Family[];
+  private readonly prefix: string;
 
-  constructor(world: PolicyWorld, families: readonly Family[]) {
+  constructor(world: PolicyWorld, families: readonly Family[], prefix: string) {
     this.world = world;
     this.families = families;
+    this.prefix = prefix;
   }
 
   /** A set a family of the addresses that the peers name; one that is empty is kept, so that a listing shows it. */
@@ -59,7 +61,7 @@ export class PolicySets {
   ): SetReference[] {
     const references = this.families.map((family) => ({
       family,
-      name: `cali${VERSION[family]}${kind}-${hash}`,
+      name: `${this.prefix}${VERSION[family]}${kind}-${hash}`,
     }));
     if (references.every(({ name }) => this.lines.has(name))) return references;
     const { type, content, text } = describe();

@@ -19,7 +19,15 @@ export interface ServicePortBackends {
   backends: Backend[];
   /** What becomes of packets when there is no backend: a local-only Service that has some elsewhere stays silent. */
   withoutBackends: "reject" | "drop";
+  /** Whether the ClusterIP keeps to the node's own endpoints (internalTrafficPolicy). */
+  isLocal: boolean;
+  /** How long a client is sent to the same backend; absent without sessionAffinity. */
+  affinitySeconds?: number;
+  nodePort?: ExternalPort;
 }
+
+/** What comes to a node port, by externalTrafficPolicy. */
+export type ExternalPort = Pick<ServicePortBackends, "port" | "backends" | "withoutBackends" | "isLocal">;
 
 const PROTOCOL_WORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
 
@@ -64,6 +72,22 @@ function usable(all: readonly Candidate[]): Backend[] {
   return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, backend]) => backend);
 }
 
+/** The backends that a traffic policy leaves: Local keeps to the node's own. */
+function byPolicy(all: readonly Candidate[], policy: unknown): Omit<ExternalPort, "port"> {
+  const isLocal = policy === "Local";
+  return {
+    backends: usable(isLocal ? all.filter((candidate) => candidate.isLocal) : all),
+    withoutBackends: isLocal && usable(all).length > 0 ? "drop" : "reject",
+    isLocal,
+  };
+}
+
+function affinityOf({ spec }: Service): number | undefined {
+  if (spec.sessionAffinity !== "ClientIP") return undefined;
+  const config = spec["sessionAffinityConfig"] as { clientIP?: { timeoutSeconds?: number } } | undefined;
+  return config?.clientIP?.timeoutSeconds ?? 10_800;
+}
+
 /**
  * Every ClusterIP port of the family, in the order of namespace, Service and port. Headless and ExternalName Services
  * have none. Throws BAD_ADDRESS. `node` decides for Services whose internalTrafficPolicy is Local.
@@ -86,10 +110,10 @@ export function servicePorts(
     const clusterIp = canonicalAddress(found);
     const namespace = service.metadata.namespace ?? "default";
     const own = slicesOf.get(`${namespace}/${service.metadata.name}`) ?? [];
-    const isLocalOnly = service.spec["internalTrafficPolicy"] === "Local";
-    return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port }): ServicePortBackends => {
+    const affinitySeconds = affinityOf(service);
+    return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port, nodePort }): ServicePortBackends => {
       const all = candidates(own, name, protocol, node);
-      const eligible = isLocalOnly ? all.filter(({ isLocal }) => isLocal) : all;
+      const external = byPolicy(all, service.spec["externalTrafficPolicy"]);
       return {
         namespace,
         service: service.metadata.name,
@@ -97,8 +121,9 @@ export function servicePorts(
         protocol: PROTOCOL_WORDS[protocol],
         clusterIp,
         port,
-        backends: usable(eligible),
-        withoutBackends: isLocalOnly && usable(all).length > 0 ? "drop" : "reject",
+        ...byPolicy(all, service.spec["internalTrafficPolicy"]),
+        ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
+        ...(nodePort === undefined ? {} : { nodePort: { port: nodePort, ...external } }),
       };
     });
   });

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Family } from "./address-ranges.ts";
 import { block } from "./block.ts";
-import type { Backend, ServicePortBackends } from "./proxy-backends.ts";
+import type { Backend, ExternalPort, ServicePortBackends } from "./proxy-backends.ts";
 
 /** A chain name of kube-proxy: prefix, eight letters of the name's SHA-256 in base 32, and as much of the name as fits. */
 function chainName(prefix: string, name: string): string {
@@ -23,18 +23,44 @@ function portName({ namespace, service, protocol, portName: name }: ServicePortB
   return `${namespace}/${service}/${protocol}/${name}`;
 }
 
-/** The chain that a Service port's packets go to. */
-export function serviceChainName(port: ServicePortBackends): string {
-  return chainName("service", portName(port));
+/** The chain that packets for the ClusterIP, or with its policy, go to: one for each choice of endpoints, as kube-proxy has it. */
+export function serviceChainName(port: ServicePortBackends, isLocal = port.isLocal): string {
+  return chainName(isLocal ? "local" : "service", portName(port));
 }
 
-function endpointChainName(port: ServicePortBackends, { address, port: number }: Backend): string {
-  return chainName("endpoint", `${portName(port)}__${address.replaceAll(":", ".")}/${number}`);
+/** The chain that packets for the node port go to. */
+export function externalChainName(port: ServicePortBackends): string {
+  return chainName("external", portName(port));
 }
 
-/** The chain of a Service port, then those of its endpoints. Session affinity would choose before numgen does. */
+/** Whether somebody is answered at the node port: with a local-only policy callers of the cluster may be the only ones. */
+export function isExternallyServed({ nodePort, backends }: ServicePortBackends): boolean {
+  return nodePort !== undefined && (nodePort.backends.length > 0 || (nodePort.isLocal && backends.length > 0));
+}
+
+function endpointName(port: ServicePortBackends, { address, port: number }: Backend): string {
+  return `${portName(port)}__${address.replaceAll(":", ".")}/${number}`;
+}
+
+function endpointChainName(port: ServicePortBackends, backend: Backend): string {
+  return chainName("endpoint", endpointName(port, backend));
+}
+
+function affinitySetName(port: ServicePortBackends, backend: Backend): string {
+  return chainName("affinity", endpointName(port, backend));
+}
+
+/**
+ * The chains of a Service port: those that choose among endpoints, that of the node port, and those of the endpoints. With
+ * session affinity a client whose address an endpoint's set still knows goes there, before any is drawn.
+ */
 export function serviceChains(port: ServicePortBackends, family: Family, clusterCidrs: readonly string[]): string[] {
-  const choices = port.backends.map((backend, index) => `${index} : goto ${endpointChainName(port, backend)}`);
+  const { nodePort } = port;
+  const choices = [...(nodePort === undefined ? [] : [nodePort]), port].filter(({ backends }) => backends.length > 0);
+  const byPolicy = new Map(choices.map((choice) => [choice.isLocal, choice.backends]));
+  const targets = new Map(
+    choices.flatMap(({ backends }) => backends).map((backend) => [endpointName(port, backend), backend]),
+  );
   const offCluster =
     clusterCidrs.length === 0
       ? []
@@ -42,18 +68,73 @@ export function serviceChains(port: ServicePortBackends, family: Family, cluster
           `${family} daddr ${port.clusterIp} ${family} saddr != { ${clusterCidrs.join(", ")} } jump mark-for-masquerade`,
         ];
   return [
-    ...block(`chain ${serviceChainName(port)}`, [
-      ...offCluster,
-      `numgen random mod ${choices.length} vmap { ${choices.join(", ")} }`,
-    ]),
-    ...port.backends.flatMap((backend) => {
-      const { address, port: number } = backend;
-      const target = family === "ip" ? `${address}:${number}` : `[${address}]:${number}`;
-      return block(`chain ${endpointChainName(port, backend)}`, [
-        // A pod that reaches itself through its Service must see an answer from the Service, not from itself.
-        `${family} saddr ${address} jump mark-for-masquerade`,
-        `meta l4proto ${port.protocol} dnat to ${target}`,
-      ]);
-    }),
+    ...[...byPolicy].flatMap(([isLocal, backends]) =>
+      block(`chain ${serviceChainName(port, isLocal)}`, [
+        ...(isLocal === port.isLocal ? offCluster : []),
+        ...choiceRules(port, backends, family),
+      ]),
+    ),
+    ...(nodePort !== undefined && isExternallyServed(port) ? externalChain(port, nodePort, family, clusterCidrs) : []),
+    ...[...targets.values()].flatMap((backend) => endpointChain(port, backend, family)),
   ];
+}
+
+function choiceRules(port: ServicePortBackends, backends: readonly Backend[], family: Family): string[] {
+  const known = backends.map(
+    (backend) => `${family} saddr @${affinitySetName(port, backend)} goto ${endpointChainName(port, backend)}`,
+  );
+  const choices = backends.map((backend, index) => `${index} : goto ${endpointChainName(port, backend)}`);
+  return [
+    ...(port.affinitySeconds === undefined ? [] : known),
+    `numgen random mod ${choices.length} vmap { ${choices.join(", ")} }`,
+  ];
+}
+
+/**
+ * What comes from outside gets the node's address where any endpoint may answer, since the answer has to come back this
+ * way; with externalTrafficPolicy Local it keeps its own. Callers of the cluster itself may use all endpoints even then.
+ */
+function externalChain(
+  port: ServicePortBackends,
+  { isLocal, backends }: ExternalPort,
+  family: Family,
+  clusterCidrs: readonly string[],
+): string[] {
+  const chosen = `goto ${serviceChainName(port, isLocal)}`;
+  if (!isLocal) return block(`chain ${externalChainName(port)}`, ["jump mark-for-masquerade", chosen]);
+  const everywhere = `goto ${serviceChainName(port, port.isLocal)}`;
+  const hasEverywhere = port.backends.length > 0;
+  const own = hasEverywhere
+    ? [
+        ...(clusterCidrs.length === 0 ? [] : [`${family} saddr { ${clusterCidrs.join(", ")} } ${everywhere}`]),
+        "fib saddr type local jump mark-for-masquerade",
+        `fib saddr type local ${everywhere}`,
+      ]
+    : [];
+  return block(`chain ${externalChainName(port)}`, [...own, ...(backends.length > 0 ? [chosen] : [])]);
+}
+
+function endpointChain(port: ServicePortBackends, backend: Backend, family: Family): string[] {
+  const { address, port: number } = backend;
+  const target = family === "ip" ? `${address}:${number}` : `[${address}]:${number}`;
+  return block(`chain ${endpointChainName(port, backend)}`, [
+    // A pod that reaches itself through its Service must see an answer from the Service, not from itself.
+    `${family} saddr ${address} jump mark-for-masquerade`,
+    ...(port.affinitySeconds === undefined ? [] : [`update @${affinitySetName(port, backend)} { ${family} saddr }`]),
+    `meta l4proto ${port.protocol} dnat to ${target}`,
+  ]);
+}
+
+const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
+
+/** The clients that each endpoint has had, for as long as session affinity remembers them. */
+export function affinitySets(port: ServicePortBackends, family: Family): string[] {
+  const { affinitySeconds, nodePort, backends } = port;
+  if (affinitySeconds === undefined) return [];
+  const names = new Set([...backends, ...(nodePort?.backends ?? [])].map((backend) => affinitySetName(port, backend)));
+  return [...names].flatMap((name) =>
+    block(`set ${name}`, [
+      `type ${ADDRESS_TYPE[family]}; size 16384; flags dynamic,timeout; timeout ${affinitySeconds}s`,
+    ]),
+  );
 }

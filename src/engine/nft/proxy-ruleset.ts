@@ -5,7 +5,13 @@ import { block, elements, replaceTable } from "./block.ts";
 import { evidenceRules, evidenceSets } from "./evidence.ts";
 import { servicePorts } from "./proxy-backends.ts";
 import type { ServicePortBackends } from "./proxy-backends.ts";
-import { serviceChainName, serviceChains } from "./proxy-chains.ts";
+import {
+  affinitySets,
+  externalChainName,
+  isExternallyServed,
+  serviceChainName,
+  serviceChains,
+} from "./proxy-chains.ts";
 
 export interface ProxyRulesetInput {
   services: readonly Service[];
@@ -16,6 +22,8 @@ export interface ProxyRulesetInput {
   serviceCidrs: readonly string[];
   /** Name of the node that the rules are for. */
   node: string;
+  /** Its addresses, which node ports are reached at: the primary ones, as with kube-proxy's --nodeport-addresses primary. */
+  nodeAddresses?: readonly string[];
 }
 
 /** The table's name in either family, and the sets that list what it refused (see evidence.ts for their elements). */
@@ -26,11 +34,17 @@ export const UNALLOCATED_SET = "drops";
 const MASQUERADE_MARK = "0x4000";
 const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 
-function lookups(ports: readonly ServicePortBackends[], family: Family): string[] {
+function lookups(ports: readonly ServicePortBackends[], family: Family, nodeAddresses: readonly string[]): string[] {
   const key = ({ clusterIp, protocol, port }: ServicePortBackends): string => `${clusterIp} . ${protocol} . ${port}`;
   const served = ports.filter(({ backends }) => backends.length > 0);
   const unserved = ports.filter(({ backends }) => backends.length === 0);
   const clusterIps = [...new Set(ports.map(({ clusterIp }) => clusterIp))];
+  const nodePorts = ports.flatMap((port) =>
+    port.nodePort === undefined
+      ? []
+      : [{ port, nodePort: port.nodePort, key: `${port.protocol} . ${port.nodePort.port}` }],
+  );
+  const nodeMapType = "type inet_proto . inet_service : verdict;";
   const mapType = `type ${ADDRESS_TYPE[family]} . inet_proto . inet_service : verdict;`;
   return [
     ...block("set cluster-ips", [`type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`, ...elements(clusterIps)]),
@@ -42,12 +56,33 @@ function lookups(ports: readonly ServicePortBackends[], family: Family): string[
       `${mapType} comment "vmap to drop or reject packets to services with no endpoints"`,
       ...elements(unserved.map((port) => `${key(port)} : goto ${port.withoutBackends}-chain`)),
     ]),
+    ...block("set nodeport-ips", [
+      `type ${ADDRESS_TYPE[family]}; comment "IPs that accept NodePort traffic"`,
+      ...elements(nodeAddresses),
+    ]),
+    ...block("map service-nodeports", [
+      `${nodeMapType} comment "NodePort traffic"`,
+      ...elements(
+        nodePorts
+          .filter(({ port }) => isExternallyServed(port))
+          .map(({ key: nodeKey, port }) => `${nodeKey} : goto ${externalChainName(port)}`),
+      ),
+    ]),
+    ...block("map no-endpoint-nodeports", [
+      `${nodeMapType} comment "vmap to drop or reject packets to service nodeports with no endpoints"`,
+      ...elements(
+        nodePorts
+          .filter(({ nodePort }) => nodePort.backends.length === 0)
+          .map(({ key: nodeKey, nodePort }) => `${nodeKey} : goto ${nodePort.withoutBackends}-chain`),
+      ),
+    ]),
   ];
 }
 
-/** The chains that do not depend on Services. NodePorts and LoadBalancer addresses would have their maps asked here. */
+/** The chains that do not depend on Services. LoadBalancer addresses would have their maps asked here. */
 function staticChains(family: Family, serviceCidrs: readonly string[]): string[] {
   const lookup = `${family} daddr . meta l4proto . th dport vmap`;
+  const nodeLookup = `${family} daddr @nodeport-ips meta l4proto . th dport vmap`;
   const unallocated =
     serviceCidrs.length === 0
       ? []
@@ -66,8 +101,8 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
         "masquerade fully-random",
       ],
     ],
-    ["services", [`${lookup} @service-ips`]],
-    ["service-endpoints-check", [`${lookup} @no-endpoint-services`]],
+    ["services", [`${lookup} @service-ips`, `${nodeLookup} @service-nodeports`]],
+    ["service-endpoints-check", [`${lookup} @no-endpoint-services`, `${nodeLookup} @no-endpoint-nodeports`]],
     [
       "cluster-ips-check",
       [
@@ -97,14 +132,14 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
 function familyTable(input: ProxyRulesetInput, family: Family): string[] {
   const own = (cidrs: readonly string[]): string[] => cidrs.filter((cidr) => familyOf(cidr) === family);
   const ports = servicePorts(input.services, input.endpointSlices, family, input.node);
-  const served = ports.filter(({ backends }) => backends.length > 0);
   return replaceTable(`${family} ${PROXY_TABLE}`, [
     'comment "rules for kube-proxy, modelled by cnilab"',
     ...evidenceSets(REJECT_SET, [family]),
     ...evidenceSets(UNALLOCATED_SET, [family]),
-    ...lookups(ports, family),
+    ...ports.flatMap((port) => affinitySets(port, family)),
+    ...lookups(ports, family, own(input.nodeAddresses ?? [])),
     ...staticChains(family, own(input.serviceCidrs)),
-    ...served.flatMap((port) => serviceChains(port, family, own(input.clusterCidrs))),
+    ...ports.flatMap((port) => serviceChains(port, family, own(input.clusterCidrs))),
   ]);
 }
 

@@ -15,13 +15,13 @@ export type HttpAppName =
 
 /** How a socket of a modelled server behaves. Plain data: it is posted to the server thread. */
 export type Behaviour =
-  | { kind: "http"; app: HttpAppName; text?: string; status?: number }
+  | { kind: "http"; app: HttpAppName; text?: string; status?: number; isUnready?: boolean }
   /** Accepts, reads and says nothing. */
   | { kind: "sink" }
   | { kind: "echo" }
   /** Says `text` (the pod's name where absent) on connect, or to each datagram, and closes a connection. */
   | { kind: "say"; text?: string }
-  /** The datagrams that agnhost netexec knows: hostname, clientip, echo MSG; others are echoed. */
+  /** The datagrams that agnhost netexec knows: hostname, clientip, echo MSG; others get no answer. */
   | { kind: "netexec-udp" }
   | { kind: "redis" }
   | { kind: "postgres" }

@@ -15,10 +15,10 @@ function replyTo(
     case "say":
       return behaviour.text ?? pod.name;
     case "netexec-udp": {
-      const asked = data.toString("latin1").trim();
-      if (asked.toLowerCase() === "hostname") return pod.name;
+      const asked = data.toString("latin1").trim().toLowerCase();
+      if (asked === "hostname") return pod.name;
       if (asked === "clientip") return `${sender.address}:${sender.port}`;
-      return asked.startsWith("echo ") ? asked.slice("echo ".length) : data;
+      return asked.startsWith("echo ") ? asked.slice("echo ".length) : undefined;
     }
     default:
       return data;

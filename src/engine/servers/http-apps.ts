@@ -128,22 +128,25 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
 };
 
 /** kubernetes test/images/agnhost/netexec; what would run a command or stop the server is refused here. */
-function netexec(asked: HttpAsked, pod: PodFacts): HttpReply {
+function netexec(asked: HttpAsked, pod: PodFacts, { isUnready = false }: HttpOptions): HttpReply {
   const { path, query, headers } = asked;
-  switch (path.toLowerCase()) {
-    case "/":
-      return text(`NOW: ${new Date(asked.nowMs).toISOString()}`);
+  switch (path) {
     case "/clientip":
       return text(remote(asked));
     case "/echo": {
       const code = Number(query.get("code") ?? 200);
       return text(query.get("msg") ?? "", Number.isInteger(code) && code >= 200 && code < 600 ? code : 400);
     }
-    case "/header":
-      return text(String(headers[(query.get("key") ?? "").toLowerCase()] ?? ""));
+    case "/header": {
+      const key = query.get("key") ?? "";
+      return text(key === "" ? JSON.stringify(headers) : String(headers[key.toLowerCase()] ?? ""));
+    }
     case "/healthz":
-      return text("");
+      return text("", isUnready ? 412 : 200);
+    case "/readyz":
+      return isUnready ? text("", 412) : text("ok");
     case "/hostname":
+    case "/hostName":
       return text(pod.name);
     case "/redirect": {
       const code = Number(query.get("code") ?? 302);
@@ -156,8 +159,9 @@ function netexec(asked: HttpAsked, pod: PodFacts): HttpReply {
     case "/shutdown":
     case "/upload":
       return text(`${path} is not modelled\n`, 501);
+    // Go's "/" takes every path that no other handler has.
     default:
-      return text("404 page not found\n", 404);
+      return text(`NOW: ${new Date(asked.nowMs).toISOString()}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { LabWarning } from "../../core/errors.ts";
+import { isRecord } from "../../core/is-record.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import { cloneJson, isRecord } from "./json.ts";
+import { cloneJson } from "./json.ts";
 import { kindKey } from "./kinds.ts";
 import { listKeysOf, mergeApplied } from "./merge.ts";
 import type { StoreRef } from "./object-parts.ts";

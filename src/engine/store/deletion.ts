@@ -1,6 +1,7 @@
+import { isRecord } from "../../core/is-record.ts";
 import { isPodTerminal } from "../../kube/pods.ts";
 import type { KubeObject, Pod } from "../../kube/types.ts";
-import { equalJson, isRecord } from "./json.ts";
+import { equalJson } from "./json.ts";
 
 /** How a deletion goes about it. */
 export interface DeleteOptions {

@@ -1,7 +1,4 @@
-/** Whether a value is a JSON object: neither null nor a list. */
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
+import { isRecord } from "../../core/is-record.ts";
 
 /** A deep copy of plain data without its undefined fields; structuredClone costs six times as much on small objects. */
 export function cloneJson<T>(value: T): T {
@@ -14,13 +11,21 @@ function copy(value: unknown): unknown {
   const result: Record<string, unknown> = {};
   for (const key of Object.keys(value)) {
     const field = value[key];
-    if (field === undefined) continue;
-    // Assigning "__proto__" would set the prototype instead of a field.
-    if (key === "__proto__")
-      Object.defineProperty(result, key, { value: copy(field), enumerable: true, configurable: true, writable: true });
-    else result[key] = copy(field);
+    if (field !== undefined) setField(result, key, copy(field));
   }
   return result;
+}
+
+/** Sets a field of plain data, whatever its name: assigning `__proto__` would set the prototype. */
+export function setField(object: Record<string, unknown>, key: string, value: unknown): void {
+  if (key === "__proto__")
+    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
+  else object[key] = value;
+}
+
+/** A field of plain data; undefined for those of every object's prototype, such as `valueOf`. */
+export function fieldOf(object: Readonly<Record<string, unknown>>, key: string): unknown {
+  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** Freezes plain data to its depth, so that readers of the store may share it. */
@@ -39,7 +44,7 @@ export function equalJson(left: unknown, right: unknown): boolean {
     return left.length === right.length && left.every((item, index) => equalJson(item, right[index]));
   }
   if (!isRecord(left) || !isRecord(right)) return false;
-  for (const key of Object.keys(left)) if (!equalJson(left[key], right[key])) return false;
-  for (const key of Object.keys(right)) if (right[key] !== undefined && left[key] === undefined) return false;
+  for (const key of Object.keys(left)) if (!equalJson(left[key], fieldOf(right, key))) return false;
+  for (const key of Object.keys(right)) if (right[key] !== undefined && fieldOf(left, key) === undefined) return false;
   return true;
 }

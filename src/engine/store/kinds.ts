@@ -1,3 +1,4 @@
+import type { ControllerRevision, DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
   Deployment,
   Endpoints,
@@ -21,6 +22,9 @@ export interface InterpretedKinds {
   EndpointSlice: EndpointSlice;
   ReplicaSet: ReplicaSet;
   Deployment: Deployment;
+  StatefulSet: StatefulSet;
+  DaemonSet: DaemonSet;
+  ControllerRevision: ControllerRevision;
   NetworkPolicy: NetworkPolicy;
 }
 
@@ -54,6 +58,7 @@ const builtIn: Readonly<Record<string, KindFacts>> = {
   ReplicaSet: spaced("apps", true),
   StatefulSet: spaced("apps", true),
   DaemonSet: spaced("apps", true),
+  ControllerRevision: spaced("apps"),
   Job: spaced("batch", true),
   CronJob: spaced("batch", true),
   EndpointSlice: spaced("discovery.k8s.io"),
@@ -78,18 +83,23 @@ function groupOf(apiVersion: string): string {
   return slash < 0 ? "" : apiVersion.slice(0, slash);
 }
 
+/** Own keys only: a kind may be any word, such as `constructor`. */
+function builtInKind(key: string): KindFacts | undefined {
+  return Object.hasOwn(builtIn, key) ? builtIn[key] : undefined;
+}
+
 /**
  * What the store files objects under: the kind for built-in ones ("Service"), `Kind.group` for all others, as kubectl
  * writes them ("Service.serving.knative.dev"), so that a stranger's kind of the same name is never taken for ours.
  */
 export function kindKey(apiVersion: string, kind: string): string {
   const group = groupOf(apiVersion);
-  return group === "" || builtIn[kind]?.group === group ? kind : `${kind}.${group}`;
+  return group === "" || builtInKind(kind)?.group === group ? kind : `${kind}.${group}`;
 }
 
 /** Whether `key` (see {@link kindKey}) is one that a reference by `kind` alone means. */
 export function isKindMeant(key: string, kind: string): boolean {
-  return key === kind || (builtIn[kind] === undefined && key.startsWith(`${kind}.`));
+  return key === kind || (builtInKind(kind) === undefined && key.startsWith(`${kind}.`));
 }
 
 /**
@@ -100,7 +110,7 @@ export function isNamespaced(
   object: KubeObject,
   crdScope: (group: string, kind: string) => string | undefined,
 ): boolean {
-  const facts = builtIn[kindKey(object.apiVersion, object.kind)];
+  const facts = builtInKind(kindKey(object.apiVersion, object.kind));
   if (facts !== undefined) return facts.namespaced;
   const scope = crdScope(groupOf(object.apiVersion), object.kind);
   return scope === undefined ? object.metadata.namespace !== undefined : scope === "Namespaced";
@@ -108,5 +118,5 @@ export function isNamespaced(
 
 /** Whether writes of the kind's objects and of their status are apart; kinds that are not built in are kept whole. */
 export function hasStatus(key: string): boolean {
-  return builtIn[key]?.hasStatus ?? false;
+  return builtInKind(key)?.hasStatus ?? false;
 }

@@ -1,4 +1,5 @@
-import { equalJson, isRecord } from "./json.ts";
+import { isRecord } from "../../core/is-record.ts";
+import { equalJson, fieldOf, setField } from "./json.ts";
 
 /**
  * How lists of an object are merged, by their path: the fields that tell items apart, as the API's patchMergeKey
@@ -42,12 +43,13 @@ export function mergeApplied(
   if (!isRecord(applied) || !isRecord(live)) return applied;
   const before = isRecord(last) ? last : {};
   const result: Record<string, unknown> = { ...live };
-  for (const field of Object.keys(before)) if (!(field in applied)) delete result[field];
+  for (const field of Object.keys(before)) if (!Object.hasOwn(applied, field)) delete result[field];
   for (const [field, value] of Object.entries(applied)) {
     // An explicit null removes the field, as in every patch of the API.
     if (value === null) delete result[field];
-    else
-      result[field] = field in live ? mergeApplied(before[field], live[field], value, keys, [...path, field]) : value;
+    else if (Object.hasOwn(live, field))
+      setField(result, field, mergeApplied(fieldOf(before, field), live[field], value, keys, [...path, field]));
+    else setField(result, field, value);
   }
   return result;
 }

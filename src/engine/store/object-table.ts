@@ -1,5 +1,5 @@
+import { isRecord } from "../../core/is-record.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import { isRecord } from "./json.ts";
 import { isKindMeant } from "./kinds.ts";
 
 /** A stored object and where it is filed; `object` is frozen. */

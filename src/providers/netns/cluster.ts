@@ -1,12 +1,16 @@
 import { spawn } from "node:child_process";
 import { sendSeccompProgram } from "../../kernel/sandbox.ts";
+import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { KubeObject } from "../../kube/types.ts";
+import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
   Cluster,
   ExecOptions,
   ExecResult,
   ObjectRef,
+  RunningCapture,
+  SettleOptions,
   SettleResult,
   Source,
   SweepCell,
@@ -17,6 +21,7 @@ import type { LabConnection } from "./client.ts";
 
 /** A Cluster whose every method is a call to the lab process. */
 export class NetnsCluster implements Cluster {
+  readonly recordsDrops = true;
   private readonly connection: LabConnection;
 
   constructor(connection: LabConnection) {
@@ -43,8 +48,8 @@ export class NetnsCluster implements Cluster {
     await this.connection.call("wait", { condition, timeoutMs: options.timeoutMs }, options.signal);
   }
 
-  settle(options: { timeoutMs: number }): Promise<SettleResult> {
-    return this.connection.call("settle", options);
+  settle({ timeoutMs }: SettleOptions): Promise<SettleResult> {
+    return this.connection.call("settle", { timeoutMs });
   }
 
   exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
@@ -67,6 +72,23 @@ export class NetnsCluster implements Cluster {
 
   sweep(cells: SweepCell[], options: { deadlineMs: number }): Promise<SweepResult> {
     return this.connection.call("sweep", { cells, deadlineMs: options.deadlineMs });
+  }
+
+  async capture(source: Source, filter: string): Promise<RunningCapture> {
+    const { id } = await this.connection.call("capture", { source, filter });
+    return { stop: async () => (await this.connection.call("stopCapture", { id })).packets };
+  }
+
+  echo(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
+    return this.connection.call("echo", { source, request }, signal);
+  }
+
+  async fault(fault: Fault, { whileHere = false }: { whileHere?: boolean } = {}): Promise<void> {
+    await this.connection.call("fault", { fault, whileHere });
+  }
+
+  async restore(fault: FaultPlace): Promise<void> {
+    await this.connection.call("restore", { fault });
   }
 
   logs(source: Source & { kind: "pod" }): Promise<string> {

@@ -1,7 +1,10 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { cnis } from "../../cnis/registry.ts";
+import type { Cni } from "../../cnis/types.ts";
 import { makeVisibleLine } from "../../core/visible-text.ts";
 import type { Plan } from "../../plan/types.ts";
+import type { Fault } from "../fault.ts";
 import type { Finding } from "../types.ts";
 
 /** The PATH of commands inside a lab, whatever the user's is (sandboxCommand in src/kernel/sandbox.ts sets it). */
@@ -24,7 +27,8 @@ function isInstalled(program: string, path: string): boolean {
   });
 }
 
-type ProgramNeed = readonly [program: string, purpose: string, debianPackage: string];
+/** `probes`: only for labs that have such a probe. */
+type ProgramNeed = readonly [program: string, purpose: string, debianPackage: string, probes?: readonly string[]];
 
 /** Programs that start a lab and its sandboxes, found by the user's PATH. */
 const HOST_PROGRAMS: readonly ProgramNeed[] = [
@@ -41,13 +45,16 @@ const LAB_PROGRAMS: readonly ProgramNeed[] = [
   ["curl", "the curl probe", "curl"],
   ["dig", "the dns probe", "dnsutils"],
   ["iperf3", "the iperf probe", "iperf3"],
+  ["tcpdump", "captures of the path and plaintext probes", "tcpdump", ["path", "plaintext"]],
 ];
 
 /** Looks for each program only where whoever starts it looks. */
-function programFindings(hostPath: string): Finding[] {
+function programFindings(hostPath: string, plan: Plan | undefined): Finding[] {
+  const isNeeded = ([, , , probes]: ProgramNeed): boolean =>
+    probes === undefined || plan === undefined || plan.probes.some(({ kind }) => probes.includes(kind));
   return [
     ...HOST_PROGRAMS.map((need) => programFinding(need, hostPath, "is not in PATH")),
-    ...LAB_PROGRAMS.map((need) => programFinding(need, LAB_PATH, "is missing")),
+    ...LAB_PROGRAMS.filter(isNeeded).map((need) => programFinding(need, LAB_PATH, "is missing")),
   ];
 }
 
@@ -61,6 +68,12 @@ function programFinding([program, purpose, debianPackage]: ProgramNeed, path: st
   };
 }
 
+/** Whether pods of a node are ports of one bridge: netfilter sees what they send each other only with br_netfilter. */
+function hasBridge(cni: string): boolean {
+  const segment = (cnis as Record<string, Cni>)[cni]?.dataplane?.segment;
+  return segment !== undefined && segment !== "none";
+}
+
 function bridgeFinding(): Finding {
   const ok = existsSync("/proc/sys/net/bridge/bridge-nf-call-iptables");
   if (ok)
@@ -72,7 +85,9 @@ function bridgeFinding(): Finding {
   return {
     code: "HOST_NO_BRIDGE_NETFILTER",
     ok,
-    message: "br_netfilter is not loaded: on flannel a pod would not reach a Service whose endpoint is on its own node",
+    message:
+      "br_netfilter is not loaded: on flannel and weave a pod would not reach a Service whose endpoint is on its own node, " +
+      "and weave would enforce no policy",
     remedy: "modprobe br_netfilter (as root)",
   };
 }
@@ -114,6 +129,29 @@ async function namespaceFinding(hostPath: string): Promise<Finding> {
   };
 }
 
+/** Whether the lab has a fault that only this queueing discipline makes. */
+function needsNetem({ scenario }: Plan): boolean {
+  return scenario.some(({ kind, options }) => kind === "fault" && (options as Fault).kind === "delay");
+}
+
+/** Tries it in namespaces that are gone with the command: a module may be loaded by that, which no file tells. */
+async function netemFinding(hostPath: string): Promise<Finding> {
+  const path = `${hostPath}:${LAB_PATH}`;
+  const tc = programFinding(["tc", "tries whether the kernel can delay a link", "iproute2"], path, "is missing");
+  if (!tc.ok || !isInstalled("unshare", hostPath)) return tc;
+  const { execa } = await import("execa");
+  const command = ["tc", "qdisc", "add", "dev", "lo", "root", "netem", "delay", "1ms"];
+  const isolate = ["--user", "--map-root-user", "--net"];
+  const { failed } = await execa("unshare", [...isolate, ...command], { reject: false, env: { PATH: path } });
+  if (!failed) return { code: "HOST_NETEM", ok: true, message: "netem: links can be delayed" };
+  return {
+    code: "HOST_NO_NETEM",
+    ok: false,
+    message: "this kernel has no netem (CONFIG_NET_SCH_NETEM), which alone makes the fault delay",
+    remedy: "modprobe sch_netem (as root), or leave the fault delay out",
+  };
+}
+
 function sysctl(name: string): string | undefined {
   const path = `/proc/sys/${name.replaceAll(".", "/")}`;
   return existsSync(path) ? readFileSync(path, "utf8").trim() : undefined;
@@ -130,7 +168,7 @@ function namespaceRemedy(): string {
 
 /**
  * What this host lacks for labs made of namespaces. With a plan only what costs no process and that plan needs; without
- * one, everything (for doctor).
+ * one, everything that any lab needs (for doctor).
  */
 export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]> {
   if (process.platform !== "linux") {
@@ -144,8 +182,9 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
     ];
   }
   const hostPath = process.env["PATH"] ?? DEFAULT_PATH;
-  const findings = programFindings(hostPath);
-  if (plan === undefined || plan.cni.name === "flannel") findings.push(bridgeFinding());
+  const findings = programFindings(hostPath, plan);
+  if (plan === undefined || hasBridge(plan.cni.name)) findings.push(bridgeFinding());
   if (plan === undefined) findings.push(await namespaceFinding(hostPath));
+  else if (needsNetem(plan)) findings.push(await netemFinding(hostPath));
   return findings;
 }

@@ -1,6 +1,9 @@
+import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
+import type { CapturedPacket } from "../../kernel/packet-reader.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { CniNode } from "../../cnis/types.ts";
 import type { Plan } from "../../plan/types.ts";
+import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
   ExecOptions,
@@ -36,7 +39,12 @@ export interface Methods {
     result: { id: number };
   };
   stopServing: { params: { id: number }; result: null };
+  fault: { params: { fault: Fault; whileHere: boolean }; result: null };
+  restore: { params: { fault: FaultPlace }; result: null };
   sweep: { params: { cells: SweepCell[]; deadlineMs: number }; result: SweepResult };
+  capture: { params: { source: Source; filter: string }; result: { id: number } };
+  stopCapture: { params: { id: number }; result: { packets: CapturedPacket[] } };
+  echo: { params: { source: Source; request: EchoRequest }; result: EchoReply[] };
   logs: { params: { source: Source & { kind: "pod" } }; result: string };
   addresses: { params: { source: Source }; result: string[] };
   /** What the caller needs to enter the source by itself: this process as the host numbers it, a descriptor of it. */

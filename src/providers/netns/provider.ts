@@ -1,5 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { cnis } from "../../cnis/registry.ts";
+import type { Cni } from "../../cnis/types.ts";
 import { LabError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { Capabilities, Cluster, Provider, UpContext, UpResult } from "../types.ts";
@@ -10,10 +12,32 @@ import { killLab } from "./kill.ts";
 import { netnsPreflight } from "./preflight.ts";
 
 const capabilities: Capabilities = {
-  cnis: { flannel: ["vxlan", "host-gw"], calico: ["vxlan", "cross-subnet", "direct"] },
-  probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix"],
-  scenarios: ["apply", "delete", "wait", "scale", "exec"],
-  features: ["external-host", "several-node-networks", "link-mtu", "drop-proof", "node-exec"],
+  cnis: { flannel: ["vxlan", "host-gw"], calico: ["vxlan", "cross-subnet", "direct"], weave: ["sleeve", "fastdp"] },
+  cniLacks: (name, options) => (cnis as Record<string, Cni>)[name]?.dataplane?.lacks?.(options),
+  probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "path", "mtu", "plaintext"],
+  scenarios: ["apply", "delete", "wait", "scale", "exec", "fault", "restore"],
+  faults: [
+    "linkDown",
+    "nodeDown",
+    "partition",
+    "podKill",
+    "mtu",
+    "loss",
+    "rateLimit",
+    "delay",
+    "kubeProxyStopped",
+    "dnsStopped",
+    "cniMissing",
+  ],
+  features: [
+    "external-host",
+    "several-node-networks",
+    "link-mtu",
+    "drop-proof",
+    "node-exec",
+    "node-taints",
+    "cluster-settings",
+  ],
 };
 
 const LOG_LINES = 20;
@@ -93,6 +117,7 @@ export const netns: Provider = {
   summary: "network namespaces on this host; Kubernetes is cnilab's own embedded engine",
   models: "links, routes and rules are the kernel's, made as this CNI makes them; container images are not run",
   capabilities: () => capabilities,
+  isQuickToRemake: true,
   preflight: netnsPreflight,
   up,
   attach,

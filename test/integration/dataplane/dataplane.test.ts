@@ -36,12 +36,15 @@ describe.skipIf(!canUnshare)(
   "data planes in real namespaces, two nodes in one subnet and one in another",
   { timeout: 60_000 },
   () => {
-    it.each(["mesh flannel vxlan", "mesh calico vxlan", "mesh calico cross-subnet"])(
-      "%s connects every pair of pods",
-      (name) => {
-        expect(run(name)).toEqual({ ...fullMesh(() => "open"), ...REST });
-      },
-    );
+    it.each([
+      "mesh flannel vxlan",
+      "mesh calico vxlan",
+      "mesh calico cross-subnet",
+      "mesh weave sleeve",
+      "mesh weave fastdp",
+    ])("%s connects every pair of pods", (name) => {
+      expect(run(name)).toEqual({ ...fullMesh(() => "open"), ...REST });
+    });
 
     it.each(["mesh flannel host-gw", "mesh calico direct"])("%s connects pods inside a node subnet only", (name) => {
       const isSplit = (from: string, to: string): boolean => (from === "on-n3") !== (to === "on-n3");
@@ -52,6 +55,61 @@ describe.skipIf(!canUnshare)(
     });
   },
 );
+
+interface SegmentCase {
+  addresses: Record<string, string>;
+  hops: Record<string, string>;
+  arp: Record<string, string>;
+  sources: Record<string, string>;
+}
+
+describe.skipIf(!canUnshare)("weave in the kernel", { timeout: 60_000 }, () => {
+  it("is one segment over all nodes: no hop, ARP answered across, and the addresses that Weave would show", () => {
+    const { addresses, hops, arp, sources } = run<SegmentCase>("weave segment");
+    expect(addresses).toEqual({ near: "10.32.0.2", second: "10.32.0.3", far: "10.44.0.1" });
+    // A packet that may pass no router arrives.
+    expect(hops).toEqual({ "near → second": "answer", "near → far": "answer", "near → outside": "no answer" });
+    expect(arp["far, as near knows it"]).toBe(arp["far's own"]);
+    expect(sources).toEqual({
+      "a pod of another node": "10.32.0.2",
+      // The bridge's address there, a neighbour of all pods.
+      "another node": "10.40.0.0",
+      "its own node": "10.44.0.0",
+      "the outside at its node, Local": "172.30.2.1",
+      // Masqueraded on the way into the pod network, or the answer would take another way.
+      "the outside at another node": "10.40.0.0",
+      "a pod, seen outside": "172.30.1.10",
+    });
+  });
+
+  it("enforces policy on the bridge, between nodes and between pods of one", () => {
+    expect(run("weave policies")).toEqual({
+      open: {
+        "web → db": "open",
+        "web → far": "open",
+        "far → db": "open",
+        "own node → db": "open",
+        "web ping its node": "answer",
+      },
+      denied: {
+        "web → db": "silence",
+        "web → far": "silence",
+        "far → db": "silence",
+        "own node → db": "open",
+        // What is for the node itself passes.
+        "web ping its node": "answer",
+      },
+      allowed: {
+        "web → db": "open",
+        "web → far": "silence",
+        "far → db": "silence",
+        "own node → db": "open",
+        "web ping its node": "answer",
+      },
+      drops: ["egress of far by n3", "egress of web by n1", "egress of web by n1"],
+    });
+  });
+});
 
 interface PolicyCase {
   open: Record<string, string>;
@@ -92,18 +150,34 @@ describe.skipIf(!canUnshare)("the policy ruleset in the kernel", { timeout: 60_0
 });
 
 describe.skipIf(!canUnshare)("the Service ruleset in the kernel", { timeout: 60_000 }, () => {
-  it.each(["services calico", "services flannel"])("%s reach their endpoints, and reject or drop the rest", (name) => {
-    expect(run(name)).toEqual({
-      answered: 64,
-      endpointRules: 3,
-      "from a node": "open",
-      "to itself": "open",
-      "no endpoints": "ECONNREFUSED",
-      "wrong port": "ECONNREFUSED",
-      "nobody's address": "silence",
-      ping: "no answer",
-      rejects: 2,
-      drops: 1,
+  it.each(["services calico", "services flannel", "services weave"])(
+    "%s reach their endpoints, and reject or drop the rest",
+    (name) => {
+      expect(run(name)).toEqual({
+        answered: 64,
+        endpointRules: 3,
+        "from a node": "open",
+        "to itself": "open",
+        "no endpoints": "ECONNREFUSED",
+        "wrong port": "ECONNREFUSED",
+        "nobody's address": "silence",
+        ping: "no answer",
+        rejects: 2,
+        drops: 1,
+      });
+    },
+  );
+
+  it("opens node ports to the outside by externalTrafficPolicy, and remembers clients", () => {
+    expect(run("node ports")).toEqual({
+      "outside at any node": ["open", "open", "open"],
+      "outside at nodes, Local": ["open", "silence"],
+      "a pod at another node, Local": "open",
+      "a node at itself, Local": "open",
+      "outside, no endpoints": "ECONNREFUSED",
+      "outside, nobody's port": "ECONNREFUSED",
+      affinity: 20,
+      "endpoints that remember the client": 1,
     });
   });
 });

@@ -84,6 +84,17 @@ export class World {
       this.nftOf(node.name).apply(this.dataplane.nodeNft(node, this.config));
     }
     for (const pod of pods) this.addPod(pod, ipam.assign(pod.node).address);
+    for (const { name } of this.nodes) this.awaitPorts(name);
+  }
+
+  /** The kernel lets a bridge's port forward a moment after its link is up, in a work queue of its own. */
+  private awaitPorts(node: string): void {
+    for (let tries = 0; tries < 100; tries += 1) {
+      const { output } = this.run(node, ["bridge", "-j", "link"]);
+      const ports = JSON.parse(output) as { state: string }[];
+      if (ports.every(({ state }) => state === "forwarding")) return;
+    }
+    throw new Error(`ports of ${node} do not forward`);
   }
 
   private makeUnderlay(specs: readonly NodeSpec[]): void {
@@ -189,9 +200,12 @@ export class World {
   }
 
   applyPolicies(policies: readonly NetworkPolicy[]): void {
+    const enforcer = this.dataplane.policy;
+    if (enforcer === undefined) throw new Error("this CNI enforces no policy");
     for (const { name } of this.nodes) {
       this.nftOf(name).apply(
         policyRuleset({
+          enforcer,
           endpoints: this.endpoints.get(name) ?? [],
           pods: this.pods,
           namespaces: [],
@@ -202,7 +216,7 @@ export class World {
   }
 
   applyServices(services: readonly Service[], endpointSlices: readonly EndpointSlice[]): void {
-    for (const { name } of this.nodes) {
+    for (const { name, address } of this.nodes) {
       const { podCidr, serviceCidr } = this.config;
       this.nftOf(name).apply(
         proxyRuleset({
@@ -211,6 +225,7 @@ export class World {
           clusterCidrs: [podCidr],
           serviceCidrs: [serviceCidr],
           node: name,
+          nodeAddresses: [address],
         }),
       );
     }

@@ -7,6 +7,7 @@ interface Seen {
     deleted: number;
   };
   udp: string[];
+  learnt: { outcomes: string[]; learnt: string[] };
   services: { sameNode: string; hairpin: string };
   full: { filled: string; proven: Cell; unproven: Cell };
   exec: {
@@ -31,7 +32,7 @@ async function see<Name extends keyof Seen>(cni: string, ...names: Name[]): Prom
   return (await inNamespace("faults.ts", cni, ...names)) as Pick<Seen, Name>;
 }
 
-describe.each(["calico", "flannel"])("on %s", (cni) => {
+describe.each(["calico", "flannel", "weave"])("on %s", (cni) => {
   test("pods that come and go leave no descriptor, link, neighbour or address behind", async () => {
     const { churn } = await see(cni, "churn");
     expect(churn.before["pods"]).toBe(2);
@@ -42,6 +43,10 @@ describe.each(["calico", "flannel"])("on %s", (cni) => {
 
   test("a Service reaches an endpoint on the client's node, and its own client", async () => {
     expect((await see(cni, "services")).services).toEqual({ sameNode: "answered", hairpin: "answered" });
+  });
+
+  test("pods and nodes talk to all pods without an entry in the ARP table that all namespaces share", async () => {
+    expect((await see(cni, "learnt")).learnt).toEqual({ outcomes: ["answered"], learnt: [] });
   });
 
   test("an established UDP flow follows its Service to another endpoint", async () => {

@@ -27,6 +27,15 @@ test("a lab is changed by one process at a time, and the other is told by whom",
   expect(readdirSync(join(root, "locks"))).toEqual([]);
 });
 
+test("a lock that was released is not released again: by then it may be another's", () => {
+  const first = lockLab(root, "shop");
+  first.release();
+  const second = lockLab(root, "shop");
+  first.release();
+  expect(() => lockLab(root, "shop")).toThrow(expect.objectContaining({ code: "LAB_BUSY" }));
+  second.release();
+});
+
 test("a lock dies with the process that holds it, however it ends", async () => {
   const script = `import { lockLab } from ${JSON.stringify(source)}; lockLab(${JSON.stringify(root)}, "shop"); console.log("held"); setInterval(() => {}, 1000);`;
   const holder = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {

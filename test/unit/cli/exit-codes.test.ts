@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { LabError, LabProblems } from "../../../src/core/errors.ts";
 import { exitCodeOf, exitCodeOfError, exitCodeOfVerdict } from "../../../src/cli/exit-codes.ts";
@@ -15,11 +15,27 @@ describe("exit codes", () => {
     ["HOST_TOOL_MISSING", 5],
     ["STATE_UNWRITABLE", 5],
     ["WAIT_TIMEOUT", 4],
+    ["WAIT_NO_CONDITION", 2],
+    ["SCENARIO_BAD_REF", 2],
+    ["SCENARIO_EXEC_FAILED", 4],
     ["LAB_PROCESS_ENDED", 4],
     ["EXEC_NO_SUCH_PROGRAM", 127],
     ["SOMETHING_NEW", 4],
   ])("of %s is %i", (code, exitCode) => {
     expect(exitCodeOf(code)).toBe(exitCode);
+  });
+
+  test("of what the kinds of steps and probes find wrong in a lab file is 2", () => {
+    const kinds = ["probes", "scenarios", "cnis", "lab"].flatMap((layer) => {
+      const folder = new URL(`../../../src/${layer}/`, import.meta.url);
+      const files = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".ts"));
+      return files.map((file) => readFileSync(new URL(file, folder), "utf8"));
+    });
+    const codes = kinds.flatMap((text) =>
+      [...text.matchAll(/params: \{\s*code: "([A-Z_]+)"/g)].map(([, code]) => code),
+    );
+    expect(codes.length).toBeGreaterThan(8);
+    expect(codes.filter((code) => exitCodeOf(code as string) !== 2)).toEqual([]);
   });
 
   test("of verdicts", () => {

@@ -79,7 +79,15 @@ describe("what is refused", () => {
   });
 
   test("text that is not UTF-8", () => {
-    expect(codes(Uint8Array.of(0x61, 0x3a, 0xff))).toEqual(["YAML_ENCODING -:-"]);
+    expect(codes(Uint8Array.of(0x61, 0x3a, 0xff))).toEqual(["YAML_ENCODING 1:3"]);
+    const bytes = (text: string, ...rest: number[]): Buffer => Buffer.concat([Buffer.from(text), Buffer.from(rest)]);
+    expect(codes(bytes("a: 1\nb: é𝄞", 0xc3))).toEqual(["YAML_ENCODING 2:7"]);
+    expect(codes(bytes("a: é", 0xe2, 0x82, 0x0a, 0x62))).toEqual(["YAML_ENCODING 1:5"]);
+    expect(codes(bytes("\ufeffa: 1\n", 0xed, 0xa0, 0x80, 0x0a))).toEqual(["YAML_ENCODING 2:1"]);
+    expect(codes(Buffer.from("a: 1\n", "utf16le").swap16())).toEqual(["YAML_CONTROL_CHARACTER 1:1"]);
+    expect(codes(Buffer.concat([Buffer.of(0xff, 0xfe), Buffer.from("a: 1\n", "utf16le")]))).toEqual([
+      "YAML_ENCODING 1:1",
+    ]);
   });
 
   test("a file over the limit, without parsing it", () => {
@@ -100,6 +108,37 @@ describe("what is refused", () => {
       ),
     ].join("\n");
     expect(codes(bomb)[0]).toMatch(/^YAML_TOO_MANY_ALIASES/);
+  });
+
+  test("few aliases of something big, before they are written out", () => {
+    const big = `big: &big {${Array.from({ length: 1000 }, (_, index) => ` k${index}: 1`).join()} }\n`;
+    const bomb = `${big}all:\n${"  - <<: *big\n".repeat(90)}`;
+    // Each repeats 2001 values: keys, values and the map itself.
+    expect(codes(bomb)).toEqual(["YAML_TOO_MANY_ALIASES 12:9"]);
+    expect(codes(`${big}all:\n${"  - <<: *big\n".repeat(9)}`)).toEqual([]);
+  });
+
+  test("depth by aliases alone, which no bracket shows", () => {
+    const chain = (links: number): string =>
+      `- &c0 [x]\n${Array.from({ length: links }, (_, index) => `- &c${index + 1} ${"[".repeat(10)}*c${index}${"]".repeat(10)}\n`).join("")}`;
+    expect(codes(chain(5))).toEqual([]);
+    expect(codes(chain(6))).toEqual(["YAML_TOO_DEEP 7:17"]);
+    expect(codes(chain(10_000))).toEqual(["YAML_TOO_DEEP 7:17"]);
+  });
+
+  test("many keys on one long line, in time that grows with the line", () => {
+    const keys = Array.from({ length: 40_000 }, (_, index) => ` "key-${index}-\\x20": 1`).join();
+    const started = process.cpuUsage();
+    expect(codes(`a: {${keys}, "key-0-\\x20": 2 }`)[0]).toMatch(/^YAML_DUPLICATE_KEY 1:/);
+    const { user, system } = process.cpuUsage(started);
+    expect((user + system) / 1000).toBeLessThan(4000);
+  });
+
+  test("words of a file are shortened in messages about them", () => {
+    const word = "x".repeat(100_000);
+    const [problem] = parseYaml(`a: *${word}\n`, "f.yaml").problems;
+    expect(problem?.message).toMatch(/^alias \*x{590,} … x+ names no anchor$/);
+    expect(problem?.message.length).toBeLessThan(1000);
   });
 
   test("one mistake repeated is reported a bounded number of times", () => {

@@ -107,3 +107,25 @@ describe("recorded controls", () => {
     ]);
   });
 });
+
+describe("during a fault", () => {
+  const during = { phase: { when: "during", fault: "cut" } } as const;
+  const before = (outcome: Outcome) => ({ withoutFault: { outcome, reason: "it was", tries: 1, at: THEN } });
+
+  it("is the cell's own answer without it, whoever else was answered", () => {
+    const others = probe("p", [flow("c", "b", "allowed")]);
+    const controlDuring = (rest: Partial<Cell>) =>
+      attachControls([others, probe("q", [flow("a", "b", "dropped", {}, rest)], during)], [], NOW)[1]?.cells[0]
+        ?.control;
+    expect(controlDuring(before("allowed"))).toEqual({ by: "before", from: "a", at: THEN });
+    expect(controlDuring(before("dropped"))).toBeUndefined();
+    expect(controlDuring({})).toBeUndefined();
+  });
+
+  it("what a server refuses itself does not take its earlier answers from others", () => {
+    const earlier = recordControls([probe("p", [flow("a", "b", "allowed")])], THEN);
+    const refused = probe("p", [flow("b", "b", "rejected")], during);
+    const probes = [refused, probe("q", [flow("a", "b", "dropped")])];
+    expect(attachControls(probes, earlier, NOW)[1]?.cells[0]?.control?.by).toBe("before");
+  });
+});

@@ -200,3 +200,52 @@ it("no observation of an error or of nothing is ever a pass", () => {
     }),
   );
 });
+
+describe("a cell during a fault", () => {
+  const during = { when: "during", fault: "cut" } as const;
+  const at = "2026-01-01T00:00:00.000Z";
+  const own: PositiveControl = { by: "before", from: "shop/a", at };
+  const seen = (outcome: Outcome) => ({ outcome, reason: `${outcome} it was`, tries: 1, at });
+  const judgeDuring = (expected: "allowed" | "blocked" | "rejected", outcome: Outcome, before?: Outcome) =>
+    judgeCell(
+      cell(expected, saw(outcome), {
+        ...(before === undefined ? {} : { withoutFault: seen(before) }),
+        ...(before === "allowed" ? { control: own } : {}),
+      }),
+      { kind: "tcp", compareFigures: noFigures, phase: during },
+    );
+
+  it.each([
+    ["blocked", "dropped", "allowed", "pass"],
+    ["blocked", "rejected", "allowed", "pass"],
+    ["blocked", "allowed", "allowed", "fail"],
+    ["blocked", "error", "allowed", "inconclusive"],
+    ["blocked", "dropped", "dropped", "inconclusive"],
+    ["blocked", "rejected", "rejected", "inconclusive"],
+    ["rejected", "rejected", "allowed", "pass"],
+    ["rejected", "rejected", "rejected", "inconclusive"],
+    ["rejected", "rejected", undefined, "inconclusive"],
+    ["allowed", "allowed", undefined, "pass"],
+    ["allowed", "dropped", undefined, "fail"],
+  ] as const)("expected %s and seen %s, %s without the fault, is %s", (expected, outcome, before, verdict) => {
+    expect(judgeDuring(expected, outcome, before).verdict).toBe(verdict);
+  });
+});
+
+describe("a cell after a fault", () => {
+  it.each([
+    [4999, "pass"],
+    [5000, "pass"],
+    [5001, "fail"],
+  ] as const)("that is as expected after %d ms of 5000 is a %s", (tookMs, verdict) => {
+    const recovery = { withinMs: 5000, tookMs, tries: [] };
+    const phase = { when: "after", fault: "cut" } as const;
+    const judged = judgeCell(cell("allowed", saw("allowed")), {
+      kind: "tcp",
+      compareFigures: noFigures,
+      phase,
+      recovery,
+    });
+    expect(judged.verdict).toBe(verdict);
+  });
+});

@@ -6,7 +6,7 @@ import { checkManifest, type CheckedManifest } from "../../../src/kube/manifest-
 function check(text: string): CheckedManifest {
   const { documents, problems } = parseYaml(text, "m.yaml");
   expect(problems).toEqual([]);
-  return checkManifest(documents, { serviceCidr: "10.96.0.0/12", dnsAddress: "10.96.0.10" });
+  return checkManifest(documents, { serviceCidrs: ["10.96.0.0/12"], dnsAddress: "10.96.0.10" });
 }
 
 const warningsOf = (text: string): string[] => {
@@ -42,6 +42,13 @@ describe("what is right passes", () => {
     ],
   ])("NetworkPolicy: %s", (_name, spec) => {
     expect(check(policy(spec))).toMatchObject({ problems: [], warnings: [] });
+  });
+
+  test("a kind, a name and a label may be words of Object.prototype", () => {
+    const text =
+      "apiVersion: example.com/v1\nkind: constructor\nmetadata: { name: constructor, labels: { valueOf: x } }\n";
+    expect(warningsOf(text)).toEqual(["MANIFEST_NOT_INTERPRETED 2:7 kind constructor is stored but does nothing here"]);
+    expect(errorsOf("apiVersion: v1\nkind: __proto__\nmetadata: { name: UP }\n")).toEqual(["MANIFEST_BAD_NAME 3:19"]);
   });
 
   test("quantities may be numbers, IntOrString either, and unmodelled fields of the API stay", () => {
@@ -95,8 +102,8 @@ spec:
   containers:
     - name: web
       image: nginx
-      readinessProbe: { tcpSocket: { port: 80 } }
-      ports: [{ containerPort: 80, hostPort: 8080 }]
+      readinessProbe: { exec: { command: [cat, /ready] } }
+      ports: [{ containerPort: 80, hostPort: 80 }]
 ---
 apiVersion: v1
 kind: Service
@@ -107,13 +114,21 @@ spec:
   ports: [{ port: 80 }]
 `),
     ).toEqual([
-      "MANIFEST_NOT_MODELLED 5:3 hostNetwork is not modelled",
       "MANIFEST_NOT_MODELLED 6:3 initContainers is not modelled",
-      "MANIFEST_NOT_MODELLED 10:7 readinessProbe is not modelled",
-      "MANIFEST_NOT_MODELLED 11:36 hostPort is not modelled",
-      "MANIFEST_NOT_MODELLED 17:3 Service type NodePort is not modelled",
-      "MANIFEST_NOT_MODELLED 18:3 sessionAffinity is not modelled",
+      "MANIFEST_NOT_MODELLED 10:25 a readinessProbe by exec is not modelled",
     ]);
+  });
+
+  test("on the node's own network a container's port is the node's", () => {
+    expect(
+      errorsOf(`apiVersion: v1
+kind: Pod
+metadata: { name: web }
+spec:
+  hostNetwork: true
+  containers: [{ name: web, image: nginx, ports: [{ containerPort: 80, hostPort: 8080 }, { containerPort: 81, hostPort: 0 }] }]
+`),
+    ).toEqual(["MANIFEST_BAD_PORT 6:82"]);
   });
 
   test("a kind that is not interpreted is named and kept as it is", () => {
@@ -182,4 +197,38 @@ test("the field table is closed: every type that a kind reaches is in it", () =>
   };
   for (const kind of knownKinds()) visit(kindFacts(kind)?.type ?? "");
   expect(seen.size).toBeGreaterThan(100);
+});
+
+describe("a Service's families", () => {
+  const service = (spec: string): string =>
+    `apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: { ports: [{ port: 80 }], ${spec} }\n`;
+  const messagesOf = (text: string, serviceCidrs: string[]): string[] => {
+    const { documents } = parseYaml(text, "m.yaml");
+    return checkManifest(documents, { serviceCidrs, dnsAddress: "10.96.0.10" }).problems.map(({ message }) => message);
+  };
+  const both = ["10.96.0.0/12", "fd00:10:96::/112"];
+
+  test("are those that the cluster has", () => {
+    const dual = service("ipFamilyPolicy: RequireDualStack, ipFamilies: [IPv6, IPv4]");
+    expect(messagesOf(dual, both)).toEqual([]);
+    expect(messagesOf(dual, ["10.96.0.0/12"])).toEqual([
+      "RequireDualStack, and the cluster has one address family",
+      "IPv6, and the cluster has IPv4 alone",
+    ]);
+    expect(messagesOf(service("ipFamilyPolicy: PreferDualStack"), ["10.96.0.0/12"])).toEqual([]);
+    expect(messagesOf(service("ipFamilyPolicy: DualStack"), both)).toEqual([
+      'spec.ipFamilyPolicy cannot be "DualStack"',
+    ]);
+  });
+
+  test("have addresses of the network of each", () => {
+    expect(messagesOf(service('clusterIPs: [10.96.0.5, "fd00:10:96::1"]'), both)).toEqual([]);
+    expect(messagesOf(service('clusterIPs: [10.96.0.1, "fd00:10:97::5"]'), both)).toEqual([
+      "10.96.0.1 belongs to the Service kubernetes",
+      "fd00:10:97::5 is not in the service network 10.96.0.0/12, fd00:10:96::/112",
+    ]);
+    expect(messagesOf(service('clusterIPs: ["fd00:10:96::5"]'), ["10.96.0.0/12"])).toEqual([
+      "fd00:10:96::5 is not in the service network 10.96.0.0/12",
+    ]);
+  });
 });

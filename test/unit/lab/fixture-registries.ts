@@ -90,10 +90,20 @@ const cni = (name: string, enforcesPolicy: boolean, defaultPodCidr: string): Cni
   enforcesPolicy,
   defaultMode: "vxlan",
   modes: [
-    { name: "vxlan", summary: "encapsulated", overheadBytes: 50 },
-    { name: "direct", summary: "routed", overheadBytes: 0 },
+    { name: "vxlan", summary: "encapsulated", overheadBytes: 50, dualStack: { overheadBytes: 70 } },
+    { name: "direct", summary: "routed", overheadBytes: 0, dualStack: { lacking: "it routes IPv4 alone" } },
   ],
   dataplane: undefined,
+  options: z.strictObject({ a: z.int().optional() }),
+  install: {
+    version: "v1",
+    modes: {},
+    agent: { namespace: "kube-system", daemonSet: name },
+    plugins: [],
+    patch: () => {
+      throw new Error("a CNI of the fixture registries was installed");
+    },
+  },
 });
 
 /** Small kinds that only parse, so that tests of the file format do not move with the real kinds. */

@@ -9,13 +9,13 @@ test("the topologies that come with cnilab are all right", () => {
 
 test("the router has a network's first address and the nodes the following, in order", () => {
   const { networks, nodes } = loadTopology("two-workers");
-  expect(networks).toEqual([{ name: "lan", subnet: "172.30.0.0/24", gateway: "172.30.0.1", mtu: 1500 }]);
+  expect(networks).toEqual([{ name: "lan", subnets: ["172.30.0.0/24"], gateways: ["172.30.0.1"], mtu: 1500 }]);
   expect(
     nodes.map(({ name, interfaces }) => [
       name,
       interfaces[0]?.name,
       interfaces[0]?.addresses,
-      interfaces[0]?.prefixLength,
+      interfaces[0]?.prefixLengths[0],
     ]),
   ).toEqual([
     ["control-plane", "eth0", ["172.30.0.2"], 24],

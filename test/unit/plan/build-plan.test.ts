@@ -2,11 +2,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { cnis as realCnis } from "../../../src/cnis/registry.ts";
+import type { Cni } from "../../../src/cnis/types.ts";
 import { LabError, LabProblems } from "../../../src/core/errors.ts";
 import { loadLab } from "../../../src/lab/load.ts";
 import type { Lab } from "../../../src/lab/types.ts";
 import { buildPlan, planWarnings } from "../../../src/plan/build-plan.ts";
 import { chooseCni, labRuns, refusals, type PlanProvider } from "../../../src/plan/refusals.ts";
+import { netns } from "../../../src/providers/netns/provider.ts";
 import type { Capabilities } from "../../../src/providers/types.ts";
 import { fixtureRegistries } from "../lab/fixture-registries.ts";
 
@@ -39,12 +42,12 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function lab(text: string): Promise<Lab> {
+async function lab(text: string, registries: typeof fixtureRegistries = fixtureRegistries): Promise<Lab> {
   await writeFile(
     path.join(folder, "lab.yaml"),
     `apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: { name: shop, title: A shop }\n${text}`,
   );
-  return (await loadLab(folder, fixtureRegistries)).lab;
+  return (await loadLab(folder, registries)).lab;
 }
 
 function refusedFor(build: () => unknown): string[] {
@@ -57,6 +60,136 @@ function refusedFor(build: () => unknown): string[] {
     throw error;
   }
 }
+
+describe("a lab with a host outside the cluster, on machines", () => {
+  const OUTSIDE =
+    "cni: calico\nprobes:\n  - { name: out, from: external, ping: { to: node/worker1 }, expect: allowed }\n";
+  const span = { file: "rack.yaml", line: 1, column: 1, length: 1, lineText: "" };
+  const nodes = ["a", "b", "c"].map((name) => ({ reached: { name, host: name }, labels: {}, span }));
+  const inventory = [
+    ...nodes,
+    { reached: { name: "desk", host: "desk" }, role: "external" as const, labels: {}, span },
+  ];
+  const machines: PlanProvider = { ...provider(), takesMachines: true };
+
+  test("takes one more, and others leave it alone", async () => {
+    const plan = buildPlan(await lab(OUTSIDE), { provider: machines, cnis, inventory });
+    expect(plan.external).toEqual({ node: "external", name: "desk", host: "desk" });
+    expect(plan.machines?.map(({ name }) => name)).toEqual(["a", "b", "c"]);
+    expect(buildPlan(plain, { provider: machines, cnis, inventory })).not.toHaveProperty("external");
+  });
+
+  test("is refused without one, with what to add; a plan for any machines asks for none", async () => {
+    const outside = await lab(OUTSIDE);
+    const build = (given?: typeof nodes | "any"): unknown =>
+      buildPlan(outside, { provider: machines, cnis, inventory: given });
+    expect(refusedFor(() => build(nodes))).toEqual(["PLAN_NO_EXTERNAL"]);
+    expect(() => build(nodes)).toThrow(
+      'no machine outside the cluster, and probe "out" uses a host outside the cluster',
+    );
+    expect(refusedFor(() => build())).toEqual(["PLAN_NO_MACHINES"]);
+    expect(build("any")).not.toHaveProperty("external");
+  });
+});
+
+describe("a dual-stack cluster", () => {
+  const dual = (changes: Partial<Capabilities> = {}): PlanProvider =>
+    provider({ features: [...ALL.features, "dual-stack"], ...changes });
+
+  test("has networks and addresses of both families, and room for the longer header", async () => {
+    const plan = buildPlan(await lab("cni: calico\ncluster: { ipFamily: dual }\n"), { provider: dual(), cnis });
+    expect(plan.cni).toMatchObject({ podCidrs: ["192.168.0.0/16", "fd00:10:244::/56"], mtu: 1430 });
+    expect(plan.cluster).toMatchObject({
+      serviceCidrs: ["10.96.0.0/12", "fd00:10:96::/112"],
+      dnsAddress: "10.96.0.10",
+    });
+    expect(plan.topology.networks).toEqual([
+      {
+        name: "lan",
+        subnets: ["172.30.0.0/24", "fd00:172:30::/64"],
+        gateways: ["172.30.0.1", "fd00:172:30::1"],
+        mtu: 1500,
+      },
+    ]);
+    expect(plan.topology.nodes[1]?.interfaces[0]).toMatchObject({
+      addresses: ["172.30.0.3", "fd00:172:30::3"],
+      prefixLengths: [24, 64],
+    });
+  });
+
+  test("has the networks that the lab writes, one a family", async () => {
+    const text =
+      'cni: { name: calico, podCidr: [10.50.0.0/16, "fd50::/56"] }\ncluster: { ipFamily: dual, serviceCidr: [10.60.0.0/16, "fd60::/112"] }\n';
+    const plan = buildPlan(await lab(text), { provider: dual(), cnis });
+    expect(plan.cni.podCidrs).toEqual(["10.50.0.0/16", "fd50::/56"]);
+    expect(plan.cluster.serviceCidrs).toEqual(["10.60.0.0/16", "fd60::/112"]);
+    const other = buildPlan(await lab(text), { provider: dual(), cnis, cniOverride: { name: "flannel" } });
+    expect(other.cni.podCidrs).toEqual(["10.244.0.0/16", "fd00:10:244::/56"]);
+  });
+
+  test("is refused by a provider that makes none, and in a mode that has one family", async () => {
+    const one = await lab("cni: calico\ncluster: { ipFamily: dual }\n");
+    const reasons = (target: PlanProvider, mode?: string): string[] =>
+      refusals(one, { provider: target, ...chooseCni(one, cnis, { name: "calico", mode }) }).map(
+        ({ code, message }) => `${code}: ${message}`,
+      );
+    expect(reasons(dual())).toEqual([]);
+    expect(reasons(provider())).toEqual([
+      "PLAN_PROVIDER_LACKS: provider netns has no dual-stack, and its cluster has IPv4 and IPv6 (cluster.ipFamily)",
+    ]);
+    expect(reasons(dual(), "direct")).toEqual([
+      "PLAN_CNI_SINGLE_STACK: calico in mode direct makes no dual-stack cluster: it routes IPv4 alone",
+    ]);
+  });
+});
+
+describe("a CNI's options that the provider cannot make", () => {
+  const encrypted = "cni: { name: weave, mode: fastdp, options: { encrypted: true } }\n";
+  const load = (text: string): Promise<Lab> => lab(text, { ...fixtureRegistries, cnis: realCnis });
+  const messages = (build: () => unknown): string[] => {
+    try {
+      build();
+      return [];
+    } catch (error) {
+      if (error instanceof LabProblems) return error.problems.map(({ code, message }) => `${code} ${message}`);
+      throw error;
+    }
+  };
+  const refusal =
+    "PLAN_CNI_OPTION_UNSUPPORTED provider netns cannot make weave:fastdp encrypted=true: the embedded engine has neither " +
+    "fastdp's IPsec ESP (CONFIG_INET_ESP, AES-GCM) nor sleeve's encryption in user space";
+
+  test("are refused, whether the lab asks for them or the command line", async () => {
+    const own = await load(encrypted);
+    expect(messages(() => buildPlan(own, { provider: netns, cnis: realCnis }))).toEqual([refusal]);
+    const other = await load("cni: calico\n");
+    const cniOverride = { name: "weave", mode: "fastdp" };
+    const given = { provider: netns, cnis: realCnis, cniOverride, cniOptions: { encrypted: "true" } };
+    expect(messages(() => buildPlan(other, given))).toEqual([refusal]);
+    expect(messages(() => buildPlan(other, { ...given, cniOptions: { encrypted: "false" } }))).toEqual([]);
+  });
+
+  test("are given up by the command line, and are no matter to another CNI", async () => {
+    const own = await load(encrypted);
+    const options = { provider: netns, cnis: realCnis };
+    const cniOverride = { name: "weave", mode: "fastdp" };
+    expect(messages(() => buildPlan(own, { ...options, cniOverride, cniOptions: { encrypted: "false" } }))).toEqual([]);
+    expect(messages(() => buildPlan(own, { ...options, cniOverride: { name: "calico" } }))).toEqual([]);
+  });
+
+  test("show in the list of where a lab runs", async () => {
+    const runs = labRuns(await load(encrypted), [netns], Object.values<Cni>(realCnis));
+    expect(runs.filter(({ cni }) => cni === "weave").map(({ supported }) => supported)).toEqual([false, false]);
+    expect(runs.filter(({ cni, mode }) => cni === "calico" && mode === "vxlan")).toMatchObject([{ supported: true }]);
+  });
+
+  test("and the other family is refused, which Weave has not", async () => {
+    const dual = await load("cni: weave\ncluster: { ipFamily: dual }\n");
+    expect(messages(() => buildPlan(dual, { provider: netns, cnis: realCnis }))).toContain(
+      "PLAN_CNI_SINGLE_STACK weave in mode sleeve makes no dual-stack cluster: Weave Net carries IPv4 alone (weaveworks/weave#19)",
+    );
+  });
+});
 
 test("a plan is plain data, and the same each time", async () => {
   const one = await lab(
@@ -90,6 +223,22 @@ describe("another CNI", () => {
       enforcesPolicy: false,
       options: {},
     });
+  });
+
+  test("takes options from the command line, on top of the lab's own where it is the lab's CNI", async () => {
+    const own = await lab("cni: { name: calico, options: { a: 1 } }\n");
+    const optionsOf = (name: string, cniOptions: Record<string, string>): unknown =>
+      buildPlan(own, { provider: provider(), cnis, cniOverride: { name }, cniOptions }).cni.options;
+    expect(optionsOf("calico", {})).toEqual({ a: 1 });
+    expect(optionsOf("calico", { a: "2" })).toEqual({ a: 2 });
+    expect(optionsOf("flannel", { a: "2" })).toEqual({ a: 2 });
+    expect(refusedFor(() => optionsOf("calico", { a: "text", b: "1" }))).toEqual(Array(2).fill("USAGE_CNI_OPTION"));
+  });
+
+  test("must be named for its options to count", () => {
+    expect(refusedFor(() => buildPlan(plain, { provider: provider(), cnis, cniOptions: { a: "1" } }))).toEqual([
+      "USAGE_CNI_OPTION",
+    ]);
   });
 
   test("must enforce policy where the lab needs it, unless the lab claims it all the same", async () => {

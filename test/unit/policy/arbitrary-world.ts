@@ -4,11 +4,15 @@ import type { OracleFlow, OraclePod, OracleWorld } from "../../../src/policy/typ
 
 const key = fc.constantFrom("app", "tier");
 const value = fc.constantFrom("a", "b", "c");
-const labels = fc.dictionary(key, value, { maxKeys: 2 });
+/** Labels of a pod, a namespace or a node. */
+export const labels = fc.dictionary(key, value, { maxKeys: 2 });
 const namespaceName = fc.constantFrom("x", "y", "z");
-const portName = fc.constantFrom("web", "dns");
-const protocol = fc.constantFrom("TCP" as const, "UDP" as const);
-const number = fc.constantFrom(80, 81, 82, 53);
+/** Names that pods give to ports. */
+export const portName = fc.constantFrom("web", "dns");
+/** Protocols of ports. */
+export const protocol = fc.constantFrom("TCP" as const, "UDP" as const);
+/** Port numbers. */
+export const number = fc.constantFrom(80, 81, 82, 53);
 
 /** Any selector over the few labels that pods here have. */
 export const selector: fc.Arbitrary<LabelSelector> = fc.record(
@@ -104,11 +108,14 @@ export const world: fc.Arbitrary<OracleWorld> = fc
 /** The address outside the cluster that flows of {@link flowsOf} use. */
 export const OUTSIDE_ADDRESS = "203.0.113.10";
 
-/** Every flow between pods, and from and to outside, on a few ports of TCP and UDP. */
-export function flowsOf({ pods }: OracleWorld): OracleFlow[] {
+/** Every flow between pods, and from and to outside and nodes, on a few ports of TCP and UDP. */
+export function flowsOf({ pods, nodes = [] }: OracleWorld): OracleFlow[] {
   const ends = [
     ...pods.map(({ namespace, name }) => ({ kind: "pod" as const, namespace, name })),
-    { kind: "address" as const, address: OUTSIDE_ADDRESS },
+    ...[OUTSIDE_ADDRESS, ...nodes.flatMap(({ addresses }) => addresses)].map((address) => ({
+      kind: "address" as const,
+      address,
+    })),
   ];
   const ports = [
     { port: 80, protocol: "TCP" as const },

@@ -18,6 +18,33 @@ async function request(written: unknown, result: Partial<ExecResult>, dig = "dig
 }
 
 describe("curl", () => {
+  it("over IPv6 asks why a name was not found as it asked itself: for an AAAA record", async () => {
+    const { cell, context } = await request(
+      { url: "http://example.com/", family: "ipv6" },
+      toolOutput("curl-nxdomain"),
+      "dig-nodata",
+    );
+    expect(context.cluster.execs.at(-1)?.argv).toContain("AAAA");
+    expect(cell?.observation).toMatchObject({ outcome: "rejected", reason: "example.com has no AAAA record" });
+  });
+
+  it("takes one family of a name: the one asked for, else IPv4 where pods have both", async () => {
+    const flagOf = async (written: object, podCidrs: string[]): Promise<string | undefined> => {
+      const { plan } = shopContext();
+      const context = shopContext(
+        { exec: () => toolOutput("curl-ok") },
+        { plan: { ...plan, cni: { ...plan.cni, podCidrs } } },
+      );
+      await curl.run(curl.options.parse(written), web, context);
+      return context.cluster.execs[0]?.argv.find((word) => /^-[46]$/.test(word));
+    };
+    const both = ["10.244.0.0/16", "fd00:10:244::/56"];
+    expect(await flagOf({ url: "http://web/" }, ["10.244.0.0/16"])).toBeUndefined();
+    expect(await flagOf({ url: "http://web/" }, both)).toBe("-4");
+    expect(await flagOf({ url: "http://example.com/", family: "ipv6" }, both)).toBe("-6");
+    expect(await flagOf({ to: "shop/service/web" }, both)).toBeUndefined();
+  });
+
   it("is allowed with the status, headers and body measured, and the Service behind the name known", async () => {
     const { cell, controls, context } = await request("http://web/", toolOutput("curl-ok"));
     expect(cell).toMatchObject({
@@ -284,6 +311,17 @@ describe("curl figures", () => {
   it("count backends", () => {
     expect(compare(spread({ a: 30, b: 30 }), { backends: { count: 2 } })).toBeUndefined();
     expect(compare(spread({ a: 60 }), { backends: { count: 2 } })).toBe("expected 2 backends, observed 1: a 60");
+  });
+
+  it("count a pod that is called as a property of every object", async () => {
+    expect(compare(spread({ constructor: 60 }), { backends: { count: 1 } })).toBeUndefined();
+    expect(compare(spread({ a: 60 }, ["a", "constructor"]), { backends: { even: true } })).toContain(
+      "constructor answered 0",
+    );
+    const measured = await measure("curl-ok", 1);
+    expect(compare(measured, { header: { constructor: "a" } })).toBe(
+      "expected header constructor with a, observed none",
+    );
   });
 
   it("judge evenness among the endpoints, those that never answered included", () => {

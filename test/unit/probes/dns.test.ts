@@ -155,11 +155,44 @@ describe("dns figures", () => {
     expect(compare(ptr, { target: "db.shop.svc.cluster.local" })).toBeUndefined();
     const cname = await measure("dig-cname", { name: "www" });
     expect(compare(cname, { address: "203.0.113.7" })).toBeUndefined();
+    const soa = (data: string) => digAnswer("cluster.local.", "SOA", data);
+    const primary = await ask(
+      { name: "cluster.local.", type: "SOA" },
+      soa("ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5"),
+    );
+    expect(compare(primary.cell?.observation?.measured ?? {}, { target: "ns.dns.cluster.local" })).toBeUndefined();
     const missing = await measure("dig-nxdomain", { name: "nosuch" });
     expect(compare(missing, { rcode: "NXDOMAIN" })).toBeUndefined();
     expect(compare(missing, { address: "service/db" })).toBe("expected a record, observed NXDOMAIN");
   });
 });
+
+it("compares texts as who reads the record takes them", async () => {
+  const data = String.raw`"v=spf1 " "include:\"a\" \097ll"`;
+  const { cell } = await ask({ name: "spf", type: "TXT" }, digAnswer("spf.shop.", "TXT", data));
+  const measured = cell?.observation?.measured ?? {};
+  const compare = (text: string | string[]) =>
+    dns.compare?.(measured, dns.expect?.parse({ text }) ?? {}, shopContext({ objects: shopObjects() }));
+  expect(compare('v=spf1 include:"a" all')).toBeUndefined();
+  expect(compare(["v=spf1", "x"])).toBe('expected texts v=spf1, x, observed v=spf1 include:"a" all');
+});
+
+/** What dig prints of a reply with one record. */
+function digAnswer(name: string, type: string, data: string): { stdout: string; exitCode: number } {
+  const stdout = [
+    ";; ->>HEADER<<- opcode: QUERY, status: NOERROR, id: 1",
+    ";; QUESTION SECTION:",
+    `;${name}\t\tIN\t${type}`,
+    "",
+    ";; ANSWER SECTION:",
+    `${name}\t5\tIN\t${type}\t${data}`,
+    "",
+    ";; Query time: 1 msec",
+    ";; SERVER: 10.96.0.10#53(10.96.0.10)",
+    "",
+  ].join("\n");
+  return { stdout, exitCode: 0 };
+}
 
 describe("parseDig", () => {
   it("takes the last of several replies", () => {

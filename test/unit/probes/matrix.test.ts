@@ -1,6 +1,5 @@
 import { describe, expect, it } from "vitest";
 import { matrix } from "../../../src/probes/matrix.ts";
-import { resweep } from "../../../src/probes/sweep-cells.ts";
 import type { SweepCell } from "../../../src/providers/types.ts";
 import { shopContext, shopObjects, shopPod } from "../../fixtures/shop-world.ts";
 
@@ -109,30 +108,29 @@ describe("matrix", () => {
       "a matrix needs pods, or both from and to",
     );
   });
-});
 
-describe("resweep", () => {
-  it("counts tries on and keeps what an earlier try saw when it differs", async () => {
-    let outcome: "no-answer" | "answered" = "no-answer";
-    const context = shopContext({ sweep: () => ({ outcome, detail: "", latencyMs: 1 }) });
-    const first = await matrix.run(parse({ from: "shop/cache", to: "shop/db-1", ports: [5432] }), undefined, context);
-    outcome = "answered";
-    const [again] = await resweep(first.slice(0, 1), context);
-    expect(again?.observation).toMatchObject({
-      outcome: "allowed",
-      tries: 2,
-      evidence: [{ kind: "note", text: "an earlier try was dropped: no answer to SYN within 1 ms" }],
+  it("over IPv6 tries those addresses, and only answers over IPv6 are controls", async () => {
+    const withBoth = (pod: ReturnType<typeof shopPod>, ips: string[]) => ({
+      ...pod,
+      status: { ...(pod["status"] as object), podIPs: ips.map((ip) => ({ ip })) },
     });
-  });
-
-  it("keeps the first observation where the second sweep says nothing", async () => {
-    const seen = { outcome: "answered", detail: "connected", latencyMs: 1 } as const;
-    const first = await matrix.run(
-      parse({ from: "shop/cache", to: "shop/db-1" }),
+    const objects = [
+      withBoth(shopPod({ name: "a", ip: "10.244.1.1" }), ["10.244.1.1", "fd00:1::1"]),
+      withBoth(shopPod({ name: "b", ip: "10.244.1.2" }), ["10.244.1.2", "fd00:1::2"]),
+      shopPod({ name: "c", ip: "10.244.1.3" }),
+    ];
+    const context = shopContext({ objects, sweep: () => ({ outcome: "answered", detail: "connected", latencyMs: 1 }) });
+    const cells = await matrix.run(
+      matrix.options.parse({ from: "shop/a", to: "shop/*", ports: [80], family: "ipv6" }),
       undefined,
-      shopContext({ sweep: () => seen }),
+      context,
     );
-    const [again] = await resweep(first.slice(0, 1), shopContext({ sweep: () => undefined }));
-    expect(again).toEqual(first[0]);
+    expect(cells.map(({ key, destination }) => [key.from, key.to, destination])).toEqual([
+      ["shop/a", "shop/b", "shop/b over IPv6"],
+      ["shop/a", "shop/c", undefined],
+      ["shop/b", "shop/b", "shop/b over IPv6"],
+    ]);
+    expect(cells[0]?.flow?.address).toBe("fd00:1::2");
+    expect(cells[1]?.observation).toMatchObject({ outcome: "rejected", reason: "shop/c has no IPv6 address" });
   });
 });

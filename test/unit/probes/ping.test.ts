@@ -33,9 +33,21 @@ describe("ping", () => {
       outcome: "allowed",
       reason: "3 of 3 echo requests answered, average 0.088 ms",
       latencyMs: 0.088,
-      measured: { sent: 3, received: 3, loss: 0, rttMinMs: 0.048, rttAvgMs: 0.088, rttMaxMs: 0.167 },
+      measured: {
+        sent: 3,
+        received: 3,
+        loss: 0,
+        rttMinMs: 0.048,
+        rttAvgMs: 0.088,
+        rttMaxMs: 0.167,
+        rttP50Ms: 0.05,
+        rttP95Ms: 0.167,
+        rttP99Ms: 0.167,
+      },
     });
-    expect(context.cluster.execs[0]?.argv).toEqual(["ping", "-n", "-c", "3", "-i", "0.01", "-W", "1.1", "10.244.2.1"]);
+    const [identifier, ...options] = ["-e", "ping", "-n", "-c", "3", "-i", "0.01", "-W", "1.1"];
+    const given = expect.stringMatching(/^[1-9]\d{0,4}$/) as unknown;
+    expect(context.cluster.execs[0]?.argv).toEqual([...options, identifier, given, "10.244.2.1"]);
     expect(cell?.observation?.evidence[0]).toMatchObject({
       kind: "note",
       text: "shop/deployment/db is probed at shop/db-1",
@@ -151,9 +163,26 @@ describe("ping", () => {
     expect(compare({ loss: 0, rttAvgMs: 3 }, { loss: "<= 5 %", rtt: "< 20 ms" })).toBeUndefined();
     expect(compare({ loss: 1 / 3 }, { loss: "<= 5 %" })).toBe("expected loss <= 5 %, observed 33.33 %");
     expect(compare({ loss: 1 }, { rtt: "< 20 ms" })).toBe("expected round-trip time < 20 ms, observed none");
+    const times = { rttAvgMs: 3, rttP50Ms: 2, rttP95Ms: 9, rttP99Ms: 30 };
+    expect(compare(times, { p50: "< 3 ms", p95: "< 10 ms", p99: "< 40 ms" })).toBeUndefined();
+    expect(compare(times, { p95: "< 5 ms" })).toBe("expected round-trip time of 95 % < 5 ms, observed 9 ms");
+    expect(compare({ loss: 1 }, { p99: "< 40 ms" })).toBe("expected round-trip time of 99 % < 40 ms, observed none");
     expect(compare({ mtu: 1400 }, { mtu: 1450 })).toBe("expected MTU 1450, observed 1400");
     expect(parseBound("< 20 ms", "time")).toBeDefined();
   });
+});
+
+it("gives percentiles by nearest rank, of the replies that came", async () => {
+  const times = Array.from({ length: 100 }, (_, index) => (index + 1) / 10);
+  const lines = times.map((ms, index) => `64 bytes from 10.2.0.2: icmp_seq=${index} ttl=64 time=${ms.toFixed(1)} ms`);
+  const stdout = [
+    ...lines,
+    "64 bytes from 10.2.0.2: icmp_seq=5 ttl=64 time=99.0 ms (DUP!)",
+    "120 packets transmitted, 100 received, +1 duplicates, 16% packet loss, time 30ms",
+    "rtt min/avg/max/mdev = 0.1/5.05/10/0.05 ms",
+  ].join("\n");
+  const { cell } = await pingDb({ exitCode: 0, stdout });
+  expect(cell?.observation?.measured).toMatchObject({ rttP50Ms: 5, rttP95Ms: 9.5, rttP99Ms: 9.9 });
 });
 
 describe("parsePing", () => {
@@ -169,6 +198,7 @@ describe("parsePing", () => {
       sent: 2,
       received: 1,
       rtt: { minMs: 0.048, avgMs: 0.06, maxMs: 0.075 },
+      timesMs: [0.048],
       errors: [],
     });
   });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { dropWatch, flowTo, probeSource, resolveHost, resolveTarget } from "../../../src/probes/resolve.ts";
+import type { KubeObject } from "../../../src/kube/types.ts";
 import type { EndpointRef } from "../../../src/plan/types.ts";
 import { parseEndpointRef } from "../../../src/lab/refs.ts";
-import { shopContext, shopObjects, shopService } from "../../fixtures/shop-world.ts";
+import { shopContext, shopObjects, shopPod, shopService } from "../../fixtures/shop-world.ts";
 
 const cacheRef: EndpointRef = { kind: "pod", namespace: "shop", name: "cache" };
 
@@ -106,5 +107,88 @@ describe("resolveHost", () => {
     const context = shopContext();
     const from = probeSource({ kind: "node", name: "worker1" }, context);
     expect(resolveHost("web", { port: 80, protocol: "tcp" }, from, context).identity).toBe("web");
+  });
+});
+
+describe("a target with addresses of both families", () => {
+  const slice = (name: string, addressType: string, addresses: readonly string[]): KubeObject => ({
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name, namespace: "shop", labels: { "kubernetes.io/service-name": "both" } },
+    addressType,
+    endpoints: addresses.map((address) => ({
+      addresses: [address],
+      conditions: { ready: true },
+      targetRef: { kind: "Pod", namespace: "shop", name: "both-1" },
+    })),
+    ports: [{ name: "main", port: 8080, protocol: "TCP" }],
+  });
+  const pod = shopPod({ name: "both-1", ip: "10.244.1.7" });
+  const objects = [
+    ...shopObjects(),
+    { ...pod, status: { ...(pod["status"] as object), podIPs: [{ ip: "10.244.1.7" }, { ip: "fd00:1::7" }] } },
+    {
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name: "both", namespace: "shop" },
+      spec: {
+        clusterIP: "10.96.0.7",
+        clusterIPs: ["10.96.0.7", "fd00:96::7"],
+        ports: [{ name: "main", port: 80, targetPort: 8080, protocol: "TCP" }],
+      },
+    },
+    slice("both-4", "IPv4", ["10.244.1.7"]),
+    slice("both-6", "IPv6", ["fd00:1::7"]),
+  ];
+  const aimed = async (text: string, family?: "ipv4" | "ipv6") => {
+    const context = shopContext({ objects });
+    const from = probeSource(cacheRef, context);
+    return resolveTarget(parseEndpointRef(text), { port: 80, protocol: "tcp", family }, from, context);
+  };
+
+  it("is aimed at by the first that the source has, or by the one asked for", async () => {
+    expect(await aimed("shop/both-1")).toMatchObject({ address: "10.244.1.7", identity: "shop/both-1" });
+    expect(await aimed("shop/both-1", "ipv6")).toMatchObject({
+      address: "fd00:1::7",
+      identity: "shop/both-1 over IPv6",
+      backends: [{ address: "fd00:1::7" }],
+    });
+  });
+
+  it("has the endpoints of that family behind it, each pod once", async () => {
+    expect(await aimed("shop/service/both")).toMatchObject({
+      address: "10.96.0.7",
+      identity: "shop/service/both",
+      backends: [{ address: "10.244.1.7", port: 8080 }],
+      to: [{ name: "both-1" }],
+    });
+    for (const text of ["shop/service/both", "fd00:96::7"]) {
+      const found = await aimed(text, "ipv6");
+      expect(found).toMatchObject({ address: "fd00:96::7", identity: "shop/service/both over IPv6" });
+      expect(found.backends).toEqual([
+        { address: "fd00:1::7", port: 8080, pod: { namespace: "shop", name: "both-1" } },
+      ]);
+    }
+  });
+
+  it("is known by an IPv6 literal, which no answer over IPv4 vouches for", async () => {
+    expect(await aimed("fd00:1::7")).toMatchObject({
+      address: "fd00:1::7",
+      identity: "shop/both-1 over IPv6",
+      to: [{ name: "both-1" }],
+    });
+    expect(await aimed("2001:db8::1")).toMatchObject({ identity: "2001:db8::1", to: [] });
+  });
+
+  it("is refused where it has none of the family asked for", async () => {
+    const refused = { code: "TARGET_LACKS_FAMILY" };
+    await expect(aimed("shop/web-1", "ipv6")).rejects.toMatchObject({
+      ...refused,
+      message: "shop/web-1 has no IPv6 address",
+    });
+    await expect(aimed("shop/service/web", "ipv6")).rejects.toMatchObject({
+      ...refused,
+      message: "Service shop/web has no IPv6 address",
+    });
   });
 });

@@ -12,13 +12,13 @@ const seen: ProbedCell = {
   observation: { outcome: "allowed", reason: "connected", tries: 1, evidence: [] },
 };
 
-function kind(run: Run, isExclusive = false): ProbeKind {
+function kind(run: Run, exclusive?: ProbeKind["exclusive"]): ProbeKind {
   return {
     kind: "test",
     summary: "",
     options: z.unknown(),
     tools: [],
-    exclusive: isExclusive,
+    ...(exclusive === undefined ? {} : { exclusive }),
     references: () => [],
     run: (options, _from, context) => run(String(options), context),
   };
@@ -35,6 +35,13 @@ const probe = (name: string, kindName = "plain", rest: Partial<PlannedProbe> = {
 
 /** Lets everything that can go on now go on. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** A context whose cluster reads drops from the kernel's records. */
+function recordingContext(): ProbeContext {
+  const context = shopContext();
+  Object.defineProperty(context.cluster, "recordsDrops", { value: true });
+  return context;
+}
 
 describe("runProbes", () => {
   it("keeps the lab's order whatever ends first, and what the probe was given", async () => {
@@ -77,16 +84,42 @@ describe("runProbes", () => {
       await turn();
       besideExclusive = Math.max(besideExclusive, running);
       return [seen];
-    }, true);
+    }, "drop-records");
     const probes = [
       probe("x", "alone"),
       ...Array.from({ length: 12 }, (_, index) => probe(`p${index}`)),
       probe("y", "alone"),
     ];
-    const results = await runProbes(probes, shopContext(), { kinds: { plain, alone } });
+    const results = await runProbes(probes, recordingContext(), { kinds: { plain, alone } });
     expect(results).toHaveLength(14);
     expect(most).toBe(4);
     expect(besideExclusive).toBe(0);
+  });
+
+  it("runs all side by side where no drops are recorded, but for those that fill the links", async () => {
+    let running = 0;
+    let most = 0;
+    const counted = async (): Promise<ProbedCell[]> => {
+      most = Math.max(most, ++running);
+      await turn();
+      running--;
+      return [seen];
+    };
+    let besideLinks = -1;
+    const links = kind(async () => {
+      besideLinks = running;
+      return [seen];
+    }, "links");
+    const from = { kind: "pod", namespace: "shop", name: "web-1" } as const;
+    const probes = [
+      probe("fills", "links"),
+      ...Array.from({ length: 9 }, (_, index) => probe(`p${index}`, index === 4 ? "records" : "plain", { from })),
+    ];
+    const kinds = { plain: kind(counted), records: kind(counted, "drop-records"), links };
+    const results = await runProbes(probes, shopContext(), { kinds });
+    expect(results.map(({ name }) => name)).toEqual(probes.map(({ name }) => name));
+    expect(most).toBe(9);
+    expect(besideLinks).toBe(0);
   });
 
   it("runs the probes of one source one after another, however the lab names it", async () => {
@@ -106,7 +139,7 @@ describe("runProbes", () => {
       { length: 6 },
       (_, index) => ({ ...probe(`p${index}`), from: from[index % 2] }) as PlannedProbe,
     );
-    await runProbes(probes, shopContext(), { kinds: { plain } });
+    await runProbes(probes, recordingContext(), { kinds: { plain } });
     expect(most).toBe(1);
   });
 

@@ -178,6 +178,19 @@ describe("tcp", () => {
     );
   });
 
+  it("stops bash as soon as the socket has waited for its whole deadline", async () => {
+    const context = shopContext({
+      sweep: () => ({ outcome: "no-answer", detail: "no answer before the deadline", latencyMs: 1100 }),
+      exec: (_argv, _source, { signal }) =>
+        new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(new Error("aborted")))),
+    });
+    const [cell] = await tcp.run(tcp.options.parse({ to: "shop/service/db", port: 5432 }), web, context);
+    expect(cell?.observation?.outcome).toBe("dropped");
+    expect(cell?.observation?.evidence.at(-1)?.text).toBe(
+      "bash was still connecting when the socket's deadline had passed",
+    );
+  });
+
   it("resolves a name from the source first, and is about the lookup where that fails", async () => {
     const digs: string[] = ["dig-a", "dig-nxdomain", "dig-timeout"];
     const context = shopContext({
@@ -215,5 +228,14 @@ describe("tcp", () => {
       outcome: "error",
       reason: expect.stringContaining("PROBE_NO_SOURCE") as string,
     });
+  });
+
+  it("is rejected, and no error, where the destination has no address of the family asked for", async () => {
+    const context = shopContext({ sweep: () => answered });
+    const cells = await tcp.run(tcp.options.parse({ to: "shop/service/db", port: 5432, family: "ipv6" }), web, context);
+    expect(cells).toMatchObject([
+      { observation: { outcome: "rejected", reason: "Service shop/db has no IPv6 address" } },
+    ]);
+    expect(context.cluster.sweeps).toEqual([]);
   });
 });

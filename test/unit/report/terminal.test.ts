@@ -40,6 +40,40 @@ const leak = probe(
 );
 
 describe("a report for the terminal", () => {
+  test("says of probes of a fault's time when they ran, and every try after it", () => {
+    const tries = [
+      { atMs: 1200, verdict: "fail", reason: "expected allowed, observed dropped: no answer" },
+      { atMs: 2100, verdict: "pass", reason: "allowed as expected" },
+    ] as const;
+    const recovery = { withinMs: 5000, tookMs: 2100, tries: [...tries] };
+    const text = renderTerminal(
+      report([
+        probe(
+          "closed",
+          [
+            cell("shop/web-1", "shop/db-0", "inconclusive", {
+              expected: "blocked",
+              withoutFault: { outcome: "dropped", reason: "no answer", tries: 1, at: "2026-01-01T00:00:00.000Z" },
+            }),
+          ],
+          { phase: { when: "during", fault: "cut" } },
+        ),
+        probe("open again", [cell("shop/web-1", "shop/db-0", "pass")], {
+          phase: { when: "after", fault: "cut" },
+          recovery,
+        }),
+        probe("late", [cell("shop/web-1", "shop/db-0", "fail")], { phase: { when: "after", fault: "cut" }, recovery }),
+      ]),
+      plain,
+    );
+    expect(text).toContain("? closed  during cut  expect");
+    expect(text).toContain("without the fault: dropped: no answer\n");
+    expect(text).toContain(
+      "✓ open again  after cut  expect allowed  allowed: connected  recovered after 2.10 s, 2 tries, within 5.00 s\n",
+    );
+    expect(text).toContain("try 1, 1.20 s after the restore: expected allowed, observed dropped: no answer\n");
+  });
+
   test("keeps the line breaks of a task's text", () => {
     const given = report([probe("one", [cell("shop/web-1", "shop/db-0", "pass")])]);
     given.grade.tasks = [
@@ -70,6 +104,22 @@ describe("a report for the terminal", () => {
 
   test("shows of a failure what was expected and seen, why, the evidence and the command that reruns it", async () => {
     await matches("failed", report([leak]));
+  });
+
+  test("leaves the details of the nodes to -o json, and says so", async () => {
+    const evidence = [
+      { kind: "node" as const, text: "SYN seen leaving pod shop/web, not arriving at pod shop/db" },
+      { kind: "capture" as const, text: "capture at pod shop/web:\n1:2:3 eth0 Out", isDetail: true },
+      { kind: "node" as const, text: "routes of two:\n10.1.0.7 dev cali2", isDetail: true },
+    ];
+    const silent = { observation: observation("dropped", "no answer to SYN", { evidence }) };
+    const text = renderTerminal(
+      report([probe("web reaches db", [cell("shop/web", "shop/db", "fail", silent)])]),
+      plain,
+    );
+    expect(text).toContain("evidence  SYN seen leaving pod shop/web, not arriving at pod shop/db\n");
+    expect(text).toContain("\n              … with details: -o json has 2 more\n");
+    expect(text).not.toMatch(/capture at|routes of/);
   });
 
   test("says which guard voided a task", async () => {

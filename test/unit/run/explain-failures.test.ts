@@ -2,12 +2,12 @@ import { describe, expect, it } from "vitest";
 import { gradeProbes } from "../../../src/grade/judge.ts";
 import type { Cell, GradeReport, PolicyReason } from "../../../src/grade/types.ts";
 import type { RanProbe } from "../../../src/probes/scheduler.ts";
-import type { ProbeFlow } from "../../../src/probes/types.ts";
+import type { Flow } from "../../../src/providers/types.ts";
 import { explainFailures } from "../../../src/run/explain-failures.ts";
 import type { FlowOracle } from "../../../src/run/flow-oracle.ts";
 
 const solution = "solution/policies.yaml";
-const flow: ProbeFlow = {
+const flow: Flow = {
   from: { kind: "pod", namespace: "shop", name: "a" },
   to: [{ kind: "pod", namespace: "shop", name: "b" }],
   address: "10.0.0.2",
@@ -46,7 +46,7 @@ function explained(more: Partial<Cell>, oracle = live): GradeReport {
       throw new Error("no figures were expected");
     },
   });
-  return explainFailures(grade, ran, oracle, new Set([solution]));
+  return explainFailures(grade, ran, () => oracle, new Set([solution]));
 }
 
 const cellOf = ({ probes }: GradeReport) => probes[0]?.cells[0];

@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { NetworkPolicy } from "../../../src/kube/types.ts";
 import type { OraclePod, OracleWorld } from "../../../src/policy/types.ts";
-import type { ProbeFlow } from "../../../src/probes/types.ts";
-import type { Source } from "../../../src/providers/types.ts";
+import type { Flow, Source } from "../../../src/providers/types.ts";
 import { createFlowOracle } from "../../../src/run/flow-oracle.ts";
 
 const pod = (name: string, address: string, app = name): OraclePod => ({
@@ -38,7 +37,7 @@ const oracle = createFlowOracle(world, {
 });
 const source = (name: string): Source => ({ kind: "pod", namespace: "shop", name });
 
-function ask(flow: Partial<ProbeFlow>) {
+function ask(flow: Partial<Flow>) {
   return oracle.answer({
     from: source("web"),
     to: [source("db-0")],
@@ -53,6 +52,44 @@ function ask(flow: Partial<ProbeFlow>) {
 function askService(from: string, behind: string[], targetPorts = behind.map(() => 8080)) {
   return ask({ from: source(from), to: behind.map(source), address: "10.96.0.20", port: 80, targetPorts });
 }
+
+describe("where a cluster-wide policy would decide otherwise", () => {
+  const guarded = createFlowOracle(
+    {
+      ...world,
+      adminPolicies: [
+        {
+          policy: {
+            apiVersion: "policy.networking.k8s.io/v1alpha1",
+            kind: "AdminNetworkPolicy",
+            metadata: { name: "guard" },
+            spec: {
+              priority: 1,
+              subject: { namespaces: {} },
+              ingress: [{ action: "Deny", from: [{ namespaces: {} }], ports: [{ portNumber: { port: 8080 } }] }],
+            },
+          },
+        },
+      ],
+    },
+    { serviceCidrs: [], externalAddresses: [] },
+  );
+  const asked = { to: [], port: 8080, protocol: "tcp" as const };
+
+  it("nothing is expected, and the reason names the rule", () => {
+    const { expected, why } = guarded.answer({ ...asked, from: source("web"), address: "10.0.0.2" });
+    expect(expected).toBeUndefined();
+    expect(why.notGradable).toBe(
+      "it would be denied by AdminNetworkPolicy/guard ingress rule 1 (Admin tier), and nothing here enforces cluster-wide policies",
+    );
+    expect(why.lines.join()).not.toContain("AdminNetworkPolicy");
+  });
+
+  it("what NetworkPolicies block anyway, and what it does not match, is graded as ever", () => {
+    expect(guarded.answer({ ...asked, from: source("odd"), address: "10.0.0.2" }).expected).toBe("blocked");
+    expect(guarded.answer({ ...asked, port: 81, from: source("web"), address: "10.0.0.4" }).expected).toBe("allowed");
+  });
+});
 
 describe("a flow to a pod", () => {
   it("is what the policies say of that pod, port and protocol", () => {

@@ -28,7 +28,7 @@ export function planOf(scenario: PlannedStep[], tasks: PlannedTask[] = []): Plan
     role: "worker",
     labels: {},
     taints: [],
-    interfaces: [{ name: "eth0", network: "nodes", addresses: [address], prefixLength: 24, mtu: 1500 }],
+    interfaces: [{ name: "eth0", network: "nodes", addresses: [address], prefixLengths: [24], mtu: 1500 }],
   });
   return {
     apiVersion: "cnilab.dev/v1alpha1",
@@ -36,7 +36,7 @@ export function planOf(scenario: PlannedStep[], tasks: PlannedTask[] = []): Plan
     provider: "netns",
     topology: {
       name: "two-workers",
-      networks: [{ name: "nodes", subnet: "192.168.0.0/24", gateway: "192.168.0.1", mtu: 1500 }],
+      networks: [{ name: "nodes", subnets: ["192.168.0.0/24"], gateways: ["192.168.0.1"], mtu: 1500 }],
       nodes: [worker("worker1", "192.168.0.11"), worker("worker2", "192.168.0.12")],
     },
     cni: { name: "calico", mode: "vxlan", podCidrs: ["10.244.0.0/16"], mtu: 1450, enforcesPolicy: true, options: {} },

@@ -89,14 +89,64 @@ describe("the reference world", () => {
     expect(byName["visitor"]).toMatchObject({ labels: { app: "visitor" }, ports: [{ containerPort: 9999 }] });
   });
 
+  it("knows which pod of a StatefulSet it is by its name, whatever label it was given", () => {
+    const labels = { "statefulset.kubernetes.io/pod-name": "db-0", "controller-revision-hash": "db-5" };
+    const own = (name: string, owner: string): KubeObject => {
+      const pod = livePod(name, "10.244.1.9", labels, ["StatefulSet", owner]);
+      const ownerReferences = pod.metadata.ownerReferences?.map((each) => ({ ...each, controller: true }));
+      return { ...pod, metadata: { ...pod.metadata, ...(ownerReferences === undefined ? {} : { ownerReferences }) } };
+    };
+    const sets = manifest(
+      "sets.yaml",
+      SHOP.replace("kind: Deployment", "kind: StatefulSet").replaceAll("name: web", "name: sets"),
+    );
+    const { pods } = referenceWorld({
+      ...source,
+      plan: planOf([step("apply", sets)], []),
+      objects: [own("sets-1", "sets"), livePod("web-77-a", "10.244.1.8", labels, ["ReplicaSet", "web-77"])],
+    });
+    const [stateful, other] = pods;
+    expect(stateful?.labels).toEqual({
+      app: "web",
+      "statefulset.kubernetes.io/pod-name": "sets-1",
+      "apps.kubernetes.io/pod-index": "1",
+      "controller-revision-hash": "db-5",
+    });
+    expect(other?.labels).toMatchObject(labels);
+  });
+
   it("leaves out pods that have ended", () => {
     expect(world.pods.map(({ name }) => name)).not.toContain("done");
   });
 
+  it("has the cluster-wide policies of the manifests with their lines, and none of a learner's", () => {
+    const guard = `apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: { name: guard }
+spec:
+  priority: 1
+  subject: { namespaces: {} }
+  ingress:
+    - { action: Deny, from: [{ namespaces: {} }] }
+`;
+    const mine: KubeObject = {
+      apiVersion: "policy.networking.k8s.io/v1alpha1",
+      kind: "AdminNetworkPolicy",
+      metadata: { name: "mine" },
+      spec: { priority: 0, subject: { namespaces: {} } },
+    };
+    const file = manifest("guard.yaml", guard);
+    const live = { ...source, plan: planOf([step("apply", file)], []), objects: [mine], readText: () => guard };
+    const { adminPolicies = [] } = referenceWorld(live);
+    expect(adminPolicies.map(({ policy }) => policy.metadata.name)).toEqual(["guard"]);
+    expect(adminPolicies[0]?.ruleSpans?.ingress.map((span) => span?.line)).toEqual([8]);
+    expect(liveWorld(live).adminPolicies).toBeUndefined();
+  });
+
   it("knows the nodes' addresses", () => {
     expect(world.nodes).toEqual([
-      { name: "worker1", addresses: ["192.168.0.11"] },
-      { name: "worker2", addresses: ["192.168.0.12"] },
+      { name: "worker1", labels: {}, addresses: ["192.168.0.11"] },
+      { name: "worker2", labels: {}, addresses: ["192.168.0.12"] },
     ]);
   });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Service } from "../../../src/kube/types.ts";
 import type { OracleWorld } from "../../../src/policy/types.ts";
-import type { ProbeFlow } from "../../../src/probes/types.ts";
+import type { Flow } from "../../../src/providers/types.ts";
 import { standInBehind } from "../../../src/run/stand-in.ts";
 
 const pod = (namespace: string, name: string, labels: Record<string, string>) => ({
@@ -52,7 +52,7 @@ describe("a stand-in behind a Service", () => {
 
   it("is a host, or a pod of another namespace, that the Service was given as endpoints", () => {
     const flow = { from: { kind: "external" as const }, address: "10.96.0.2", protocol: "tcp" as const };
-    const seen = (to: ProbeFlow) =>
+    const seen = (to: Flow) =>
       standInBehind({ destination: "shop/service/db", flow: to }, [service({ app: "db" })], world);
     expect(seen({ ...flow, to: [{ kind: "node", name: "worker1" }] })).toContain("node");
     expect(seen({ ...flow, to: [{ kind: "pod", namespace: "other", name: "db" }] })).toContain("other/db");

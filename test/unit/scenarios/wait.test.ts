@@ -34,6 +34,11 @@ describe("wait", () => {
       60_000,
     ],
     [
+      { for: "shop/sts/db" },
+      { kind: "condition", ref: { kind: "StatefulSet", namespace: "shop", name: "db" }, condition: "Ready" },
+      60_000,
+    ],
+    [
       { for: "node/worker1" },
       { kind: "condition", ref: { kind: "Node", name: "worker1" }, condition: "Ready" },
       60_000,

@@ -2,13 +2,18 @@ import { LabError } from "../../../core/errors.ts";
 import { runControllers } from "../../../engine/controllers/controller.ts";
 import type { Controller, ControllerSet } from "../../../engine/controllers/controller.ts";
 import { systemClock } from "../../../engine/clock.ts";
-import { DROP_SETS, POLICY_TABLE, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
+import { hostPortRuleset } from "../../../engine/nft/host-ports.ts";
+import { DROP_SETS, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
 import { PROXY_TABLE, proxyRuleset, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
 import { updateTables } from "../../../engine/nft/update-table.ts";
+import type { PolicyEnforcer } from "../../../engine/nft/policy-enforcer.ts";
 import { evidenceSetNames } from "../../../engine/nft/evidence.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { deleteUdpConnections } from "../../../kernel/conntrack.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
+import { hostPorts } from "../../../kube/host-ports.ts";
+import { isPodTerminal } from "../../../kube/pods.ts";
+import type { Pod } from "../../../kube/types.ts";
 import { NETLINK_NETFILTER } from "../../../kernel/nft-set.ts";
 import { Nftables } from "../../../kernel/nftables.ts";
 import type { PlannedCluster, PlannedCni } from "../../../plan/types.ts";
@@ -30,14 +35,20 @@ interface DataplaneOptions {
 
 interface NodeRules {
   name: string;
+  /** Primary ones, which node ports are reached at. */
+  addresses: readonly string[];
   nft: Nftables;
   conntrack: NetlinkSocket;
   /** Table → text that is in the kernel; an equal text is not loaded again. */
   loaded: Map<string, string>;
+  /** What kube-proxy's table translates for UDP. */
+  translations: UdpTranslations;
+  /** Nobody changes kube-proxy's table. */
+  isProxyStopped: boolean;
 }
 
 /** The sets in which this cluster's rules record what they drop or reject. */
-export function evidenceSetsOf(cni: PlannedCni): EvidenceSet[] {
+export function evidenceSetsOf(policy: PolicyEnforcer | undefined): EvidenceSet[] {
   const sets: EvidenceSet[] = [];
   const both = (
     family: EvidenceSet["family"],
@@ -48,10 +59,9 @@ export function evidenceSetsOf(cni: PlannedCni): EvidenceSet[] {
     const { flows, icmp } = evidenceSetNames(name, "ip");
     sets.push({ family, table, set: flows, direction }, { family, table, set: icmp, direction });
   };
-  if (cni.enforcesPolicy) {
-    const table = POLICY_TABLE.split(" ")[1] ?? "";
-    both("inet", table, DROP_SETS.egress, "egress");
-    both("inet", table, DROP_SETS.ingress, "ingress");
+  if (policy !== undefined) {
+    both("inet", policy.table, DROP_SETS.egress, "egress");
+    both("inet", policy.table, DROP_SETS.ingress, "ingress");
   }
   both("ip", PROXY_TABLE, REJECT_SET, "egress");
   both("ip", PROXY_TABLE, UNALLOCATED_SET, "egress");
@@ -66,34 +76,40 @@ export class Dataplane {
   readonly controllers: ControllerSet;
   private readonly options: DataplaneOptions;
   private readonly nodes: NodeRules[];
-  private translations: UdpTranslations = new Map();
 
   constructor(options: DataplaneOptions) {
     this.options = options;
-    const { store, underlay, network, dataplane } = options;
-    this.nodes = [...underlay.nodes.values()].map(({ plan, host }) => ({
+    const { store, underlay, dataplane } = options;
+    this.nodes = [...underlay.nodes.values()].map(({ plan, primary, host }) => ({
       name: plan.name,
+      addresses: primary.addresses,
       nft: new Nftables(host.namespace),
       conntrack: host.namespace.enter(() => new NetlinkSocket(NETLINK_NETFILTER)),
       loaded: new Map(),
+      translations: new Map(),
+      isProxyStopped: false,
     }));
-    for (const node of network.nodes()) {
-      const rules = this.nodes.find(({ name }) => name === node.name);
-      const text = dataplane.nodeNft(node, network.config);
-      if (rules !== undefined && text !== "") this.load(rules, "cni", text);
-    }
-    this.controllers = runControllers([this.proxy(), ...(options.cni.enforcesPolicy ? [this.policy()] : [])], {
-      store,
-      clock: systemClock,
-      onError: (controller, key, { error }) => {
-        process.stderr.write(`${controller} ${key}: ${error instanceof Error ? error.stack : String(error)}\n`);
+    this.loadNodeRules();
+    this.controllers = runControllers(
+      [
+        this.nodeRules(),
+        this.proxy(),
+        this.hostPorts(),
+        ...(dataplane.policy === undefined ? [] : [this.policy(dataplane.policy)]),
+      ],
+      {
+        store,
+        clock: systemClock,
+        onError: (controller, key, { error }) => {
+          process.stderr.write(`${controller} ${key}: ${error instanceof Error ? error.stack : String(error)}\n`);
+        },
       },
-    });
+    );
   }
 
   private load(node: NodeRules, table: string, text: string): void {
     const previous = node.loaded.get(table);
-    if (previous === text) return;
+    if (previous === text || (previous === undefined && text === "")) return;
     try {
       node.nft.apply(updateTables(previous, text));
     } catch (error) {
@@ -107,9 +123,9 @@ export class Dataplane {
   }
 
   /** Loads each node's text, whatever becomes of the others; then throws the first refusal. */
-  private loadAll(table: string, textOf: (node: NodeRules) => string): void {
+  private loadAll(table: string, textOf: (node: NodeRules) => string, nodes = this.nodes): void {
     const refusals: unknown[] = [];
-    for (const node of this.nodes) {
+    for (const node of nodes) {
       try {
         this.load(node, table, textOf(node));
       } catch (error) {
@@ -133,44 +149,74 @@ export class Dataplane {
     });
   }
 
+  private loadNodeRules(): void {
+    const { network, dataplane } = this.options;
+    const nodes = new Map(network.nodes().map((node) => [node.name, node]));
+    this.loadAll("cni", ({ name }) => {
+      const node = nodes.get(name);
+      return node === undefined ? "" : dataplane.nodeNft(node, network.config);
+    });
+  }
+
+  /** What the CNI has on each node beyond policy: a node can take more of the pod network when it gets a pod. */
+  private nodeRules(): Controller {
+    return { name: "cni", kinds: ["Pod"], keysOf: () => ["rules"], reconcile: () => this.loadNodeRules() };
+  }
+
   private proxy(): Controller {
     return {
       name: "kube-proxy",
       kinds: ["Service", "EndpointSlice"],
       keysOf: () => ["rules"],
+      reconcile: () => this.syncProxy(),
+    };
+  }
+
+  /** Stops kube-proxy on a node, whose rules stay as they are, or starts it again, which brings them to what the store says. */
+  setProxyStopped(name: string, isStopped: boolean): void {
+    const node = this.nodes.find((each) => each.name === name);
+    if (node === undefined) throw new LabError("SOURCE_MISSING", `node ${name} does not exist`);
+    node.isProxyStopped = isStopped;
+    if (!isStopped) this.syncProxy();
+  }
+
+  private syncProxy(): void {
+    const { store, cni, cluster } = this.options;
+    const services = store.list("Service");
+    const endpointSlices = store.list("EndpointSlice");
+    const nodes = this.nodes.filter(({ isProxyStopped }) => !isProxyStopped);
+    this.loadAll(
+      "proxy",
+      (node) =>
+        proxyRuleset({
+          services,
+          endpointSlices,
+          clusterCidrs: cni.podCidrs,
+          serviceCidrs: cluster.serviceCidrs,
+          node: node.name,
+          nodeAddresses: node.addresses,
+        }),
+      nodes,
+    );
+    const addresses = this.nodes.flatMap((node) => node.addresses);
+    const translations = udpTranslations(services, endpointSlices, addresses);
+    for (const node of nodes) forgetStaleUdp(node, translations);
+  }
+
+  /** The portmap plugin, which all modelled CNIs call for each pod that asks for a port of its node. */
+  private hostPorts(): Controller {
+    return {
+      name: "host-ports",
+      kinds: ["Pod"],
+      keysOf: ({ object }) => (hostPorts((object as Pod).spec).length > 0 ? ["rules"] : []),
       reconcile: () => {
-        const { store, cni, cluster } = this.options;
-        const services = store.list("Service");
-        const endpointSlices = store.list("EndpointSlice");
-        this.loadAll("proxy", (node) =>
-          proxyRuleset({
-            services,
-            endpointSlices,
-            clusterCidrs: cni.podCidrs,
-            serviceCidrs: cluster.serviceCidrs,
-            node: node.name,
-          }),
-        );
-        this.forgetStaleUdp(udpTranslations(services, endpointSlices));
+        const pods = this.options.store.list("Pod").filter((pod) => !isPodTerminal(pod));
+        this.loadAll("host-ports", (node) => hostPortRuleset(pods.filter(({ spec }) => spec.nodeName === node.name)));
       },
     };
   }
 
-  /** An established UDP flow keeps its translation whatever the rules say now; kube-proxy removes those of endpoints that went. */
-  private forgetStaleUdp(after: UdpTranslations): void {
-    const before = this.translations;
-    const stale = lostEndpoints(before, after) ? this.nodes : [];
-    for (const { conntrack } of stale) {
-      deleteUdpConnections(conntrack, ({ destination, destinationPort, answeredBy }) => {
-        const address = `${destination}:${destinationPort}`;
-        return before.has(address) && after.get(address)?.has(answeredBy) !== true;
-      });
-    }
-    // Only now: a failure above is tried again with the same loss.
-    this.translations = after;
-  }
-
-  private policy(): Controller {
+  private policy(enforcer: PolicyEnforcer): Controller {
     return {
       name: "policy",
       kinds: ["NetworkPolicy", "Pod", "Namespace"],
@@ -187,9 +233,22 @@ export class Dataplane {
               const slash = key.indexOf("/");
               return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
             });
-          return policyRuleset({ endpoints, pods, namespaces, policies });
+          return policyRuleset({ enforcer, endpoints, pods, namespaces, policies });
         });
       },
     };
   }
+}
+
+/** An established UDP flow keeps its translation whatever the rules say now; kube-proxy removes those of endpoints that went. */
+function forgetStaleUdp(node: NodeRules, after: UdpTranslations): void {
+  const before = node.translations;
+  if (lostEndpoints(before, after)) {
+    deleteUdpConnections(node.conntrack, ({ destination, destinationPort, answeredBy }) => {
+      const address = `${destination}:${destinationPort}`;
+      return before.has(address) && after.get(address)?.has(answeredBy) !== true;
+    });
+  }
+  // Only now: a failure above is tried again with the same loss.
+  node.translations = after;
 }

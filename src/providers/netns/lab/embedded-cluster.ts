@@ -5,9 +5,15 @@ import { cnis } from "../../../cnis/registry.ts";
 import type { Cni, CniNode } from "../../../cnis/types.ts";
 import { createControlPlane, createStore } from "../../../engine/control-plane.ts";
 import type { ControlPlane } from "../../../engine/control-plane.ts";
+import { policyWarnings } from "../../../engine/nft/policy-enforcer.ts";
 import type { DropProof } from "../../../grade/types.ts";
-import type { ProbeTarget } from "../../../kernel/prober.ts";
+import { sendEchoes } from "../../../kernel/echo.ts";
+import type { EchoReply, EchoRequest } from "../../../kernel/echo.ts";
+import { untilServing } from "../../../kernel/listening.ts";
+import { Nftables } from "../../../kernel/nftables.ts";
+import type { ProbeTarget } from "../../../kernel/probe-round.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
+import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { Plan } from "../../../plan/types.ts";
 import type {
@@ -22,10 +28,12 @@ import type {
   SweepResult,
   WaitFor,
 } from "../../types.ts";
+import { Captures } from "./captures.ts";
 import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
 import { EvidenceReader } from "./evidence.ts";
 import type { EvidenceSet } from "./evidence.ts";
-import { execIn, killGroup, startIn, untilListening } from "./exec.ts";
+import { execIn } from "./exec.ts";
+import { Faults } from "./faults/faults.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
@@ -61,7 +69,9 @@ export class EmbeddedCluster {
   private readonly sweeper: Sweeper;
   private readonly evidenceSets: EvidenceSet[];
   private readonly evidence: EvidenceReader;
+  readonly faults: Faults;
   private readonly serving = new Map<number, ChildProcess>();
+  readonly captures = new Captures();
   private nextServing = 1;
 
   constructor(plan: Plan, scratch: Scratch, threads: ClusterThreads) {
@@ -79,11 +89,19 @@ export class EmbeddedCluster {
       mtu: plan.cni.mtu,
       options: plan.cni.options,
     };
-    this.network = new PodNetwork(this.underlay, model, config, (name) => {
-      const network = topology.networks.find((each) => each.name === name);
-      if (network === undefined) throw new Error(`no network ${name}`);
-      return network;
-    });
+    this.network = new PodNetwork(
+      this.underlay,
+      model,
+      config,
+      (name) => {
+        const network = topology.networks.find((each) => each.name === name);
+        if (network === undefined) throw new Error(`no network ${name}`);
+        const [subnet = ""] = network.subnets;
+        const [gateway = ""] = network.gateways;
+        return { subnet, gateway };
+      },
+      (words) => threads.sweeper.makeNamespaces(words),
+    );
     const store = createStore({ cluster });
     this.runtime = new NamespaceRuntime({
       servers: threads.servers,
@@ -98,7 +116,7 @@ export class EmbeddedCluster {
       runtime: this.runtime,
       store,
       podCidrs: (node) => this.network.nodes().find(({ name }) => name === node)?.podCidrs ?? [],
-      warningsOf: (object) => this.runtime.warningsOf(object),
+      warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(model.policy, object)],
     });
     this.dataplane = new Dataplane({
       store,
@@ -110,8 +128,23 @@ export class EmbeddedCluster {
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
     this.controlPlane.addBarrier(() => this.runtime.dnsKnows());
-    this.places = new Places({ store, underlay: this.underlay, network: this.network, scratch, cluster });
-    this.evidenceSets = evidenceSetsOf(plan.cni);
+    this.places = new Places({
+      store,
+      underlay: this.underlay,
+      network: this.network,
+      scratch,
+      cluster,
+      variablesOf: (pod) => this.runtime.variablesOf(pod),
+    });
+    let fabricRules: Nftables | undefined;
+    this.faults = new Faults({
+      underlay: this.underlay,
+      network: this.network,
+      dataplane: this.dataplane,
+      controlPlane: this.controlPlane,
+      fabricRules: () => (fabricRules ??= new Nftables(this.underlay.fabric.namespace)),
+    });
+    this.evidenceSets = evidenceSetsOf(model.policy);
     this.evidence = new EvidenceReader(
       [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),
       this.evidenceSets,
@@ -178,24 +211,9 @@ export class EmbeddedCluster {
     gone: AbortSignal,
   ): Promise<{ id: number }> {
     const place = this.places.of(params.source);
-    const child = startIn(place, params.argv, "ignore");
+    const child = startSandboxed(place.namespace, place.sandbox, params.argv, "ignore");
     gone.addEventListener("abort", () => killGroup(child), { once: true });
-    let output = "";
-    let over: string | undefined;
-    child.stdout?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
-    child.stderr?.on("data", (chunk: Buffer) => (output = (output + chunk.toString("utf8")).slice(-2000)));
-    child.once("error", (error) => (over = error.message));
-    child.once(
-      "close",
-      (code, signal) =>
-        (over ??= `${params.argv.join(" ")} ended (${signal ?? `exit code ${code}`}): ${output.trim()}`),
-    );
-    try {
-      await untilListening(place.namespace, params.readyPort, () => over, params.timeoutMs);
-    } catch (error) {
-      killGroup(child);
-      throw error;
-    }
+    await untilServing(child, params.argv, place.namespace, params);
     const id = this.nextServing++;
     this.serving.set(id, child);
     child.once("close", () => this.serving.delete(id));
@@ -208,6 +226,14 @@ export class EmbeddedCluster {
     const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     killGroup(child);
     await closed;
+  }
+
+  async capture(source: Source, filter: string, gone: AbortSignal): Promise<{ id: number }> {
+    return this.captures.start(this.places.of(source), filter, gone);
+  }
+
+  async echo(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
+    return sendEchoes(this.places.of(source).namespace, request, signal);
   }
 
   /** A cell whose source is not there is an error of that cell alone. */

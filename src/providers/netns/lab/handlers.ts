@@ -56,7 +56,18 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
       await cluster().stopServing(id);
       return null;
     },
+    fault: async ({ fault, whileHere }, _signal, gone) => {
+      await cluster().faults.make(fault, whileHere ? gone : undefined);
+      return null;
+    },
+    restore: async ({ fault }) => {
+      await cluster().faults.restore(fault);
+      return null;
+    },
     sweep: ({ cells, deadlineMs }) => cluster().sweep(cells, deadlineMs),
+    capture: ({ source, filter }, _signal, gone) => cluster().capture(source, filter, gone),
+    stopCapture: ({ id }) => cluster().captures.stop(id),
+    echo: ({ source, request }, signal) => cluster().echo(source, request, signal),
     logs: ({ source }) => cluster().logs(source),
     addresses: ({ source }) => cluster().addresses(source),
     entry: ({ source, argv }) => ({ pid: lab.hostPid, ...cluster().entry(source, argv) }),

@@ -5,12 +5,15 @@ import type { ContainerPlan } from "../../../engine/images/registry.ts";
 import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
+import { serviceVariables } from "../../../engine/service-variables.ts";
+import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
+import { isHostNetwork } from "../../../kube/pods.ts";
 import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts";
 import type { PlannedCluster } from "../../../plan/types.ts";
 import { podKey } from "./pod-network.ts";
-import type { AttachedPod, PodNetwork } from "./pod-network.ts";
+import type { PodNetwork } from "./pod-network.ts";
 import type { ServerThread } from "./server-thread.ts";
 import { EXTERNAL } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
@@ -23,15 +26,33 @@ export interface NamespaceRuntimeOptions {
   cluster: PlannedCluster;
 }
 
+/** Where a pod runs. */
+interface PodPlace {
+  uid: string;
+  addresses: string[];
+  netnsFd: number;
+}
+
 /** Runs pods as network namespaces with built-in servers in them. */
 export class NamespaceRuntime implements PodRuntime {
   private readonly options: NamespaceRuntimeOptions;
   private readonly dns: DnsPublisher;
+  /** The variables of Services that each pod was started with, by its uid. */
+  private readonly variables = new Map<string, ServiceVariables>();
 
   constructor(options: NamespaceRuntimeOptions) {
     this.options = options;
     const { store, cluster } = options;
     this.dns = new DnsPublisher({ store, cluster, send: (facts) => options.servers.setZone(facts) });
+    store.watch({ kinds: ["Pod"] }, (events) => {
+      for (const { type, object } of events) {
+        if (type === "ADDED" && !isHostNetwork(object as Pod)) this.options.network.expect(object.metadata.uid ?? "");
+        else if (type === "DELETED") {
+          this.options.network.unexpect(object.metadata.uid ?? "");
+          this.variables.delete(object.metadata.uid ?? "");
+        }
+      }
+    });
   }
 
   /** Starts the web server of the host outside the cluster. */
@@ -50,22 +71,23 @@ export class NamespaceRuntime implements PodRuntime {
   }
 
   async start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]> {
-    const attached = this.options.network.attach(pods);
-    const plans = pods.map(planPod);
+    const attached = this.attach(pods);
+    const services = this.options.store.list("Service");
+    for (const pod of pods) this.variables.set(pod.metadata.uid ?? "", serviceVariables(services, pod));
+    const plans = pods.map((pod) => planPod(pod, this.variablesOf(pod)));
     const toServe = pods.flatMap((pod, index): PodToServe[] => {
       const place = attached[index];
       if (place === undefined || place instanceof Error) return [];
       const listens = (plans[index] ?? []).flatMap((plan) => plan.listens);
       const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
-      return [{ key: place.uid, pod: facts, netnsFd: place.host.fd, listens }];
+      return [{ key: place.uid, pod: facts, netnsFd: place.netnsFd, listens }];
     });
     let results: ListenResult[][];
     try {
       results = await this.options.servers.start(toServe);
     } catch (error) {
       // They are started again, from nothing.
-      for (const place of attached)
-        if (place !== undefined && !(place instanceof Error)) this.options.network.detach(place.key);
+      for (const pod of pods) this.detach(pod);
       throw error;
     }
     const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
@@ -73,10 +95,38 @@ export class NamespaceRuntime implements PodRuntime {
   }
 
   async stop(pods: readonly Pod[]): Promise<void> {
-    const present = pods.filter((pod) => this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid);
+    const present = pods.filter(
+      (pod) => isHostNetwork(pod) || this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid,
+    );
     if (present.length === 0) return;
     await this.options.servers.stop(present.map(({ metadata }) => metadata.uid ?? ""));
-    for (const pod of present) this.options.network.detach(podKey(pod));
+    for (const pod of present) this.detach(pod);
+  }
+
+  /** Each pod's place: a namespace of its own, or its node's. */
+  private attach(pods: readonly Pod[]): (PodPlace | Error)[] {
+    const { network, underlay } = this.options;
+    const own = pods.filter((pod) => !isHostNetwork(pod));
+    const attached = network.attach(own);
+    return pods.map((pod): PodPlace | Error => {
+      const uid = pod.metadata.uid ?? "";
+      if (isHostNetwork(pod)) {
+        const { host, primary } = underlay.node(pod.spec.nodeName ?? "");
+        return { uid, addresses: [...primary.addresses], netnsFd: host.fd };
+      }
+      const place = attached[own.indexOf(pod)] ?? new Error("the pod was not attached");
+      return place instanceof Error ? place : { uid, addresses: place.addresses, netnsFd: place.host.fd };
+    });
+  }
+
+  /** What belongs to a node stays. */
+  private detach(pod: Pod): void {
+    if (!isHostNetwork(pod)) this.options.network.detach(podKey(pod));
+  }
+
+  /** The variables of Services that the pod's containers have, which are those of the moment it was started. */
+  variablesOf(pod: Pod): ServiceVariables | undefined {
+    return this.variables.get(pod.metadata.uid ?? "");
   }
 
   /** Resolves when cluster DNS answers from the store as it is now. */
@@ -101,7 +151,7 @@ export class NamespaceRuntime implements PodRuntime {
 
 function podStart(
   pod: Pod,
-  place: AttachedPod | Error | undefined,
+  place: PodPlace | Error | undefined,
   plans: readonly ContainerPlan[],
   results: ReadonlyMap<string, ListenResult[]>,
 ): PodStart | PodStartFailure {

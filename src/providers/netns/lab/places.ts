@@ -1,6 +1,10 @@
 import { LabError } from "../../../core/errors.ts";
+import { environment } from "../../../engine/images/process.ts";
 import { hostsFile, nodeResolvConf, nsswitchConf, podHostname, resolvConf } from "../../../engine/nameserver/resolv.ts";
+import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
+import { sandboxAccounts } from "../../../kernel/sandbox.ts";
+import { isHostNetwork, podAddresses } from "../../../kube/pods.ts";
 import type { Container, Pod } from "../../../kube/types.ts";
 import type { PlannedCluster } from "../../../plan/types.ts";
 import type { Source } from "../../types.ts";
@@ -10,20 +14,14 @@ import type { Scratch } from "./scratch.ts";
 import { EXTERNAL } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
 
-/** Accounts and groups that tools expect to find; nothing of the host's. */
-const ACCOUNTS = {
-  // tcpdump changes to this user; only id 0 exists in the lab's user namespace.
-  passwd:
-    "root:x:0:0:root:/root:/bin/sh\ntcpdump:x:0:0::/:/usr/sbin/nologin\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-  group: "root:x:0:\nnogroup:x:65534:\n",
-};
-
 export interface PlacesOptions {
   store: ObjectStore;
   underlay: Underlay;
   network: PodNetwork;
   scratch: Scratch;
   cluster: PlannedCluster;
+  /** Variables of Services that a pod was started with. */
+  variablesOf(pod: Pod): ServiceVariables | undefined;
 }
 
 /** Finds where a source's commands run, and prepares what they see there. */
@@ -74,22 +72,34 @@ export class Places {
     const key = `${source.namespace}/${source.name}`;
     const pod = this.options.store.get("Pod", source.name, source.namespace);
     if (pod === undefined) throw missing(`pod ${key}`);
-    const attached = this.options.network.pods.get(key);
+    const attached = isHostNetwork(pod) ? this.nodeOf(pod) : this.ownNetwork(key);
     if (attached === undefined) {
       throw new LabError("SOURCE_NOT_READY", `pod ${key} has no network yet: ${pod.status?.phase ?? "Pending"}`);
     }
     const container = containerOf(pod, source.container);
     return {
       name: `${source.namespace}/pod/${source.name}`,
-      namespace: attached.host.namespace,
+      namespace: attached.namespace,
       addresses: attached.addresses,
       sandbox: {
-        hostname: podHostname(pod),
+        hostname: hostnameOf(pod),
         networkAdmin: false,
-        env: environment(pod, container),
+        env: environmentOf(pod, container, this.options.variablesOf(pod)),
         etc: this.podFiles(pod, attached.addresses),
       },
     };
+  }
+
+  private ownNetwork(key: string): Pick<ExecPlace, "namespace" | "addresses"> | undefined {
+    const attached = this.options.network.pods.get(key);
+    return attached === undefined ? undefined : { namespace: attached.host.namespace, addresses: attached.addresses };
+  }
+
+  /** The network of the node that the pod runs on, once it runs. */
+  private nodeOf(pod: Pod): Pick<ExecPlace, "namespace" | "addresses"> | undefined {
+    const node = this.options.underlay.nodes.get(pod.spec.nodeName ?? "");
+    if (node === undefined || podAddresses(pod).length === 0) return undefined;
+    return { namespace: node.host.namespace, addresses: node.primary.addresses };
   }
 
   private podFiles(pod: Pod, addresses: readonly string[]): Record<string, string> {
@@ -98,28 +108,38 @@ export class Places {
     if (known !== undefined) return known;
     const { cluster, scratch } = this.options;
     const written = scratch.write(owner, {
-      ...ACCOUNTS,
+      ...sandboxAccounts,
       "resolv.conf": resolvConf(pod, cluster),
-      hosts: hostsFile(pod, addresses, cluster),
+      hosts: hostsFile(
+        pod,
+        addresses,
+        cluster,
+        isHostNetwork(pod) ? this.hostNames(pod.spec.nodeName ?? "", addresses) : undefined,
+      ),
       "nsswitch.conf": nsswitchConf(),
-      hostname: `${podHostname(pod)}\n`,
+      hostname: `${hostnameOf(pod)}\n`,
     });
     this.files.set(owner, written);
     return written;
+  }
+
+  /** The /etc/hosts of a node or of the outside. */
+  private hostNames(owner: string, addresses: readonly string[]): string {
+    const others = [...this.options.underlay.nodes.values()].filter(({ plan }) => plan.name !== owner);
+    const known = others.flatMap(({ plan, primary }) =>
+      primary.addresses.map((address) => `${address}\t${plan.name}\n`),
+    );
+    return ["127.0.0.1\tlocalhost\n", ...addresses.map((address) => `${address}\t${owner}\n`), ...known].join("");
   }
 
   /** Nodes and the outside know each other by name, and no cluster DNS: as on real machines. */
   private hostFiles(owner: string, addresses: readonly string[]): Record<string, string> {
     const before = this.files.get(owner);
     if (before !== undefined) return before;
-    const others = [...this.options.underlay.nodes.values()].filter(({ plan }) => plan.name !== owner);
-    const known = others.flatMap(({ plan, primary }) =>
-      primary.addresses.map((address) => `${address}\t${plan.name}\n`),
-    );
     const written = this.options.scratch.write(`host-${owner}`, {
-      ...ACCOUNTS,
+      ...sandboxAccounts,
       "resolv.conf": nodeResolvConf(),
-      hosts: ["127.0.0.1\tlocalhost\n", ...addresses.map((address) => `${address}\t${owner}\n`), ...known].join(""),
+      hosts: this.hostNames(owner, addresses),
       "nsswitch.conf": nsswitchConf(),
       hostname: `${owner}\n`,
     });
@@ -132,6 +152,11 @@ function missing(what: string): LabError {
   return new LabError("SOURCE_MISSING", `${what} does not exist`, { hint: "cnilab status LAB shows what is there" });
 }
 
+/** A pod on its node's network has the node's name. */
+function hostnameOf(pod: Pod): string {
+  return isHostNetwork(pod) ? (pod.spec.nodeName ?? "") : podHostname(pod);
+}
+
 function containerOf(pod: Pod, name: string | undefined): Container | undefined {
   if (name === undefined) return pod.spec.containers[0];
   const container = pod.spec.containers.find((each) => each.name === name);
@@ -141,9 +166,12 @@ function containerOf(pod: Pod, name: string | undefined): Container | undefined 
   });
 }
 
-function environment(pod: Pod, container: Container | undefined): Record<string, string> {
-  const own = (container?.env ?? []).flatMap(({ name, value }) =>
-    value === undefined ? [] : [[name, value] as const],
-  );
-  return { HOSTNAME: podHostname(pod), ...Object.fromEntries(own) };
+function environmentOf(
+  pod: Pod,
+  container: Container | undefined,
+  services: ServiceVariables | undefined,
+): Record<string, string> {
+  const variables = container === undefined ? services : environment(container, services);
+  const known = [...(variables ?? [])].filter(([, value]) => value !== undefined);
+  return { HOSTNAME: hostnameOf(pod), ...(Object.fromEntries(known) as Record<string, string>) };
 }

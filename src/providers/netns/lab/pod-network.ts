@@ -2,6 +2,7 @@ import type { CniConfig, CniDataplane, CniIpam, CniNode } from "../../../cnis/ty
 import { LabError } from "../../../core/errors.ts";
 import type { NetOp } from "../../../kernel/net-ops.ts";
 import { SystemCallError } from "../../../kernel/libc.ts";
+import { NamespaceSupply } from "../../../kernel/namespace-supply.ts";
 import { NetworkHost } from "../../../kernel/network-host.ts";
 import type { Pod } from "../../../kube/types.ts";
 import { withoutIcmpLimits } from "./underlay.ts";
@@ -34,13 +35,21 @@ export class PodNetwork {
   private readonly subnets: (network: string) => { subnet: string; gateway: string };
   /** The operations each node has had, as text: on a change only new ones are carried out. */
   private readonly applied = new Map<string, Set<string>>();
+  private readonly namespaces = new NamespaceSupply();
+  private readonly makeNamespaces: (words: Int32Array) => void;
+  private readonly expected = new Set<string>();
+  /** Nodes on which a fault keeps new pods from getting a network, and what they are told; what is there stays. */
+  readonly refusing = new Map<string, LabError>();
 
   constructor(
     underlay: Underlay,
     dataplane: CniDataplane,
     config: CniConfig,
     subnets: (network: string) => { subnet: string; gateway: string },
+    /** Has another thread make what {@link NamespaceSupply} is asked for. */
+    makeNamespaces: (words: Int32Array) => void,
   ) {
+    this.makeNamespaces = makeNamespaces;
     this.underlay = underlay;
     this.dataplane = dataplane;
     this.config = config;
@@ -52,14 +61,9 @@ export class PodNetwork {
     this.configureNodes();
   }
 
-  private subnetOf(network: string): { subnet: string; gateway: string } {
-    const { subnet, gateway } = this.subnets(network);
-    return { subnet, gateway };
-  }
-
   nodes(): CniNode[] {
     return [...this.underlay.nodes.values()].map(({ plan, primary }) => ({
-      ...this.subnetOf(primary.network),
+      ...this.subnets(primary.network),
       name: plan.name,
       address: primary.addresses[0] ?? "",
       dev: primary.name,
@@ -67,13 +71,17 @@ export class PodNetwork {
     }));
   }
 
-  private configureNodes(): void {
+  /** Brings every node to what the CNI says; a route through a cut link waits until the link is whole, as the kernel would refuse it. */
+  configureNodes(): void {
     const nodes = this.nodes();
     for (const node of nodes) {
       const others = nodes.filter(({ name }) => name !== node.name);
       const done = this.applied.get(node.name) ?? new Set<string>();
-      const fresh = this.dataplane.nodeOps(node, others, this.config).filter((op) => !done.has(JSON.stringify(op)));
-      this.underlay.node(node.name).host.configure(fresh, (key) => this.resolve(key));
+      const { host, cut } = this.underlay.node(node.name);
+      const fresh = this.dataplane
+        .nodeOps(node, others, this.config)
+        .filter((op) => !done.has(JSON.stringify(op)) && !(op.op === "route-add" && cut.has(op.dev ?? "")));
+      host.configure(fresh, (key) => this.resolve(key));
       for (const op of fresh) done.add(JSON.stringify(op));
       this.applied.set(node.name, done);
     }
@@ -105,13 +113,27 @@ export class PodNetwork {
     return results;
   }
 
+  /** A pod that `attach` will be given: its namespace is made meanwhile. */
+  expect(uid: string): void {
+    this.expected.add(uid);
+    if (this.namespaces.want(this.expected.size)) this.makeNamespaces(this.namespaces.words);
+  }
+
+  /** A pod that went before `attach` was given it. */
+  unexpect(uid: string): void {
+    if (this.expected.delete(uid)) this.namespaces.keep(this.expected.size);
+  }
+
   private allocate(pod: Pod): AttachedPod | Error {
     const node = pod.spec.nodeName ?? "";
     const key = podKey(pod);
+    this.expected.delete(pod.metadata.uid ?? "");
+    const refusal = this.refusing.get(node);
+    if (refusal !== undefined) return refusal;
     let host: NetworkHost | undefined;
     let address: string;
     try {
-      host = NetworkHost.create(key);
+      host = NetworkHost.in(this.namespaces.take(key));
       ({ address } = this.ipam.assign(node));
     } catch (error) {
       host?.close();
@@ -135,6 +157,11 @@ export class PodNetwork {
 
   private connect(added: readonly { pod: Pod; attached: AttachedPod }[]): void {
     const nodes = new Map(this.nodes().map((node) => [node.name, node]));
+    const { segment } = this.dataplane;
+    const ends =
+      typeof segment === "string"
+        ? []
+        : [...nodes.values()].map((node) => ({ node: node.name, ...segment.end(node, this.config) }));
     const nodeOps = new Map<string, NetOp[]>();
     const podOps: { host: NetworkHost; ops: NetOp[] }[] = [];
     for (const { pod, attached } of added) {
@@ -147,7 +174,11 @@ export class PodNetwork {
           uid: attached.uid,
           addresses: attached.addresses,
           netns: attached.key,
-          ...(this.dataplane.bridgesPods && { neighbours: [] }),
+          ...(segment !== "none" && {
+            neighbours: ends
+              .filter((end) => end.node !== attached.node)
+              .map(({ address, lladdr }) => ({ address, lladdr })),
+          }),
         },
         node,
         this.config,
@@ -159,24 +190,38 @@ export class PodNetwork {
       nodeOps.set(attached.node, ops);
       const ownOps: NetOp[] = [
         { op: "link-up", name: "lo" },
-        { op: "link-set", name: "eth0", withoutIpv6Address: true },
+        { op: "link-without-ipv6-address", name: "eth0" },
       ];
       podOps.push({ host: attached.host, ops: [...ownOps, ...attachment.podOps] });
     }
     for (const [node, ops] of nodeOps) this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
     for (const { host, ops } of podOps) host.configure(ops, (key) => this.resolve(key));
-    if (this.dataplane.bridgesPods) this.pinNeighbours(new Set(added.map(({ attached }) => attached.key)));
+    // The nodes' ends were up first.
+    for (const [node, ops] of nodeOps) this.underlay.node(node).host.untilCarrying(newLinks(ops));
+    if (segment !== "none") this.pinNeighbours(new Set(added.map(({ attached }) => attached.key)));
+    for (const { node, dev } of ends) {
+      const ops = added.map(({ attached: { addresses, lladdr } }): NetOp => ({
+        op: "neigh-add",
+        dev,
+        address: addresses[0] ?? "",
+        lladdr,
+      }));
+      this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
+    }
     for (const { host } of podOps) host.release();
   }
 
   /**
-   * Tells the new pods of all pods on their node, and those of them. Learnt entries would overflow the ARP table that all
+   * Tells the new pods of all pods on their segment, and those of them. Learnt entries would overflow the ARP table that all
    * namespaces of the host share (gc_thresh3, 1024) from 30 to 40 pods on; permanent ones do not count.
    */
   private pinNeighbours(fresh: ReadonlySet<string>): void {
     for (const pod of this.pods.values()) {
       const unknown = [...this.pods.values()].filter(
-        (other) => other !== pod && other.node === pod.node && (fresh.has(pod.key) || fresh.has(other.key)),
+        (other) =>
+          other !== pod &&
+          (other.node === pod.node || this.dataplane.segment !== "node") &&
+          (fresh.has(pod.key) || fresh.has(other.key)),
       );
       const ops = unknown.flatMap(({ addresses, lladdr }) =>
         addresses.map((address): NetOp => ({ op: "neigh-add", dev: "eth0", address, lladdr })),
@@ -211,4 +256,11 @@ export class PodNetwork {
     for (const address of pod.addresses) this.ipam.release(pod.node, address);
     pod.host.close();
   }
+}
+
+/** The links of pods that the operations make, and behind them what they are ports of. */
+function newLinks(ops: readonly NetOp[]): Set<string> {
+  const links = ops.flatMap((op) => (op.op === "veth-add" ? [op.name] : []));
+  const masters = ops.flatMap((op) => (op.op === "link-set" && op.master !== undefined ? [op.master] : []));
+  return new Set([...links, ...masters]);
 }

@@ -1,8 +1,9 @@
 import { parentPort } from "node:worker_threads";
 import type { DropProof } from "../../../grade/types.ts";
-import { NetworkNamespace } from "../../../kernel/namespace.ts";
+import { makeNamespaces } from "../../../kernel/namespace-supply.ts";
+import { homeNamespace, NetworkNamespace } from "../../../kernel/namespace.ts";
 import { probeAll } from "../../../kernel/prober.ts";
-import type { PendingFlow, ProbeTarget } from "../../../kernel/prober.ts";
+import type { PendingFlow, ProbeTarget } from "../../../kernel/probe-round.ts";
 import type { SweepCellResult, SweepResult } from "../../types.ts";
 import { EvidenceReader, flowKey } from "./evidence.ts";
 import type { EvidenceNode, EvidenceSet } from "./evidence.ts";
@@ -14,6 +15,9 @@ export interface SweepRequest {
   nodes: EvidenceNode[];
   sets: EvidenceSet[];
 }
+
+/** The thread sweeps, and between sweeps makes what a NamespaceSupply is asked for. */
+export type WorkerRequest = SweepRequest | { namespaces: Int32Array };
 
 export type SweepReply = { id: number; result: SweepResult } | { id: number; error: string };
 
@@ -104,7 +108,14 @@ function isOthers(candidates: readonly DropProof[], flow: PendingFlow, pending: 
   );
 }
 
-parentPort?.on("message", (request: SweepRequest) => {
+// Where this thread comes back to; opened now so that later work leaves no descriptor behind.
+homeNamespace();
+
+parentPort?.on("message", (request: WorkerRequest) => {
+  if ("namespaces" in request) {
+    makeNamespaces(request.namespaces);
+    return;
+  }
   let reply: SweepReply;
   try {
     reply = { id: request.id, result: sweep(request) };

@@ -2,11 +2,14 @@ import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import { installed } from "../../../core/installation.ts";
 import type { SweepResult } from "../../types.ts";
-import type { SweepReply, SweepRequest } from "./sweep-worker.ts";
+import type { SweepReply, SweepRequest, WorkerRequest } from "./sweep-worker.ts";
 
 /** Runs sweeps on a thread of their own: a prober that waits in epoll must not hold up the lab's control loops. */
 export class Sweeper {
-  private readonly worker = new Worker(installed("dist/providers/netns/lab/sweep-worker.js"));
+  private readonly worker = new Worker(installed("dist/providers/netns/lab/sweep-worker.js"), {
+    // It opens namespaces that other threads close.
+    trackUnmanagedFds: false,
+  });
   private readonly pending = new Map<number, { resolve(result: SweepResult): void; reject(error: Error): void }>();
   private nextId = 1;
   /** Why there will be no more answers. */
@@ -31,12 +34,17 @@ export class Sweeper {
     });
   }
 
+  /** Has namespaces made on this otherwise idle thread. */
+  makeNamespaces(words: Int32Array): void {
+    this.worker.postMessage({ namespaces: words } satisfies WorkerRequest);
+  }
+
   sweep(request: Omit<SweepRequest, "id">): Promise<SweepResult> {
     if (this.ended !== undefined) return Promise.reject(this.ended);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { resolve, reject });
-      this.worker.postMessage({ ...request, id } satisfies SweepRequest);
+      this.worker.postMessage({ ...request, id } satisfies WorkerRequest);
     });
   }
 }

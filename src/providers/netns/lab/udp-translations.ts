@@ -1,6 +1,6 @@
 import type { EndpointSlice, Service } from "../../../kube/types.ts";
 
-/** UDP Service addresses ("10.96.0.10:53") and the endpoint addresses behind each. */
+/** UDP Service addresses ("10.96.0.10:53"), those of node ports included, and the endpoint addresses behind each. */
 export type UdpTranslations = Map<string, Set<string>>;
 
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -13,7 +13,11 @@ function slicesOf(service: Service, slices: readonly EndpointSlice[]): EndpointS
 }
 
 /** What the proxy rules translate for UDP. */
-export function udpTranslations(services: readonly Service[], slices: readonly EndpointSlice[]): UdpTranslations {
+export function udpTranslations(
+  services: readonly Service[],
+  slices: readonly EndpointSlice[],
+  nodeAddresses: readonly string[],
+): UdpTranslations {
   const translations: UdpTranslations = new Map();
   for (const service of services) {
     const ports = (service.spec.ports ?? []).filter(({ protocol }) => protocol === "UDP");
@@ -26,6 +30,9 @@ export function udpTranslations(services: readonly Service[], slices: readonly E
     for (const address of addresses) {
       for (const { port } of ports) translations.set(`${address}:${port}`, new Set(ready));
     }
+    for (const { nodePort } of ports)
+      for (const address of nodePort === undefined ? [] : nodeAddresses)
+        translations.set(`${address}:${nodePort}`, new Set(ready));
   }
   return translations;
 }

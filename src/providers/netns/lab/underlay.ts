@@ -58,6 +58,10 @@ export interface UnderlayNode {
   plan: PlannedNode;
   host: NetworkHost;
   primary: PlannedInterface;
+  /** Name of the fabric's end of each of its links, by the node's own. */
+  ports: Map<string, string>;
+  /** Links that a fault took down. */
+  cut: Set<string>;
 }
 
 /**
@@ -95,8 +99,8 @@ export class Underlay {
         {
           op: "address-add",
           dev: name,
-          address: network.gateway,
-          prefixLength: prefixLength(network.subnet),
+          address: network.gateways[0] ?? "",
+          prefixLength: prefixLength(network.subnets[0] ?? ""),
         },
       );
     }
@@ -115,11 +119,13 @@ export class Underlay {
       hosts.set(plan.name, host);
       const primary = plan.interfaces[0];
       if (primary === undefined) throw new Error(`node ${plan.name} is on no network`);
-      this.nodes.set(plan.name, { plan, host, primary });
+      const ports = new Map<string, string>();
+      this.nodes.set(plan.name, { plan, host, primary, ports, cut: new Set() });
       for (const [port, link] of plan.interfaces.entries()) {
         const bridge = bridges.find(({ network }) => network.name === link.network);
         if (bridge === undefined) throw new Error(`node ${plan.name} is on the unknown network ${link.network}`);
         const name = portName(index, port);
+        ports.set(link.name, name);
         fabricOps.push(
           {
             op: "veth-add",
@@ -148,6 +154,12 @@ export class Underlay {
       ],
       resolve,
     );
+    // The fabric's ends of all links were up first.
+    const ports = topology.nodes.flatMap(({ interfaces }, index) => interfaces.map((_, port) => portName(index, port)));
+    const used = bridges.filter(({ network }) =>
+      topology.nodes.some(({ interfaces }) => interfaces.some((link) => link.network === network.name)),
+    );
+    this.fabric.untilCarrying(["outside", ...ports, ...used.map(({ name }) => name)]);
   }
 
   node(name: string): UnderlayNode {
@@ -165,11 +177,12 @@ function nodeOps({ plan, primary }: UnderlayNode, topology: PlannedTopology): Ne
   const ops: NetOp[] = [...hostOps(), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
   for (const link of plan.interfaces) {
     ops.push({ op: "link-up", name: link.name });
-    for (const address of link.addresses) {
-      ops.push({ op: "address-add", dev: link.name, address, prefixLength: link.prefixLength });
+    for (const [index, address] of link.addresses.entries()) {
+      ops.push({ op: "address-add", dev: link.name, address, prefixLength: link.prefixLengths[index] ?? 0 });
     }
   }
   const network = topology.networks.find(({ name }) => name === primary.network);
-  if (network !== undefined) ops.push({ op: "route-add", to: "default", via: network.gateway, dev: primary.name });
+  if (network !== undefined)
+    ops.push({ op: "route-add", to: "default", via: network.gateways[0] ?? "", dev: primary.name });
   return ops;
 }

@@ -43,6 +43,18 @@ describe("the scheduler", () => {
       pod("named", { spec: { nodeName: "control-plane" } }),
     );
     expect(at.pods().map(({ spec }) => spec.nodeName)).toEqual(["control-plane", "worker2", "control-plane"]);
+    // A label that no node has, though every object has such a property.
+    const nowhere = { matchExpressions: [{ key: "constructor", operator: "Exists" }] };
+    await at.applied(
+      pod("nowhere", {
+        spec: {
+          affinity: {
+            nodeAffinity: { requiredDuringSchedulingIgnoredDuringExecution: { nodeSelectorTerms: [nowhere] } },
+          },
+        },
+      }),
+    );
+    expect(at.pods().find(({ metadata }) => metadata.name === "nowhere")?.spec.nodeName).toBeUndefined();
     const node = at.plane.store.get("Node", "worker2");
     at.plane.store.update({ ...node, spec: { ...node?.spec, unschedulable: true } } as never);
     await at.applied(deployment("web", { replicas: 4 }));

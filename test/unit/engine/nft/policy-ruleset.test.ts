@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { calicoPolicy } from "../../../../src/cnis/calico/policy.ts";
+import type { PolicyEnforcer } from "../../../../src/engine/nft/policy-enforcer.ts";
 import { policyRuleset } from "../../../../src/engine/nft/policy-ruleset.ts";
 import type { PolicyRulesetInput } from "../../../../src/engine/nft/policy-ruleset.ts";
 import type { Namespace, NetworkPolicyIngressRule, NetworkPolicyPeer } from "../../../../src/kube/types.ts";
@@ -25,6 +27,7 @@ const labelled: Namespace = {
 
 function ruleset(input: Partial<PolicyRulesetInput>): string {
   return policyRuleset({
+    enforcer: calicoPolicy,
     endpoints,
     pods: [web, db, other],
     namespaces: [labelled],
@@ -54,6 +57,35 @@ function elementsOf(from: NetworkPolicyPeer[], input: Partial<PolicyRulesetInput
 
 const dispatch = (text: string, chain: string): string | undefined =>
   linesOf(text, `chain ${chain}`).find((line) => line.includes("vmap"));
+
+describe("an enforcer that knows pods by their addresses on a bridge", () => {
+  const enforcer: PolicyEnforcer = {
+    ...calicoPolicy,
+    table: "npc",
+    comment: "npc",
+    knowsPodsBy: { bridge: "br" },
+    judgesOwnNode: false,
+    enforced: (each) => (each.metadata.name === "refused" ? undefined : each),
+  };
+  const both = { podSelector: {}, policyTypes: ["Ingress" as const, "Egress" as const] };
+
+  it("matches the bridge and the pod's own end of the packet, and judges nothing that is for the node", () => {
+    const text = ruleset({ enforcer, policies: [policy("shop/p", both)] });
+    expect(text).toContain("table inet npc {");
+    expect(dispatch(text, "filter-FORWARD-egress")).toBe(
+      'iifname "br" ip saddr vmap { 192.168.0.1 : goto cali-fw-cali1, 192.168.0.2 : goto cali-fw-cali2 }',
+    );
+    expect(dispatch(text, "filter-FORWARD-ingress")).toBe(
+      'oifname "br" ip daddr vmap { 192.168.0.1 : goto cali-tw-cali1, 192.168.0.2 : goto cali-tw-cali2 }',
+    );
+    expect(text).not.toContain("filter-INPUT-egress");
+  });
+
+  it("isolates nobody by a policy that it refuses", () => {
+    const text = ruleset({ enforcer, policies: [policy("shop/refused", both)] });
+    expect(text).not.toContain("vmap");
+  });
+});
 
 describe("isolation", () => {
   it("is nobody's without policies", () => {

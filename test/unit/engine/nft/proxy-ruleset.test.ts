@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { proxyRuleset } from "../../../../src/engine/nft/proxy-ruleset.ts";
 import type { ProxyRulesetInput } from "../../../../src/engine/nft/proxy-ruleset.ts";
+import { updateTables } from "../../../../src/engine/nft/update-table.ts";
 import type { EndpointSlice } from "../../../../src/kube/types.ts";
 import { linesOf, service, slice } from "./objects.ts";
 
@@ -182,5 +183,84 @@ describe("the text", () => {
     const names = [...text.matchAll(/chain (\S+) \{/g)].map(([, chain]) => chain ?? "");
     expect(Math.max(...names.map((chain) => chain.length))).toBeLessThanOrEqual(128);
     expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe("a node port", () => {
+  const endpoints = [
+    { addresses: ["10.0.0.1"], nodeName: "worker1" },
+    { addresses: ["10.0.0.2"], nodeName: "worker2" },
+  ];
+  const exposed = (spec: Record<string, unknown>, node = "worker1"): string =>
+    ruleset({
+      services: [
+        service("ns1/svc1", ["172.30.0.41"], [{ name: "p80", port: 80, nodePort: 30_080 }], {
+          type: "NodePort",
+          ...spec,
+        }),
+      ],
+      endpointSlices: [slice("ns1/svc1", "IPv4", endpoints, http)],
+      nodeAddresses: ["192.168.0.1"],
+      node,
+    });
+
+  it("masquerades and goes where the ClusterIP goes", () => {
+    const text = exposed({});
+    expect(linesOf(text, "set nodeport-ips")).toContain("elements = { 192.168.0.1 }");
+    expect(linesOf(text, "map service-nodeports")).toContain(
+      "elements = { tcp . 30080 : goto external-ULMVA6XW-ns1/svc1/tcp/p80 }",
+    );
+    expect(linesOf(text, "chain external-ULMVA6XW-ns1/svc1/tcp/p80")).toEqual([
+      "jump mark-for-masquerade",
+      "goto service-ULMVA6XW-ns1/svc1/tcp/p80",
+    ]);
+  });
+
+  it("with externalTrafficPolicy Local keeps callers from outside to the node's own endpoints", () => {
+    const text = exposed({ externalTrafficPolicy: "Local" });
+    expect(linesOf(text, "chain external-ULMVA6XW-ns1/svc1/tcp/p80")).toEqual([
+      "ip saddr { 10.0.0.0/8 } goto service-ULMVA6XW-ns1/svc1/tcp/p80",
+      "fib saddr type local jump mark-for-masquerade",
+      "fib saddr type local goto service-ULMVA6XW-ns1/svc1/tcp/p80",
+      "goto local-ULMVA6XW-ns1/svc1/tcp/p80",
+    ]);
+    expect(linesOf(text, "chain local-ULMVA6XW-ns1/svc1/tcp/p80")).toHaveLength(1);
+    const elsewhere = exposed({ externalTrafficPolicy: "Local" }, "worker3");
+    expect(linesOf(elsewhere, "map no-endpoint-nodeports")).toContain("elements = { tcp . 30080 : goto drop-chain }");
+    expect(linesOf(elsewhere, "chain external-ULMVA6XW-ns1/svc1/tcp/p80")).toHaveLength(3);
+  });
+});
+
+describe("session affinity", () => {
+  const affine = (seconds: number, ...addresses: string[]): string =>
+    ruleset({
+      services: [
+        service("ns1/svc1", ["172.30.0.41"], [{ name: "p80", port: 80 }], {
+          sessionAffinity: "ClientIP",
+          sessionAffinityConfig: { clientIP: { timeoutSeconds: seconds } },
+        }),
+      ],
+      endpointSlices: [slice("ns1/svc1", "IPv4", ready(...addresses), http)],
+    });
+  const suffix = "5OJB2KTY-ns1/svc1/tcp/p80__10.180.0.1/80";
+
+  it("asks each endpoint's set for the client before it draws, and writes down who came", () => {
+    const text = affine(60, "10.180.0.1");
+    expect(linesOf(text, `set affinity-${suffix}`)).toEqual([
+      "type ipv4_addr; size 16384; flags dynamic,timeout; timeout 60s",
+    ]);
+    expect(linesOf(text, "chain service-ULMVA6XW-ns1/svc1/tcp/p80").slice(1)).toEqual([
+      `ip saddr @affinity-${suffix} goto endpoint-${suffix}`,
+      `numgen random mod 1 vmap { 0 : goto endpoint-${suffix} }`,
+    ]);
+    expect(linesOf(text, `chain endpoint-${suffix}`)).toContain(`update @affinity-${suffix} { ip saddr }`);
+  });
+
+  it("keeps what a set holds over an update, unless the endpoint went or the time is another", () => {
+    const kept = updateTables(affine(60, "10.180.0.1"), affine(60, "10.180.0.1", "10.180.0.2"));
+    expect(kept).not.toContain("delete set ip kube-proxy affinity-");
+    const gone = `delete set ip kube-proxy affinity-${suffix}`;
+    expect(updateTables(affine(60, "10.180.0.1"), affine(60, "10.180.0.2"))).toContain(gone);
+    expect(updateTables(affine(60, "10.180.0.1"), affine(61, "10.180.0.1"))).toContain(gone);
   });
 });

@@ -154,6 +154,14 @@ describe("the three-way merge", () => {
     );
   });
 
+  it("takes fields for a map's own, whatever every object has by these names", () => {
+    const named = { labels: JSON.parse('{"__proto__": {"a": "b"}, "valueOf": "", "constructor": "c"}') as unknown };
+    expect(equalJson({}, { valueOf: "" })).toBe(false);
+    const added = mergeApplied({ labels: {} }, { labels: {} }, named, atomic);
+    expect(JSON.stringify(added)).toBe(JSON.stringify(named));
+    expect(JSON.stringify(mergeApplied(named, added, { labels: {} }, atomic))).toBe('{"labels":{}}');
+  });
+
   it("applied twice changes nothing the second time", () => {
     fc.assert(
       fc.property(record, record, record, (last, live, applied) => {

@@ -1,3 +1,4 @@
+import type { DaemonSet, StatefulSet } from "../../../../src/kube/set-types.ts";
 import type { Deployment, KubeObject, Pod, Service } from "../../../../src/kube/types.ts";
 
 /** A Namespace, to be created before what lives in it. */
@@ -53,5 +54,48 @@ export function service(name: string, spec: Partial<Service["spec"]> = {}, where
     kind: "Service",
     metadata: { name, namespace: where },
     spec: { selector: { app: name }, ports: [{ port: 80 }], ...spec },
+  };
+}
+
+/** A StatefulSet of pods with label app=NAME behind the Service NAME. */
+export function statefulSet(
+  name: string,
+  options: { image?: string; pod?: Record<string, unknown>; spec?: Partial<StatefulSet["spec"]> } = {},
+): StatefulSet {
+  const labels = { app: name };
+  return {
+    apiVersion: "apps/v1",
+    kind: "StatefulSet",
+    metadata: { name, namespace: "default" },
+    spec: {
+      serviceName: name,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: "main", image: options.image ?? "nginx" }], ...options.pod },
+      },
+      ...options.spec,
+    },
+  };
+}
+
+/** A DaemonSet of pods with label app=NAME. */
+export function daemonSet(
+  name: string,
+  options: { image?: string; pod?: Record<string, unknown>; spec?: Partial<DaemonSet["spec"]> } = {},
+): DaemonSet {
+  const labels = { app: name };
+  return {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: { name, namespace: "default" },
+    spec: {
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: { containers: [{ name: "main", image: options.image ?? "nginx" }], ...options.pod },
+      },
+      ...options.spec,
+    },
   };
 }

@@ -1,0 +1,87 @@
+import { LabError } from "../../core/errors.ts";
+import { NODE_PORTS } from "../../kube/service-rules.ts";
+import type { Service, ServicePort } from "../../kube/types.ts";
+import { fnv1a } from "../seeded-random.ts";
+import { describe } from "../store/object-parts.ts";
+import type { AdmissionRule, ObjectStore } from "../store/store.ts";
+
+/** Size of the part that only asked-for ports are taken from while there are others (KEP-3668): 1/32 of the range. */
+const STATIC_BAND = 86;
+
+/**
+ * Gives Services of type NodePort and LoadBalancer their node ports, or refuses the one asked for (NODE_PORT_TAKEN,
+ * NODE_PORT_OUT_OF_RANGE, NODE_PORTS_EXHAUSTED), and takes them from a Service that is of another type now. As with
+ * addresses, a port that nobody asked for depends on the Service's name: the same lab gets the same ones each run.
+ */
+export const nodePorts: AdmissionRule = (draft, { operation, key, store }) => {
+  if (operation === "delete" || key !== "Service") return;
+  const { spec } = draft as Service;
+  if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") {
+    for (const port of spec.ports ?? []) delete port.nodePort;
+    delete spec["externalTrafficPolicy"];
+    return;
+  }
+  assign(draft as Service, store);
+};
+
+function assign(service: Service, store: ObjectStore): void {
+  const taken = takenPorts(store, service);
+  const ports = service.spec.ports ?? [];
+  for (const port of ports) {
+    if (port.nodePort === undefined || port.nodePort === 0) continue;
+    check(service, port, taken);
+    taken.set(keyOf(port.nodePort, port), describe(service));
+  }
+  const wantsPorts = service.spec.type === "NodePort" || service.spec["allocateLoadBalancerNodePorts"] !== false;
+  if (!wantsPorts) return;
+  for (const port of ports) {
+    if (port.nodePort !== undefined && port.nodePort !== 0) continue;
+    // DNS over UDP and TCP: one number for both, where it is free.
+    const twin = ports.find((other) => other !== port && other.port === port.port && (other.nodePort ?? 0) !== 0);
+    const shared = twin?.nodePort;
+    port.nodePort = shared !== undefined && !taken.has(keyOf(shared, port)) ? shared : free(service, port, taken);
+    taken.set(keyOf(port.nodePort, port), describe(service));
+  }
+}
+
+function keyOf(nodePort: number, { protocol = "TCP" }: ServicePort): string {
+  return `${nodePort}/${protocol}`;
+}
+
+function takenPorts(store: ObjectStore, except: Service): Map<string, string> {
+  const taken = new Map<string, string>();
+  for (const service of store.list("Service")) {
+    const { namespace, name } = service.metadata;
+    if (name === except.metadata.name && namespace === except.metadata.namespace) continue;
+    for (const port of service.spec.ports ?? [])
+      if (port.nodePort !== undefined) taken.set(keyOf(port.nodePort, port), describe(service));
+  }
+  return taken;
+}
+
+function check(service: Service, port: ServicePort, taken: ReadonlyMap<string, string>): void {
+  const { nodePort = 0 } = port;
+  if (nodePort < NODE_PORTS.first || nodePort > NODE_PORTS.last) {
+    const range = `${NODE_PORTS.first}-${NODE_PORTS.last}`;
+    throw new LabError(
+      "NODE_PORT_OUT_OF_RANGE",
+      `${describe(service)}: nodePort ${nodePort} is outside the range ${range}`,
+    );
+  }
+  const owner = taken.get(keyOf(nodePort, port));
+  if (owner !== undefined)
+    throw new LabError("NODE_PORT_TAKEN", `${describe(service)}: nodePort ${nodePort} belongs to ${owner}`, {
+      hint: "leave nodePort out to get a free one",
+    });
+}
+
+function free(service: Service, port: ServicePort, taken: ReadonlyMap<string, string>): number {
+  const size = NODE_PORTS.last - NODE_PORTS.first + 1;
+  const dynamic = size - STATIC_BAND;
+  const start = fnv1a(`${service.metadata.namespace}/${service.metadata.name}/${port.port}`);
+  for (let index = 0; index < size; index += 1) {
+    const offset = index < dynamic ? STATIC_BAND + ((start + index) % dynamic) : index - dynamic;
+    if (!taken.has(keyOf(NODE_PORTS.first + offset, port))) return NODE_PORTS.first + offset;
+  }
+  throw new LabError("NODE_PORTS_EXHAUSTED", `${describe(service)}: all ${size} node ports are taken`);
+}

@@ -1,0 +1,194 @@
+import { randomInt } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { calls, check, errnoName, lastErrno } from "./libc.ts";
+import type { NetworkNamespace } from "./namespace.ts";
+import { socketAddress } from "./sockets.ts";
+
+const AF_INET = 2;
+const SOCK_RAW = 3;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+const IPPROTO_ICMP = 1;
+const IPPROTO_IP = 0;
+const IP_MTU_DISCOVER = 10;
+/** DF is set, and what the kernel has learnt of the path's MTU is not heeded (ip(7)). */
+const IP_PMTUDISC_PROBE = 3;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_SNDBUF = 7;
+const EMSGSIZE = 90;
+const EAGAIN = 11;
+const IP_HEADER = 20;
+const ICMP_HEADER = 8;
+const ECHO_REPLY = 0;
+const UNREACHABLE = 3;
+const FRAGMENTATION_NEEDED = 4;
+const ECHO_REQUEST = 8;
+const BUFFER_BYTES = 4 << 20;
+const LONGEST_LOOK_MS = 10;
+
+/** Echo requests of several sizes, sent at once. */
+export interface EchoRequest {
+  /** IPv4 literal. */
+  address: string;
+  /** Bytes of each packet with its headers; 28 to 65535, no two alike. */
+  sizes: number[];
+  /** How often a size without an answer is sent, evenly over the deadline. */
+  tries: number;
+  deadlineMs: number;
+}
+
+/** What became of one size. */
+export interface EchoReply {
+  size: number;
+  /**
+   * - `too-big`: fragmentation would have been needed; `by` says where, undefined for the source's own link.
+   * - `unreachable`: an ICMP error or the source's own kernel says so in `detail`.
+   */
+  outcome: "answered" | "too-big" | "unreachable" | "silent";
+  by?: string;
+  /** That the next link takes, as the refusal names it. */
+  mtu?: number;
+  detail?: string;
+}
+
+/**
+ * Sends ICMP echo requests that must not be fragmented (RFC 1191), whatever MTU the kernel learnt for the path before, and reads who
+ * answers: the destination, or whoever refuses. A raw socket in the namespace: it is shown all ICMP that comes in (raw(7)).
+ */
+export async function sendEchoes(
+  namespace: NetworkNamespace,
+  { address, sizes, tries, deadlineMs }: EchoRequest,
+  signal: AbortSignal,
+): Promise<EchoReply[]> {
+  const fd = namespace.enter(() => openRaw());
+  try {
+    const id = randomInt(0x10000);
+    const startedAt = performance.now();
+    const replies = new Map<number, EchoReply>();
+    const open = (): number[] => sizes.filter((size) => !replies.has(size));
+    const set = (reply: EchoReply): void => {
+      if (!replies.has(reply.size)) replies.set(reply.size, reply);
+    };
+    let sent = 0;
+    let lookMs = 1;
+    for (;;) {
+      signal.throwIfAborted();
+      const now = performance.now() - startedAt;
+      if (sent < tries && now >= (sent * deadlineMs) / tries) {
+        sent += 1;
+        for (const size of open()) send(fd, address, size, { id, sequence: sizes.indexOf(size) }, set);
+      }
+      read(fd, address, id, sizes, set);
+      if (open().length === 0 || now >= deadlineMs) break;
+      await pause(lookMs);
+      lookMs = Math.min(lookMs * 2, LONGEST_LOOK_MS);
+    }
+    return sizes.map((size) => replies.get(size) ?? { size, outcome: "silent" });
+  } finally {
+    calls.close(fd);
+  }
+}
+
+function openRaw(): number {
+  const fd = check("socket", calls.socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
+  const number = (value: number): Uint8Array => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    return bytes;
+  };
+  try {
+    check("setsockopt", calls.setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, number(IP_PMTUDISC_PROBE), 4));
+    check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, number(BUFFER_BYTES), 4));
+    check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, number(BUFFER_BYTES), 4));
+    return fd;
+  } catch (error) {
+    calls.close(fd);
+    throw error;
+  }
+}
+
+function send(
+  fd: number,
+  address: string,
+  size: number,
+  { id, sequence }: { id: number; sequence: number },
+  set: (reply: EchoReply) => void,
+): void {
+  const packet = Buffer.alloc(size - IP_HEADER);
+  packet[0] = ECHO_REQUEST;
+  packet.writeUInt16BE(id, 4);
+  packet.writeUInt16BE(sequence, 6);
+  packet.writeUInt16BE(checksum(packet), 2);
+  const name = socketAddress(address, 0);
+  if (calls.sendto(fd, packet, packet.length, 0, name, name.length) >= 0) return;
+  const errno = lastErrno();
+  // At once: the next call of anybody's sets it anew.
+  if (errno === EMSGSIZE) set({ size, outcome: "too-big" });
+  else if (errno !== EAGAIN) set({ size, outcome: "unreachable", detail: errnoName(errno) });
+}
+
+/** RFC 1071. */
+function checksum(bytes: Buffer): number {
+  let sum = 0;
+  for (let at = 0; at + 1 < bytes.length; at += 2) sum += bytes.readUInt16BE(at);
+  if (bytes.length % 2 === 1) sum += (bytes.at(-1) ?? 0) << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
+  return ~sum & 0xffff;
+}
+
+function read(
+  fd: number,
+  address: string,
+  id: number,
+  sizes: readonly number[],
+  set: (reply: EchoReply) => void,
+): void {
+  const buffer = Buffer.alloc(0x10000);
+  for (;;) {
+    const length = Number(calls.recv(fd, buffer, buffer.length, 0));
+    if (length < 0 && lastErrno() === EAGAIN) return;
+    // An ICMP error is told twice: as an error of the socket, and as the packet that follows.
+    if (length <= 0) continue;
+    const reply = readReply(buffer.subarray(0, length), address, id, sizes);
+    if (reply !== undefined) set(reply);
+  }
+}
+
+/** Reads an ICMP packet with its IP header; undefined for what is not about these requests. */
+export function readReply(
+  packet: Buffer,
+  address: string,
+  id: number,
+  sizes: readonly number[],
+): EchoReply | undefined {
+  const ip = readHeader(packet);
+  if (ip === undefined || ip.payload.length < ICMP_HEADER) return undefined;
+  const { payload, source } = ip;
+  const [type = -1, code = -1] = payload;
+  if (type === ECHO_REPLY) {
+    const size = payload.readUInt16BE(4) === id ? sizes[payload.readUInt16BE(6)] : undefined;
+    return size === undefined || source !== address ? undefined : { size, outcome: "answered" };
+  }
+  // The error quotes what it is about (RFC 792).
+  const quoted = readHeader(payload.subarray(ICMP_HEADER));
+  if (quoted === undefined || quoted.destination !== address || quoted.payload.length < ICMP_HEADER) return undefined;
+  if (quoted.payload[0] !== ECHO_REQUEST || quoted.payload.readUInt16BE(4) !== id) return undefined;
+  const size = sizes[quoted.payload.readUInt16BE(6)];
+  if (size === undefined) return undefined;
+  if (type === UNREACHABLE && code === FRAGMENTATION_NEEDED) {
+    return { size, outcome: "too-big", by: source, mtu: payload.readUInt16BE(6) };
+  }
+  return { size, outcome: "unreachable", by: source, detail: `ICMP type ${type} code ${code}` };
+}
+
+function readHeader(packet: Buffer): { source: string; destination: string; payload: Buffer } | undefined {
+  if (packet.length < IP_HEADER || (packet[0] ?? 0) >> 4 !== 4) return undefined;
+  const length = ((packet[0] ?? 0) & 15) * 4;
+  if (packet[9] !== IPPROTO_ICMP) return undefined;
+  return {
+    source: [...packet.subarray(12, 16)].join("."),
+    destination: [...packet.subarray(16, 20)].join("."),
+    payload: packet.subarray(length),
+  };
+}

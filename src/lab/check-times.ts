@@ -1,0 +1,85 @@
+import { formatDurationMs } from "../core/duration.ts";
+import { didYouMean } from "../core/suggest.ts";
+import type { PlannedStep } from "../plan/types.ts";
+import type { LabToCheck } from "./check.ts";
+import type { ReadProbe } from "./prepare.ts";
+import type { ProblemList } from "./problems.ts";
+import type { ReadStep } from "./read-manifests.ts";
+
+/** A try that gets no answer takes 1.1 s; whoever waits longer than ten minutes has no exercise. */
+const WITHIN = { min: 1000, max: 600_000 } as const;
+
+/** Reports faults with names and probes of their times that do not go together. */
+export function checkTimes({ steps, probes }: LabToCheck, list: ProblemList): void {
+  const faults = checkNames(steps, list);
+  for (const each of probes) checkProbe(each, [...faults.keys()], list);
+  const asked = new Set(probes.flatMap(({ probe }) => [probe.during, probe.after]));
+  for (const [name, { entry }] of faults) {
+    if (asked.has(name)) continue;
+    const hint = `give a probe during: ${name} or after: ${name}, or leave the name out to have the fault there at once`;
+    list.error("LAB_FAULT_UNUSED", [...entry.path, "fault", "name"], `no probe asks for the fault ${name}`, hint);
+  }
+}
+
+/** The steps with a named fault, by the names. They come last, since they are made after all others. */
+function checkNames(steps: readonly ReadStep[], list: ProblemList): Map<string, ReadStep> {
+  const faults = new Map<string, ReadStep>();
+  const lastOther = steps.findLastIndex(({ step }) => faultName(step) === undefined);
+  for (const [index, each] of steps.entries()) {
+    const name = faultName(each.step);
+    if (name === undefined) continue;
+    const at = [...each.entry.path, "fault", "name"];
+    const first = faults.get(name);
+    if (first !== undefined) {
+      const line = list.document.span(first.entry.path).line;
+      list.error("LAB_FAULT_NAME", at, `another fault, on line ${line}, is called ${name}`, "give each its own name");
+    } else faults.set(name, each);
+    if (index < lastOther) {
+      const message = `the fault ${name} is made when its probes run, and a step follows it`;
+      list.error("LAB_FAULT_NAME", at, message, "put faults with a name at the end of the scenario");
+    }
+  }
+  return faults;
+}
+
+function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list: ProblemList): void {
+  const { during, after, withinMs } = probe;
+  for (const [field, name] of Object.entries({ during, after })) {
+    if (name === undefined || names.includes(name)) continue;
+    const message = `no fault of the scenario is called ${JSON.stringify(name.slice(0, 60))}`;
+    const hint = names.length === 0 ? "give a fault step a name: fault: { …, name: … }" : didYouMean(name, names);
+    list.error("LAB_UNKNOWN_FAULT", [...entry.path, field], message, hint);
+  }
+  if (during !== undefined && after !== undefined)
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, "after"],
+      "a probe runs during a fault or after it",
+      "make two probes of it",
+    );
+  if (during !== undefined && probe.expect === "policy")
+    list.error(
+      "LAB_BAD_EXPECT",
+      [...entry.path, "expect"],
+      "policies say nothing of the time of a fault",
+      "write allowed, blocked or rejected",
+    );
+  if (withinMs === undefined) return;
+  if (after === undefined)
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, "within"],
+      "within is counted from the restore of a fault, and this probe has no after",
+      "add after: with the fault's name, or leave within out",
+    );
+  else if (withinMs < WITHIN.min || withinMs > WITHIN.max)
+    list.error(
+      "LAB_PROBE_TIME",
+      [...entry.path, "within"],
+      `within is ${formatDurationMs(WITHIN.min)} to ${formatDurationMs(WITHIN.max)}`,
+    );
+}
+
+function faultName({ kind, options }: PlannedStep): string | undefined {
+  return kind === "fault" ? (options as { name?: string }).name : undefined;
+}

@@ -1,0 +1,51 @@
+import { LabError } from "../../../../core/errors.ts";
+import type { ObjectStore } from "../../../../engine/store/store.ts";
+import { isPodReady } from "../../../../kube/pods.ts";
+import type { Pod } from "../../../../kube/types.ts";
+import type { FaultOf } from "../../../fault.ts";
+import { isReady, tellReady } from "./node-ready.ts";
+import type { FaultParts, Mend } from "./types.ts";
+
+/**
+ * Every link of the node is down, those of its pods, too, and the control plane is told at once what a real one finds out
+ * after some 40 s: the node is not heard from, and its pods are not ready.
+ */
+export function nodeDown({ underlay, network, controlPlane }: FaultParts, { node: name }: FaultOf<"nodeDown">): Mend {
+  const node = underlay.nodes.get(name);
+  if (node === undefined) throw new LabError("SOURCE_MISSING", `node ${name} does not exist`);
+  const own = [...node.ports.keys()];
+  const pods = [...network.pods.values()].filter((pod) => pod.node === name).map(({ hostInterface }) => hostInterface);
+  for (const link of own) node.cut.add(link);
+  const down = [...own, ...pods].map((link) => ({ link, routes: node.host.linkDown(link) }));
+  network.refusing.set(name, new LabError("NODE_DOWN", `node ${name} is down`));
+  tellReady(controlPlane.store, name, {
+    status: "Unknown",
+    reason: "NodeStatusUnknown",
+    message: "Kubelet stopped posting node status.",
+  });
+  const silenced = setReady(controlPlane.store, "False", (pod) => pod.spec.nodeName === name && isPodReady(pod));
+  return () => {
+    // Links of pods that were deleted meanwhile are gone.
+    for (const { link, routes } of down) if (node.host.indexes.has(link)) node.host.linkUp(link, routes);
+    // The other ends were up all the time.
+    underlay.fabric.untilCarrying(node.ports.values());
+    for (const pod of network.pods.values()) if (pod.node === name) pod.host.untilCarrying(["eth0"]);
+    for (const link of own) node.cut.delete(link);
+    network.configureNodes();
+    network.refusing.delete(name);
+    tellReady(controlPlane.store, name, isReady);
+    setReady(controlPlane.store, "True", ({ metadata }) => silenced.has(metadata.uid ?? ""));
+  };
+}
+
+/** Sets the condition Ready of pods; returns their uids. */
+function setReady(store: ObjectStore, status: "True" | "False", isMeant: (pod: Pod) => boolean): Set<string> {
+  const pods = store.list("Pod").filter(isMeant);
+  for (const pod of pods) {
+    const conditions = (pod.status?.conditions ?? []).map((each) =>
+      each.type === "Ready" ? { ...each, status } : each,
+    );
+    store.updateStatus<Pod>({ ...pod, status: { ...pod.status, conditions } });
+  }
+  return new Set(pods.map(({ metadata }) => metadata.uid ?? ""));
+}

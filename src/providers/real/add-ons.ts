@@ -1,0 +1,44 @@
+import type { AddOn } from "../../plan/types.ts";
+import type { Supplies } from "../../supplies/types.ts";
+import { metallb } from "./add-ons/metallb.ts";
+import { metricsServer } from "./add-ons/metrics-server.ts";
+import { traefik } from "./add-ons/traefik.ts";
+import type { AddOnContext, AddOnInstall } from "./add-ons/types.ts";
+import { imagesOf, inApplyOrder } from "./upstream-manifest.ts";
+
+/** Every add-on by its name in lab files. */
+export const addOnInstalls: Readonly<Record<AddOn, AddOnInstall>> = {
+  metallb,
+  traefik,
+  "metrics-server": metricsServer,
+};
+
+/** Images that the nodes must have before add-ons are installed, each once. Throws what {@link Supplies.file} throws. */
+export async function addOnImages(addOns: readonly AddOn[], supplies: Pick<Supplies, "file">): Promise<string[]> {
+  const objects = await Promise.all(addOns.map((name) => addOnInstalls[name].objects(supplies, addOns)));
+  return [...new Set(imagesOf(objects.flat()))];
+}
+
+/** Upstream files that add-ons are installed from, by their names in the lock. */
+export function addOnFiles(addOns: readonly AddOn[]): string[] {
+  return addOns.flatMap((name) => addOnInstalls[name].files);
+}
+
+/**
+ * Installs add-ons on a cluster whose CNI is ready and whose nodes have their images, all at once; resolves when each
+ * does its work: MetalLB's webhook took the pool of addresses, Traefik has an address and answers, metrics-server has
+ * figures of every node. Safe to call again. Throws ADD_ON_NOT_READY, ADD_ON_NETWORK_TOO_SMALL, and the API's errors.
+ */
+export async function installAddOns(context: AddOnContext): Promise<void> {
+  const { api, addOns, supplies, signal, progress } = context;
+  await Promise.all(
+    addOns.map(async (name) => {
+      const install = addOnInstalls[name];
+      const objects = inApplyOrder(await install.objects(supplies, addOns));
+      progress(`install ${name} ${install.version}`);
+      await api.apply(objects, { signal });
+      await install.ready(context);
+      progress(`${name} is ready`);
+    }),
+  );
+}

@@ -1,0 +1,18 @@
+import { cnis } from "../../cnis/registry.ts";
+import type { Cni } from "../../cnis/types.ts";
+import type { Capabilities } from "../types.ts";
+
+/** What providers that make a real cluster of their own have in common, with their `features` and `faults`: every CNI that can be installed. */
+export function realCapabilities(
+  features: Capabilities["features"],
+  faults: NonNullable<Capabilities["faults"]>,
+): Capabilities {
+  const installs = Object.values<Cni>(cnis).map(({ name, install }) => [name, Object.keys(install.modes)] as const);
+  return {
+    cnis: Object.fromEntries(installs),
+    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix"],
+    scenarios: ["apply", "delete", "wait", "scale", "exec", "fault", "restore"],
+    faults,
+    features,
+  };
+}

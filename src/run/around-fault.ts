@@ -1,0 +1,144 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { LabError } from "../core/errors.ts";
+import type { RecoveryTry } from "../grade/types.ts";
+import type { PlannedProbe } from "../plan/types.ts";
+import { PROBE_BOUND_MS, type RanCell, type RanProbe } from "../probes/scheduler.ts";
+import { describeFault } from "../scenarios/faults-there.ts";
+import { cellId } from "./cell-id.ts";
+import { untilAborted } from "./phases.ts";
+import type { ProbeBench } from "./probe-bench.ts";
+import { settleTimeoutMs } from "./scenario.ts";
+import { settleFirst } from "./settle-first.ts";
+import type { TimedFault } from "./timed-probes.ts";
+
+/** Between two tries of a probe that is refused at once. */
+const pauseMs = 100;
+/** The longest that a fault may be asked for. */
+const longestHoldMs = 3_600_000;
+
+/**
+ * Makes the fault, runs the probes during it, restores it, whatever becomes of them, and runs those after it. What is to get no
+ * answer is tried without the fault first: silence that was there before says nothing of the fault.
+ */
+export async function aroundFault(timed: TimedFault, bench: ProbeBench): Promise<RanProbe[]> {
+  const { during, after } = timed;
+  const before = await bench.run(during.filter(({ expect }) => expect === "blocked" || expect === "rejected"));
+  const at = bench.context.now().toISOString();
+  const seen = await whileBroken(timed, bench, async () => {
+    await settled(bench);
+    return bench.runTwice(during);
+  });
+  const restoredMs = bench.context.monotonicMs();
+  const recovered = await untilExpected(
+    after.filter(({ withinMs }) => withinMs !== undefined),
+    bench,
+    () => bench.context.monotonicMs() - restoredMs,
+  );
+  await settled(bench);
+  const later = await bench.runTwice(after.filter(({ withinMs }) => withinMs === undefined));
+  return [...seen.map((probe) => withoutFault(probe, before, at)), ...recovered, ...later];
+}
+
+/** The fault also ends with this process, or with a time that no probes outlast. Rejects with FAULT_NOT_RESTORED where it stays. */
+async function whileBroken<T>(
+  { name, fault, span, during }: TimedFault,
+  { request: { cluster, phase }, context }: ProbeBench,
+  act: () => Promise<T>,
+): Promise<T> {
+  if (cluster.fault === undefined || cluster.restore === undefined) {
+    throw new LabError("SCENARIO_NO_FAULTS", "this provider cannot break nodes", {
+      hint: "cnilab list -o json says where a lab runs",
+      span,
+    });
+  }
+  const tell = (message: string): void => context.emit({ type: "progress", phase, message });
+  const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * during.length);
+  context.signal.throwIfAborted();
+  let failure: { error: unknown } | undefined;
+  try {
+    await cluster.fault({ ...fault, durationMs }, { whileHere: true });
+    tell(`${name}: ${describeFault(fault)}`);
+    return await act();
+  } catch (error) {
+    failure = { error };
+    throw error;
+  } finally {
+    await cluster.restore(fault).catch((cause: unknown) => {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      const earlier = failure === undefined ? "" : `; before that: ${String(failure.error)}`;
+      throw new LabError("FAULT_NOT_RESTORED", `the fault ${name} could not be restored: ${why}${earlier}`, {
+        hint: "`cnilab down` removes the lab with it",
+        ...(span === undefined ? {} : { span }),
+        cause,
+      });
+    });
+    tell(`${name}: restored`);
+  }
+}
+
+/** What was changed is in effect, and the cluster's objects are known as they are then. */
+async function settled(bench: ProbeBench): Promise<void> {
+  const { context, request } = bench;
+  await untilAborted(() => settleFirst(request.cluster, context), context.signal);
+  await bench.look();
+}
+
+/** Runs probes until each is as expected or its time is over; one that cannot be judged is not tried again. */
+async function untilExpected(
+  probes: readonly PlannedProbe[],
+  bench: ProbeBench,
+  elapsedMs: () => number,
+): Promise<RanProbe[]> {
+  const found = new Map<string, RanProbe>();
+  let open = probes;
+  while (open.length > 0) {
+    await bench.look();
+    const ends = new Map<string, number>();
+    const ran = await bench.run(open, (name) => ends.set(name, elapsedMs()));
+    for (const probe of ran) {
+      const attempt = { atMs: ends.get(probe.name) ?? elapsedMs(), ...verdictOf(probe, bench) };
+      found.set(probe.name, withTry(probe, found.get(probe.name), attempt));
+    }
+    open = open.filter(({ name, withinMs = 0 }) => {
+      const last = found.get(name)?.recovery?.tries.at(-1);
+      return last?.verdict === "fail" && last.atMs < withinMs;
+    });
+    if (open.length > 0) await sleep(pauseMs);
+  }
+  return [...found.values()];
+}
+
+function verdictOf(probe: RanProbe, bench: ProbeBench): Pick<RecoveryTry, "verdict" | "reason"> {
+  const [judged] = bench.judge([probe]).grade.probes;
+  const told = judged?.cells.find(({ verdict }) => verdict !== "pass") ?? judged?.cells[0];
+  return { verdict: judged?.verdict ?? "inconclusive", reason: told?.reason ?? "nothing was probed" };
+}
+
+/** The last try, with the number of all in its cells. */
+function withTry(probe: RanProbe, earlier: RanProbe | undefined, attempt: RecoveryTry): RanProbe {
+  const triesOf = new Map(earlier?.cells.map(({ key, observation }) => [cellId(key), observation?.tries ?? 0]));
+  const cells = probe.cells.map((cell): RanCell => {
+    const { key, observation } = cell;
+    if (observation === undefined) return cell;
+    return { ...cell, observation: { ...observation, tries: observation.tries + (triesOf.get(cellId(key)) ?? 0) } };
+  });
+  const recovery = {
+    withinMs: probe.probe.withinMs ?? 0,
+    ...(attempt.verdict === "pass" ? { tookMs: attempt.atMs } : {}),
+    tries: [...(earlier?.recovery?.tries ?? []), attempt],
+  };
+  return { ...probe, cells, recovery, durationMs: probe.durationMs + (earlier?.durationMs ?? 0) };
+}
+
+/** A workload may start from another pod during the fault: what the one cell of a probe saw is then held against its one cell before. */
+function withoutFault(probe: RanProbe, before: readonly RanProbe[], at: string): RanProbe {
+  const earlier = before.find(({ name }) => name === probe.name)?.cells ?? [];
+  const isOne = earlier.length === 1 && probe.cells.length === 1;
+  const cells = probe.cells.map((cell): RanCell => {
+    const seen = earlier.find(({ key }) => isOne || cellId(key) === cellId(cell.key))?.observation;
+    if (seen === undefined) return cell;
+    const { outcome, reason, tries } = seen;
+    return { ...cell, withoutFault: { outcome, reason, tries, at } };
+  });
+  return { ...probe, cells };
+}

@@ -1,0 +1,155 @@
+import { attachBaseline } from "../grade/baseline.ts";
+import { attachControls } from "../grade/controls.ts";
+import { gradeProbes } from "../grade/judge.ts";
+import type { GradeReport, ProbeResult } from "../grade/types.ts";
+import type { KubeObject } from "../kube/types.ts";
+import type { PlannedProbe } from "../plan/types.ts";
+import { probeKinds } from "../probes/registry.ts";
+import { rerunCommand } from "../probes/rerun.ts";
+import { runProbes, type RanProbe } from "../probes/scheduler.ts";
+import type { ProbeContext, ProbeKind } from "../probes/types.ts";
+import type { RunContext } from "./context.ts";
+import { createLens, type Lens } from "./lens.ts";
+import { stableNames } from "./pod-owner.ts";
+import type { ProbingRequest } from "./probing.ts";
+import { enforcementGap, resolveCells } from "./resolve-cells.ts";
+import { mergeSecondTry, probesToRepeat, unsteadyCells } from "./second-try.ts";
+
+/** One SYN retransmit (RFC 6298: 1 s) and a little: before it, loss would look like a block. */
+const deadlineMs = 1100;
+const mostUnsteadyNamed = 5;
+
+/** Runs and judges the probes of one request, each with the objects that the cluster had when it began. */
+export class ProbeBench {
+  readonly request: ProbingRequest;
+  readonly context: RunContext;
+  readonly at: string;
+  private view: { probeContext: ProbeContext; lens: Lens };
+  private stableName: (end: string) => string;
+  /** By the names of probes that have run. */
+  private readonly lenses = new Map<string, Lens>();
+  private done = 0;
+
+  private constructor(request: ProbingRequest, context: RunContext, view: ProbeBench["view"]) {
+    this.request = request;
+    this.context = context;
+    this.at = context.now().toISOString();
+    this.view = view;
+    this.stableName = stableNames(view.probeContext.objects);
+  }
+
+  static async open(request: ProbingRequest, context: RunContext): Promise<ProbeBench> {
+    const objects = request.objects ?? (await request.cluster.list());
+    return new ProbeBench(request, context, await viewOf(request, objects, context));
+  }
+
+  /** Looks at the cluster's objects anew, for the probes that follow. */
+  async look(): Promise<void> {
+    const objects = await this.request.cluster.list();
+    this.view = await viewOf(this.request, objects, this.context);
+    const [earlier, now] = [this.stableName, stableNames(objects)];
+    // Pods that are gone by now keep the name that they had.
+    this.stableName = (end) => (now(end) === end ? earlier(end) : now(end));
+  }
+
+  /** What was seen, once; `onProbe` is called as each ends. */
+  run(probes: readonly PlannedProbe[], onProbe?: (name: string) => void): Promise<RanProbe[]> {
+    const { context, request, view } = this;
+    for (const { name } of probes) this.lenses.set(name, view.lens);
+    return runProbes(probes, view.probeContext, {
+      onProbe: ({ name }) => {
+        onProbe?.(name);
+        this.done = Math.min(this.done + 1, request.probes.length);
+        const { phase } = request;
+        context.emit({ type: "progress", phase, message: name, done: this.done, total: request.probes.length });
+      },
+    });
+  }
+
+  /** As {@link run}, and once more where something unexpected was seen. */
+  async runTwice(probes: readonly PlannedProbe[]): Promise<RanProbe[]> {
+    const first = await this.run(probes);
+    const judged = this.judge(first).grade.probes;
+    const repeat = probesToRepeat(judged);
+    if (repeat.size === 0) return first;
+    const again = await this.run(probes.filter(({ name }) => repeat.has(name)));
+    const merged = mergeSecondTry(first, again, judged);
+    this.warnOfUnsteady(unsteadyCells(first, merged));
+    return merged;
+  }
+
+  judge(ran: readonly RanProbe[]): { results: ProbeResult[]; grade: GradeReport } {
+    const { plan, controls, baseline = [], rerunPrefix = "", tasks } = this.request;
+    const results = attachBaseline(
+      attachControls(
+        ran.map((probe) => this.resolve(probe)),
+        controls,
+        this.at,
+      ),
+      baseline,
+      (end) => this.stableName(end),
+      (probe) => rerunPrefix + rerunCommand(plan.lab.name, probe),
+    );
+    const compareFigures = figureComparer(this.view.probeContext);
+    return { results, grade: gradeProbes({ probes: results, tasks, compareFigures }) };
+  }
+
+  lensOf(probe: RanProbe): Lens {
+    return this.lenses.get(probe.name) ?? this.view.lens;
+  }
+
+  nameOf(end: string): string {
+    return this.stableName(end);
+  }
+
+  warn(code: string, message: string, hint: string): void {
+    this.context.emit({ type: "warning", warning: { code, message, hint } });
+  }
+
+  private resolve(ran: RanProbe): ProbeResult {
+    const { plan, rerunPrefix = "" } = this.request;
+    const { probe, cells: ranCells, ...result } = ran;
+    const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
+    const resolved = resolveCells(probe, ranCells, {
+      ...this.lensOf(ran).reference,
+      rerun: (_probe, { key }) => reruns.get(key) ?? "",
+    });
+    const cells = resolved.map((cell, index) => {
+      const withoutFault = ranCells[index]?.withoutFault;
+      return withoutFault === undefined ? cell : { ...cell, withoutFault };
+    });
+    const notEnforceable = enforcementGap(plan.cni, cells);
+    return { ...result, cells, ...(notEnforceable === undefined ? {} : { notEnforceable }) };
+  }
+
+  private warnOfUnsteady(cells: string[]): void {
+    if (cells.length === 0) return;
+    const named = cells.slice(0, mostUnsteadyNamed).join("; ");
+    const more = cells.length > mostUnsteadyNamed ? `; and ${cells.length - mostUnsteadyNamed} more` : "";
+    this.warn(
+      "PROBE_UNSTEADY",
+      `what was seen changed between two tries: ${named}${more}`,
+      "the second try was judged; a change that takes effect late, or loss, looks like this",
+    );
+  }
+}
+
+async function viewOf(
+  { plan, cluster, cell }: ProbingRequest,
+  objects: readonly KubeObject[],
+  { signal }: RunContext,
+): Promise<ProbeBench["view"]> {
+  const lens = await createLens(plan, objects, cluster);
+  return {
+    lens,
+    probeContext: { plan, cluster, objects, signal, deadlineMs, ...(cell === undefined ? {} : { cell }) },
+  };
+}
+
+function figureComparer(context: ProbeContext) {
+  return (kind: string, measured: Record<string, unknown>, expected: Record<string, unknown>): string | undefined => {
+    const found = (probeKinds as unknown as Record<string, ProbeKind>)[kind];
+    if (found?.compare === undefined) return `a ${kind} probe measures nothing that could be compared`;
+    return found.compare(measured, expected, context);
+  };
+}
