@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -165,16 +165,22 @@ const cases: Record<string, Case> = {
   },
 };
 
-let cnilab: Cnilab;
 let folder: string;
+/** Every command has a state folder of its own: all the labs have one name, and the runs are side by side. */
+const commands: Cnilab[] = [];
+
+function command(): Cnilab {
+  const cnilab = new Cnilab();
+  commands.push(cnilab);
+  return cnilab;
+}
 
 beforeAll(() => {
-  cnilab = new Cnilab();
   folder = mkdtempSync(join(tmpdir(), "cnilab-faults-"));
 });
 
 afterAll(async () => {
-  await cnilab.remove();
+  for (const each of commands) await each.remove();
   rmSync(folder, { recursive: true });
 });
 
@@ -202,7 +208,7 @@ function writeLab(name: string, steps: readonly string[], probes: Record<string,
 }
 
 async function verdicts(lab: string, cni: string): Promise<Record<string, string>> {
-  const run = await cnilab.run("run", lab, "--cni", cni, "-o", "json");
+  const run = await command().run("run", lab, "--cni", cni, "-o", "json");
   expect(run.stdout, run.stderr).not.toBe("");
   const { probes } = JSON.parse(run.stdout) as Report;
   const outcome = (cells: Report["probes"][number]["cells"]): string => cells[0]?.observation?.outcome ?? "nothing";
@@ -214,18 +220,21 @@ const runs = Object.entries(cases).flatMap(([name, each]) =>
 );
 
 describe("a fault is seen by probes that pass once it is restored", () => {
-  test.each(runs)("$name on $cni", async ({ name, cni, fault, restore, meanwhile = [], broken, whole, topology }) => {
-    const probes = { ...broken, ...whole };
-    const slug = name.replaceAll(" ", "-");
-    const during = writeLab(slug, [`fault: ${fault}`, ...meanwhile], probes, topology);
-    const seen = await verdicts(during, cni);
-    for (const probe of Object.keys(broken)) expect(seen[probe], probe).toMatch(/^fail: (dropped|rejected|allowed)$/);
-    for (const probe of Object.keys(whole)) expect(seen[probe], probe).toBe("pass: allowed");
-    const mended = [`fault: ${fault}`, ...meanwhile, `restore: ${restore}`];
-    const late = meanwhile.includes("apply: late.yaml") ? ["wait: { for: pod/late, namespace: shop }"] : [];
-    const after = await verdicts(writeLab(slug, [...mended, ...late], probes, topology), cni);
-    expect(new Set(Object.values(after)), JSON.stringify(after)).toEqual(new Set(["pass: allowed"]));
-  });
+  test.concurrent.each(runs)(
+    "$name on $cni",
+    async ({ name, cni, fault, restore, meanwhile = [], broken, whole, topology }) => {
+      const probes = { ...broken, ...whole };
+      const slug = `${name} ${cni}`.replaceAll(/[ :]/g, "-");
+      const during = writeLab(slug, [`fault: ${fault}`, ...meanwhile], probes, topology);
+      const seen = await verdicts(during, cni);
+      for (const probe of Object.keys(broken)) expect(seen[probe], probe).toMatch(/^fail: (dropped|rejected|allowed)$/);
+      for (const probe of Object.keys(whole)) expect(seen[probe], probe).toBe("pass: allowed");
+      const mended = [`fault: ${fault}`, ...meanwhile, `restore: ${restore}`];
+      const late = meanwhile.includes("apply: late.yaml") ? ["wait: { for: pod/late, namespace: shop }"] : [];
+      const after = await verdicts(writeLab(slug, [...mended, ...late], probes, topology), cni);
+      expect(new Set(Object.values(after)), JSON.stringify(after)).toEqual(new Set(["pass: allowed"]));
+    },
+  );
 });
 
 test("a killed pod is gone where nobody makes another, and replaced where a workload does", async () => {
@@ -263,7 +272,7 @@ test("a delay is made where the kernel has netem, and refused with its name wher
   const lab = writeLab("delay", ["fault: { delay: node/worker2, time: 50ms }"], probes);
   if (hasNetem) expect(await verdicts(lab, "calico:vxlan")).toEqual({ slow: "fail: allowed" });
   else {
-    const run = await cnilab.run("run", lab);
+    const run = await command().run("run", lab);
     expect(run.exitCode).toBe(5);
     expect(run.stderr).toContain("HOST_NO_NETEM");
     expect(run.stderr).toContain("CONFIG_NET_SCH_NETEM");
@@ -272,12 +281,15 @@ test("a delay is made where the kernel has netem, and refused with its name wher
 
 test("faults that this provider cannot make are refused by name, at their line", async () => {
   const lab = writeLab("refused", ["fault: { pause: node/worker1 }"], { any: tcp(LEFT, RIGHT) });
-  const run = await cnilab.run("plan", lab);
+  const run = await command().run("plan", lab);
   expect(run.exitCode).toBe(2);
   expect(run.stderr).toMatch(/lab\.yaml:\d+:\d+ {2}PLAN_PROVIDER_LACKS {2}provider netns has no fault pause/);
 });
 
 test("labs with faults leave nothing behind", () => {
-  expect(processes().filter(({ commandLine }) => commandLine.includes(cnilab.stateHome))).toEqual([]);
-  expect(readdirSync(join(cnilab.stateHome, "cnilab/labs"))).toEqual([]);
+  for (const { stateHome } of commands) {
+    expect(processes().filter(({ commandLine }) => commandLine.includes(stateHome))).toEqual([]);
+    const labs = join(stateHome, "cnilab/labs");
+    expect(existsSync(labs) ? readdirSync(labs) : []).toEqual([]);
+  }
 });

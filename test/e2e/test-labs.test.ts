@@ -6,6 +6,7 @@ import { Cnilab, repository } from "./cnilab.ts";
 import { processes, until } from "./host-state.ts";
 
 const cnilab = new Cnilab({ timeoutMs: 240_000 });
+const SIDE_BY_SIDE = 4;
 const weak = "test/fixtures/labs/missing-probe";
 
 afterAll(() => cnilab.remove());
@@ -17,12 +18,20 @@ function expectNothingLeft(): void {
 
 test("the graders of all labs notice every mutant of their solutions", { timeout: 240_000 }, async () => {
   const names = readdirSync(join(repository, "labs"));
-  const run = await cnilab.run("test", ...names.map((name) => `labs/${name}`), "-q", "-o", "json");
-  expect(run.stdout, run.stderr).not.toBe("");
-  const { labs, verdict, durationMs } = JSON.parse(run.stdout) as LabTests;
+  // Mutants wait for deadlines most of the time: some labs are tested side by side.
+  const shares = await Promise.all(
+    Array.from({ length: SIDE_BY_SIDE }, async (_, share) => {
+      const own = names.filter((_name, index) => index % SIDE_BY_SIDE === share);
+      const run = await cnilab.run("test", ...own.map((name) => `labs/${name}`), "-q", "-o", "json");
+      expect(run.stdout, run.stderr).not.toBe("");
+      const tests = JSON.parse(run.stdout) as LabTests;
+      expect([run.exitCode, tests.verdict]).toEqual([0, "pass"]);
+      return tests;
+    }),
+  );
+  const labs = shares.flatMap((tests) => tests.labs);
   expect(labs.flatMap(({ findings }) => findings)).toEqual([]);
-  expect([run.exitCode, verdict]).toEqual([0, "pass"]);
-  expect(labs.map(({ lab }) => lab.name)).toEqual(names);
+  expect(labs.map(({ lab }) => lab.name).toSorted()).toEqual(names.toSorted());
   const claims = (name: string): boolean =>
     !readFileSync(join(repository, "labs", name, "lab.yaml"), "utf8").includes("providers: [kind]");
   for (const { lab, untouched, solved, mutants, counts, notRun } of labs) {
@@ -41,7 +50,7 @@ test("the graders of all labs notice every mutant of their solutions", { timeout
     }
   }
   const tried = labs.flatMap(({ mutants }) => mutants).filter(({ status }) => status === "noticed");
-  console.log(`${tried.length} mutants noticed in ${Math.round(durationMs)} ms`);
+  console.log(`${tried.length} mutants noticed`);
   expect(tried.length).toBeGreaterThan(60);
   expectNothingLeft();
 });
