@@ -64,7 +64,7 @@ export type NetOp =
       onlink?: boolean;
       mtu?: number;
     }
-  /** Always permanent. */
+  /** Added ones are permanent; any is deleted, also a learnt one, whatever its `lladdr`. */
   | { op: "neigh-add" | "neigh-delete"; dev: string; address: string; lladdr: string }
   /** Forwarding entry of a VXLAN device: frames to `lladdr` go to the tunnel end `dst`. */
   | { op: "fdb-add" | "fdb-delete"; dev: string; lladdr: string; dst: string }

@@ -18,7 +18,8 @@ interface Link {
   port: string;
 }
 
-function linkOf({ underlay }: FaultParts, { node: name, interface: wanted }: LinkPlace): Link {
+/** Throws SOURCE_MISSING for a node or an interface that is not there. */
+export function linkOf({ underlay }: Pick<FaultParts, "underlay">, { node: name, interface: wanted }: LinkPlace): Link {
   const node = underlay.nodes.get(name);
   const port = node?.ports.get(wanted);
   if (node === undefined || port === undefined)
