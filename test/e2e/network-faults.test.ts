@@ -73,6 +73,8 @@ const TWO_ANSWERS = [
   "test $(grep -o 'is-at [0-9a-f:]*' /tmp/seen | sort -u | wc -l) = 2",
 ].join(" ");
 
+const upload = `{ from: ${LEFT}, curl: { to: ${RIGHT}, port: 8080, path: "/echo?msg=x", method: POST, timeout: 1s, data: ${"x".repeat(4000)} }, expect: { status: 200 } }`;
+
 const cases: Record<string, Case> = {
   linkDown: {
     fault: "{ linkDown: node/worker2 }",
@@ -121,7 +123,7 @@ const cases: Record<string, Case> = {
     fault: "{ mtu: node/worker2, bytes: 1000 }",
     restore: "{ mtu: node/worker2 }",
     cnis: ["calico:direct"],
-    broken: { "packets over the MTU": big },
+    broken: { "packets over the MTU": big, "a TCP segment that is cut only on its way": upload },
     whole: { "small packets": `{ from: ${LEFT}, ping: { to: ${RIGHT}, size: 500 }, expect: allowed }` },
   },
   loss: {
