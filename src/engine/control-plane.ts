@@ -2,6 +2,7 @@ import { LabError } from "../core/errors.ts";
 import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
 import type { LabWarning } from "../core/errors.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
+import { defaultTolerations } from "./admission/default-tolerations.ts";
 import { fillDefaults } from "./admission/defaults.ts";
 import { refuseForbiddenChanges } from "./admission/immutable.ts";
 import { nodePorts } from "./admission/node-port.ts";
@@ -16,10 +17,12 @@ import { endpointSliceController } from "./controllers/endpoint-slice.ts";
 import { endpointsController } from "./controllers/endpoints.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { namespaceController } from "./controllers/namespace.ts";
+import { nodeLifecycle } from "./controllers/node-lifecycle.ts";
 import { primaryAddresses, registerNodes, type EngineNode } from "./controllers/nodes.ts";
 import { replicaSetController } from "./controllers/replica-set.ts";
 import { createScheduler } from "./controllers/scheduler.ts";
 import { statefulSetController } from "./controllers/stateful-set.ts";
+import { createTaintEviction } from "./controllers/taint-eviction.ts";
 import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
 import { recordEvent } from "./event-recorder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -62,6 +65,8 @@ export interface ControlPlane {
   /** Resolves when every change made before has been worked off, barriers included; rejects with SETTLE_TIMEOUT. */
   settle(options?: { timeoutMs?: number }): Promise<void>;
   addBarrier(barrier: Barrier): void;
+  /** A node whose kubelet is stopped starts and stops no pods and tells nothing of them; it catches up when it runs again. */
+  setKubeletStopped(node: string, isStopped: boolean): void;
   /** Control loops whose last try at a key failed, and why. */
   failing(): string[];
   close(): void;
@@ -75,6 +80,7 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
     admission: [
       checkWorkload,
       fillDefaults,
+      defaultTolerations,
       refuseForbiddenChanges,
       serviceAddresses(options.cluster.serviceCidrs),
       nodePorts,
@@ -148,6 +154,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
     settle: ({ timeoutMs = 30_000 } = {}) =>
       inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
+    setKubeletStopped: (node, isStopped) => kubelet.setStopped(node, isStopped),
     addBarrier: (barrier) => void barriers.push(barrier),
     failing: () => controllers.failing().map(describeFailing),
     close() {
@@ -166,6 +173,8 @@ function allControllers(): Controller[] {
     statefulSetController,
     daemonSetController,
     createScheduler(),
+    nodeLifecycle,
+    createTaintEviction(),
     endpointsController,
     endpointSliceController,
     endpointSliceMirroring,

@@ -3,6 +3,7 @@ import type { Pod } from "../kube/types.ts";
 import { apiTime, type Clock } from "./clock.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
 import { failedStatus, startedStatus } from "./pod-status.ts";
+import { probedAfter } from "./readiness-delay.ts";
 import { isPodTerminal } from "../kube/pods.ts";
 import type { StoreEvent } from "./store/history.ts";
 import type { ObjectStore } from "./store/store.ts";
@@ -17,6 +18,10 @@ interface PodState {
   isDoomed: boolean;
   attempts: number;
   cancelRetry?: () => void;
+  /** What its start brought, and when. */
+  result?: { start: PodStart; atMs: number };
+  /** Of the next thing to be told of it, when nothing else happens. */
+  cancelTell?: () => void;
 }
 
 export interface KubeletOptions {
@@ -38,6 +43,9 @@ export class Kubelet {
   private readonly pods = new Map<string, PodState>();
   private readonly toStart = new Set<string>();
   private readonly toStop = new Set<string>();
+  private readonly stopped = new Set<string>();
+  /** Pods of stopped nodes whose end is to come. */
+  private readonly held = new Map<string, Pod>();
   private waiters: (() => void)[] = [];
   private batches = 0;
   private isScheduled = false;
@@ -64,9 +72,28 @@ export class Kubelet {
   close(): void {
     this.isClosed = true;
     this.closeWatch();
-    for (const { cancelRetry } of this.pods.values()) cancelRetry?.();
+    for (const { cancelRetry, cancelTell } of this.pods.values()) {
+      cancelRetry?.();
+      cancelTell?.();
+    }
     this.toStart.clear();
     this.toStop.clear();
+  }
+
+  /** See {@link ControlPlane.setKubeletStopped}. */
+  setStopped(node: string, isStopped: boolean): void {
+    if (isStopped) {
+      this.stopped.add(node);
+      return;
+    }
+    if (!this.stopped.delete(node)) return;
+    const isHere = (pod: Pod): boolean => pod.spec.nodeName === node;
+    for (const [uid, pod] of [...this.held].filter(([, each]) => isHere(each))) {
+      this.held.delete(uid);
+      this.end(pod);
+    }
+    for (const pod of this.options.store.list("Pod").filter(isHere)) this.consider(pod);
+    for (const state of this.pods.values()) if (isHere(state.pod) && !state.isDoomed) this.tell(state);
   }
 
   private see(events: readonly StoreEvent[]): void {
@@ -79,6 +106,7 @@ export class Kubelet {
   private consider(pod: Pod): void {
     const { nodeName } = pod.spec;
     if (nodeName === undefined || this.options.addressesOf(nodeName) === undefined) return;
+    if (this.stopped.has(nodeName) && pod.metadata.deletionTimestamp === undefined) return;
     if (pod.metadata.deletionTimestamp !== undefined) this.end(pod);
     else if (!this.pods.has(uidOf(pod)) && !isPodTerminal(pod)) {
       this.pods.set(uidOf(pod), { pod, phase: "starting", isDoomed: false, attempts: 0 });
@@ -89,12 +117,17 @@ export class Kubelet {
 
   private end(pod: Pod): void {
     const uid = uidOf(pod);
+    if (this.stopped.has(pod.spec.nodeName ?? "")) {
+      this.held.set(uid, pod);
+      return;
+    }
     const state = this.pods.get(uid);
     if (state === undefined) {
       this.forget(pod);
       return;
     }
     state.isDoomed = true;
+    state.cancelTell?.();
     const isWaiting = state.cancelRetry !== undefined || this.toStart.delete(uid);
     if (state.phase === "stopping" || (state.phase === "starting" && !isWaiting)) return;
     state.cancelRetry?.();
@@ -153,14 +186,15 @@ export class Kubelet {
       this.end(state.pod);
       return;
     }
-    const hostIPs = addressesOf(current.spec.nodeName ?? "") ?? [];
     if ("error" in result) {
+      const hostIPs = addressesOf(current.spec.nodeName ?? "") ?? [];
       store.updateStatus({ ...current, status: failedStatus(current, result.error, hostIPs, now) });
       this.retry(state, result.error);
       return;
     }
     state.phase = "running";
-    store.updateStatus({ ...current, status: startedStatus(current, result, hostIPs, now) });
+    state.result = { start: result, atMs: clock.nowMs() };
+    this.tell(state);
     for (const container of result.containers) {
       if (
         container.state.kind !== "running" &&
@@ -169,6 +203,24 @@ export class Kubelet {
         this.options.onError(current, new Error(`container ${container.name}: ${container.state.message}`));
       }
     }
+  }
+
+  /** Writes the status of a pod that was started, and writes it again when a readiness probe has had its time. */
+  private tell(state: PodState): void {
+    const { store, clock, addressesOf } = this.options;
+    state.cancelTell?.();
+    const current = this.current(state);
+    const { nodeName = "" } = state.pod.spec;
+    if (state.result === undefined || current === undefined || isPodTerminal(current) || this.stopped.has(nodeName))
+      return;
+    const { start, atMs } = state.result;
+    const { containers, nextMs } = probedAfter(current, start.containers, clock.nowMs() - atMs);
+    const times = { now: apiTime(clock.nowMs()), startedAt: apiTime(atMs) };
+    store.updateStatus({
+      ...current,
+      status: startedStatus(current, { ...start, containers }, addressesOf(nodeName) ?? [], times),
+    });
+    if (nextMs !== undefined) state.cancelTell = clock.after(nextMs, () => this.tell(state));
   }
 
   private retry(state: PodState, error: Error): void {

@@ -3,8 +3,13 @@ import { withCondition } from "./controllers/conditions.ts";
 import type { ContainerStart, PodStart } from "./pod-runtime.ts";
 
 /** The status a kubelet writes for a pod that was started; see kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle. */
-export function startedStatus(pod: Pod, start: PodStart, hostIPs: readonly string[], now: string): PodStatus {
-  const containerStatuses = start.containers.map((container) => containerStatus(pod, container, now));
+export function startedStatus(
+  pod: Pod,
+  start: PodStart,
+  hostIPs: readonly string[],
+  { now, startedAt }: { now: string; startedAt: string },
+): PodStatus {
+  const containerStatuses = start.containers.map((container) => containerStatus(pod, container, startedAt));
   const phase = phaseOf(pod, start.containers);
   const hasEnded = phase === "Succeeded" || phase === "Failed";
   const notReady = start.containers.filter(

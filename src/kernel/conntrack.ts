@@ -10,6 +10,12 @@ const NLM_F_REQUEST = 1;
 const NLM_F_DUMP = 0x300;
 const CTA_TUPLE_ORIG = 1;
 const CTA_TUPLE_REPLY = 2;
+const CTA_STATUS = 3;
+const CTA_PROTOINFO = 4;
+const CTA_PROTOINFO_TCP = 1;
+const CTA_PROTOINFO_TCP_STATE = 1;
+const TCP_CONNTRACK_ESTABLISHED = 3;
+const IPS_ASSURED = 4;
 const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
@@ -18,6 +24,7 @@ const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 const NLA_F_NESTED = 0x8000;
 const AF_INET = 2;
+const IPPROTO_TCP = 6;
 const IPPROTO_UDP = 17;
 const ENOENT = 2;
 
@@ -37,37 +44,67 @@ function header(type: number, flags: number): NetlinkMessage {
   return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(AF_INET, 0, 0, 0));
 }
 
+interface Entry {
+  protocol: number | undefined;
+  original: Buffer;
+  reply: Buffer;
+  attributes: Buffer;
+}
+
+/** The IPv4 entries of the socket's namespace. */
+function entries(socket: NetlinkSocket): Entry[] {
+  return socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP)).flatMap(({ payload }) => {
+    const attributes = payload.subarray(4);
+    const original = attributeValue(attributes, CTA_TUPLE_ORIG);
+    const reply = attributeValue(attributes, CTA_TUPLE_REPLY);
+    if (original === undefined || reply === undefined) return [];
+    const tuple = attributeValue(original, CTA_TUPLE_PROTO);
+    const protocol = tuple === undefined ? undefined : attributeValue(tuple, CTA_PROTO_NUM)?.[0];
+    return [{ protocol, original, reply, attributes }];
+  });
+}
+
+function remove(socket: NetlinkSocket, { original }: Entry): void {
+  const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, original);
+  // It may have expired since the dump.
+  socket.request([{ message, describe: () => "conntrack delete", tolerate: [ENOENT] }]);
+}
+
+/**
+ * Deletes the IPv4 entries that the kernel itself gives up where its table is nearly full (nf_conntrack_core.c, gc_worker_can_early_drop):
+ * those that were not answered, and TCP connections that are not established.
+ */
+export function deletePassingConnections(socket: NetlinkSocket): void {
+  for (const entry of entries(socket)) {
+    const status = attributeValue(entry.attributes, CTA_STATUS)?.readUInt32BE(0) ?? 0;
+    const info = attributeValue(entry.attributes, CTA_PROTOINFO) ?? Buffer.alloc(0);
+    const tcp = attributeValue(info, CTA_PROTOINFO_TCP) ?? Buffer.alloc(0);
+    const state = attributeValue(tcp, CTA_PROTOINFO_TCP_STATE)?.[0];
+    const isLasting = entry.protocol !== IPPROTO_TCP || state === TCP_CONNTRACK_ESTABLISHED;
+    if ((status & IPS_ASSURED) === 0 || !isLasting) remove(socket, entry);
+  }
+}
+
 /**
  * Deletes the IPv4 UDP entries for which `isStale` says so; returns how many. kube-proxy does this when an endpoint of a
  * UDP Service goes: the translation of a flow is kept for as long as packets come, even towards nobody.
  */
 export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection: UdpConnection) => boolean): number {
   let deleted = 0;
-  for (const { payload } of socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP))) {
-    const attributes = payload.subarray(4);
-    const original = attributeValue(attributes, CTA_TUPLE_ORIG);
-    const reply = attributeValue(attributes, CTA_TUPLE_REPLY);
-    if (original === undefined || reply === undefined) continue;
+  for (const entry of entries(socket)) {
+    const { original, reply } = entry;
+    if (entry.protocol !== IPPROTO_UDP) continue;
     const protocol = attributeValue(original, CTA_TUPLE_PROTO);
     const addresses = attributeValue(original, CTA_TUPLE_IP);
     const replyAddresses = attributeValue(reply, CTA_TUPLE_IP);
     if (protocol === undefined || addresses === undefined || replyAddresses === undefined) continue;
-    if (attributeValue(protocol, CTA_PROTO_NUM)?.[0] !== IPPROTO_UDP) continue;
     const connection: UdpConnection = {
       destination: dotted(attributeValue(addresses, CTA_IP_V4_DST)),
       destinationPort: attributeValue(protocol, CTA_PROTO_DST_PORT)?.readUInt16BE(0) ?? 0,
       answeredBy: dotted(attributeValue(replyAddresses, CTA_IP_V4_SRC)),
     };
     if (!isStale(connection)) continue;
-    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, original);
-    // It may have expired since the dump.
-    socket.request([
-      {
-        message,
-        describe: () => `conntrack delete udp ${connection.destination}`,
-        tolerate: [ENOENT],
-      },
-    ]);
+    remove(socket, entry);
     deleted += 1;
   }
   return deleted;

@@ -14,6 +14,8 @@ export type NetOp =
       address?: string;
       master?: string;
       hairpin?: boolean;
+      /** Larger TCP segments are cut before the link takes them (ip-link(8), gso_max_segs); 65535 is the kernel's own. */
+      gsoMaxSegments?: number;
     }
   /** Takes no link-local address when it comes up, and so no duplicate address detection (addrgenmode none). */
   | { op: "link-without-ipv6-address"; name: string }
@@ -64,7 +66,7 @@ export type NetOp =
       onlink?: boolean;
       mtu?: number;
     }
-  /** Always permanent. */
+  /** Added ones are permanent; any is deleted, also a learnt one, whatever its `lladdr`. */
   | { op: "neigh-add" | "neigh-delete"; dev: string; address: string; lladdr: string }
   /** Forwarding entry of a VXLAN device: frames to `lladdr` go to the tunnel end `dst`. */
   | { op: "fdb-add" | "fdb-delete"; dev: string; lladdr: string; dst: string }

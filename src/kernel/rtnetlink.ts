@@ -39,10 +39,9 @@ const IFLA = {
   protinfo: 12,
   linkinfo: 18,
   netNsFd: 28,
+  gsoMaxSegments: 40,
 } as const;
-const INFO_KIND = 1;
-const INFO_DATA = 2;
-const VETH_INFO_PEER = 1;
+const INFO = { kind: 1, data: 2, vethPeer: 1 } as const;
 const BRPORT_MODE = 4;
 const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15 } as const;
 const IFA = { address: 1, local: 2, flags: 8 } as const;
@@ -136,8 +135,8 @@ function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamesp
   );
   const peerIndex = peer.indexes.add(op.peer.name);
   return message.nested(IFLA.linkinfo, () => {
-    message.text(INFO_KIND, "veth").nested(INFO_DATA, () => {
-      message.nested(VETH_INFO_PEER, () => {
+    message.text(INFO.kind, "veth").nested(INFO.data, () => {
+      message.nested(INFO.vethPeer, () => {
         linkAttributes(message.bytes(linkHeader(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
       });
     });
@@ -147,7 +146,7 @@ function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamesp
 function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequest[] {
   const { mtu, ...link } = op;
   const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name))), link);
-  message.nested(IFLA.linkinfo, () => message.text(INFO_KIND, "bridge"));
+  message.nested(IFLA.linkinfo, () => message.text(INFO.kind, "bridge"));
   const requests: NetlinkRequest[] = [{ message, describe: () => JSON.stringify(op) }];
   // An MTU given at creation follows the ports' from the first one on; one that is set afterwards stays.
   if (mtu !== undefined) requests.push(...linkSet({ op: "link-set", name: op.name, mtu }, indexes));
@@ -157,7 +156,7 @@ function bridgeAdd(op: Of<"bridge-add">, indexes: InterfaceIndexes): NetlinkRequ
 function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessage {
   const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name))), op);
   return message.nested(IFLA.linkinfo, () => {
-    message.text(INFO_KIND, "vxlan").nested(INFO_DATA, () => {
+    message.text(INFO.kind, "vxlan").nested(INFO.data, () => {
       message
         .u32(VXLAN.id, op.vni)
         .u32(VXLAN.link, indexes.of(op.dev))
@@ -172,9 +171,10 @@ function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[
   const index = indexes.of(op.name);
   const describe = (): string => `ip link set ${op.name} ${JSON.stringify(op)}`;
   const requests: NetlinkRequest[] = [];
-  if (op.mtu !== undefined || op.address !== undefined || op.master !== undefined) {
+  if ([op.mtu, op.address, op.master, op.gsoMaxSegments].some((each) => each !== undefined)) {
     const message = new NetlinkMessage(RTM_NEWLINK, NLM_F_REQUEST).bytes(linkHeader(index));
     if (op.mtu !== undefined) message.u32(IFLA.mtu, op.mtu);
+    if (op.gsoMaxSegments !== undefined) message.u32(IFLA.gsoMaxSegments, op.gsoMaxSegments);
     if (op.address !== undefined) message.attribute(IFLA.address, macBytes(op.address));
     if (op.master !== undefined) message.u32(IFLA.master, indexes.of(op.master));
     requests.push({ message, describe });

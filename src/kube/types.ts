@@ -217,7 +217,11 @@ export interface EndpointSlice extends KubeObject {
 
 export interface NodeObject extends KubeObject {
   kind: "Node";
-  spec: { podCIDR?: string; podCIDRs?: string[]; taints?: { key: string; value?: string; effect: string }[] };
+  spec: {
+    podCIDR?: string;
+    podCIDRs?: string[];
+    taints?: { key: string; value?: string; effect: string; timeAdded?: string }[];
+  };
   status?: {
     addresses?: { type: "InternalIP" | "Hostname"; address: string }[];
     conditions?: PodCondition[];

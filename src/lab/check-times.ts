@@ -65,12 +65,12 @@ function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list:
       "write allowed, blocked or rejected",
     );
   if (withinMs === undefined) return;
-  if (after === undefined)
+  if (after === undefined && during === undefined)
     list.errorAtKey(
       "LAB_PROBE_TIME",
       [...entry.path, "within"],
-      "within is counted from the restore of a fault, and this probe has no after",
-      "add after: with the fault's name, or leave within out",
+      "within is counted from when a fault was made or restored, and this probe has neither during nor after",
+      "add one of them with the fault's name, or leave within out",
     );
   else if (withinMs < WITHIN.min || withinMs > WITHIN.max)
     list.error(

@@ -113,7 +113,9 @@ export function labSchema(registries: LabRegistries) {
     after: z.string().optional().describe("The name of a fault step: the probe runs when that fault was restored"),
     within: durationField()
       .optional()
-      .describe("With after: repeated until it is as expected, at most so long after the restore; 1s to 10m"),
+      .describe(
+        "Repeated until it is as expected, at most so long after the fault, with after: after its restore; 1s to 10m",
+      ),
     ...optionsOf(registries.probes),
   });
   return z.strictObject({

@@ -122,7 +122,7 @@ export interface PlannedProbe {
   during?: string;
   /** The name of the fault after whose restore it runs. */
   after?: string;
-  /** With `after`: it is repeated until it is as expected, at most so long after the restore. */
+  /** It is repeated until it is as expected, at most so long after the fault was made (`during`) or restored (`after`). */
   withinMs?: number;
   span?: Span;
 }

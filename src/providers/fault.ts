@@ -10,8 +10,11 @@ interface Link {
 
 /** Where a fault is; two of the same kind and place are the same fault. */
 export type FaultPlace =
-  | OfKind<"pause" | "killCniAgent" | "restart" | "nodeDown" | "kubeProxyStopped" | "cniMissing", { node: string }>
-  | OfKind<"linkDown" | "mtu" | "loss" | "rateLimit" | "delay", Link>
+  | OfKind<
+      "pause" | "killCniAgent" | "restart" | "nodeDown" | "kubeProxyStopped" | "cniMissing" | "conntrackFull",
+      { node: string }
+    >
+  | OfKind<"linkDown" | "mtu" | "loss" | "rateLimit" | "delay" | "duplicateAddress", Link>
   /** Names of nodes; those that stand in no group reach all. */
   | { kind: "partition"; groups: string[][] }
   | { kind: "podKill"; target: EndpointRef }
@@ -77,6 +80,7 @@ export function faultKey(fault: FaultPlace): string {
     case "loss":
     case "rateLimit":
     case "delay":
+    case "duplicateAddress":
       return `${fault.kind} ${fault.node} ${fault.interface}`;
     case "pause":
     case "killCniAgent":
@@ -84,6 +88,7 @@ export function faultKey(fault: FaultPlace): string {
     case "nodeDown":
     case "kubeProxyStopped":
     case "cniMissing":
+    case "conntrackFull":
       return `${fault.kind} ${fault.node}`;
   }
 }

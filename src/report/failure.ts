@@ -46,9 +46,10 @@ function verdictLines(cell: JudgedCell): string[] {
 /** When it was probed, where a fault decides that: what was seen without the fault, and every try after its restore. */
 function timeLines({ phase, recovery }: JudgedProbe, { withoutFault }: JudgedCell): string[] {
   if (phase === undefined) return [];
+  const since = phase.when === "during" ? "fault" : "restore";
   const tries = (recovery?.tries ?? []).map(
     ({ atMs, reason }, index) =>
-      `try ${index + 1}, ${describeDuration(atMs)} after the restore: ${makeVisibleLine(reason)}`,
+      `try ${index + 1}, ${describeDuration(atMs)} after the ${since}: ${makeVisibleLine(reason)}`,
   );
   const shown =
     tries.length > mostTries ? [...tries.slice(0, mostTries), `… and ${tries.length - mostTries} more tries`] : tries;

@@ -17,7 +17,7 @@ const pauseMs = 100;
 const longestHoldMs = 3_600_000;
 
 /**
- * Makes the fault, runs the probes during it, restores it, whatever becomes of them, and runs those after it. What is to get no
+ * Makes the fault, runs the probes during it, those with a time again and again, restores it, whatever becomes of them, and runs those after it. What is to get no
  * answer is tried without the fault first: silence that was there before says nothing of the fault.
  */
 export async function aroundFault(timed: TimedFault, bench: ProbeBench): Promise<RanProbe[]> {
@@ -25,8 +25,15 @@ export async function aroundFault(timed: TimedFault, bench: ProbeBench): Promise
   const before = await bench.run(during.filter(({ expect }) => expect === "blocked" || expect === "rejected"));
   const at = bench.context.now().toISOString();
   const seen = await whileBroken(timed, bench, async () => {
+    const madeMs = bench.context.monotonicMs();
     await settled(bench);
-    return bench.runTwice(during);
+    const atOnce = await bench.runTwice(during.filter(({ withinMs }) => withinMs === undefined));
+    const inTime = await untilExpected(
+      during.filter(({ withinMs }) => withinMs !== undefined),
+      bench,
+      () => bench.context.monotonicMs() - madeMs,
+    );
+    return [...atOnce, ...inTime];
   });
   const restoredMs = bench.context.monotonicMs();
   const recovered = await untilExpected(
@@ -52,7 +59,8 @@ async function whileBroken<T>(
     });
   }
   const tell = (message: string): void => context.emit({ type: "progress", phase, message });
-  const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * during.length);
+  const waitsMs = Math.max(0, ...during.map(({ withinMs }) => withinMs ?? 0));
+  const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * during.length + waitsMs);
   context.signal.throwIfAborted();
   let failure: { error: unknown } | undefined;
   try {

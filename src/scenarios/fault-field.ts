@@ -29,6 +29,8 @@ const WORDS: Readonly<Record<FaultKind, { needs?: FaultOption; may: readonly Fau
   kubeProxyStopped: { may: ["duration"] },
   dnsStopped: { may: ["duration"] },
   cniMissing: { may: ["duration"] },
+  duplicateAddress: { may: ["interface", "duration"] },
+  conntrackFull: { may: ["duration"] },
 };
 
 const FAULT_WORDS = Object.keys(WORDS) as FaultKind[];
@@ -91,6 +93,8 @@ const fields = z.strictObject({
   kubeProxyStopped: nodeField().optional().describe("The node whose Service rules no longer follow changes"),
   dnsStopped: z.literal(true).optional().describe("Cluster DNS has no pods"),
   cniMissing: nodeField().optional().describe("The node on which new pods get no network"),
+  duplicateAddress: nodeField().optional().describe("The node whose address another host of its network has, too"),
+  conntrackFull: nodeField().optional().describe("The node that has no room for new connections"),
   interface: z
     .string()
     .regex(/^[A-Za-z0-9_.-]{1,15}$/, "is no interface name")
@@ -245,6 +249,7 @@ function placeOf(word: FaultKind, written: Written): FaultPlace {
     case "loss":
     case "rateLimit":
     case "delay":
+    case "duplicateAddress":
       return { kind: word, node: written[word] as string, interface: written.interface ?? FIRST_INTERFACE };
     case "pause":
     case "killCniAgent":
@@ -252,6 +257,7 @@ function placeOf(word: FaultKind, written: Written): FaultPlace {
     case "nodeDown":
     case "kubeProxyStopped":
     case "cniMissing":
+    case "conntrackFull":
       return { kind: word, node: written[word] as string };
   }
 }

@@ -38,6 +38,10 @@ function describePlace(fault: FaultPlace | Fault): string {
       return "cluster DNS stopped";
     case "cniMissing":
       return `CNI of node ${fault.node} missing`;
+    case "duplicateAddress":
+      return `address of link ${fault.interface} of node ${fault.node} taken by another host`;
+    case "conntrackFull":
+      return `conntrack table of node ${fault.node} full`;
   }
 }
 

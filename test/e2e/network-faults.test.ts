@@ -66,6 +66,15 @@ const LEFT = "shop/pod/left";
 const RIGHT = "shop/pod/right";
 const big = `{ from: ${LEFT}, ping: { to: ${RIGHT}, size: 1300 }, expect: allowed }`;
 
+/** Asks by ARP until six answers have come, and fails unless they are of two hardware addresses. */
+const TWO_ANSWERS = [
+  "timeout 20 tcpdump -nl --immediate-mode -i eth0 -c 6 'arp[7] = 2 and arp[14:4] = 0xac1e0004' > /tmp/seen & seen=$!;",
+  "while kill -0 $seen; do ip neigh flush to 172.30.0.4; ping -c 1 -W 1 172.30.0.4; done;",
+  "test $(grep -o 'is-at [0-9a-f:]*' /tmp/seen | sort -u | wc -l) = 2",
+].join(" ");
+
+const upload = `{ from: ${LEFT}, curl: { to: ${RIGHT}, port: 8080, path: "/echo?msg=x", method: POST, timeout: 1s, data: ${"x".repeat(4000)} }, expect: { status: 200 } }`;
+
 const cases: Record<string, Case> = {
   linkDown: {
     fault: "{ linkDown: node/worker2 }",
@@ -114,7 +123,7 @@ const cases: Record<string, Case> = {
     fault: "{ mtu: node/worker2, bytes: 1000 }",
     restore: "{ mtu: node/worker2 }",
     cnis: ["calico:direct"],
-    broken: { "packets over the MTU": big },
+    broken: { "packets over the MTU": big, "a TCP segment that is cut only on its way": upload },
     whole: { "small packets": `{ from: ${LEFT}, ping: { to: ${RIGHT}, size: 500 }, expect: allowed }` },
   },
   loss: {
@@ -162,6 +171,26 @@ const cases: Record<string, Case> = {
     meanwhile: ["apply: late.yaml"],
     broken: { "a new pod's Service": tcp(LEFT, "shop/service/late", 80) },
     whole: { "pods that are there": tcp(LEFT, RIGHT) },
+  },
+  duplicateAddress: {
+    fault: "{ duplicateAddress: node/worker2 }",
+    restore: "{ duplicateAddress: node/worker2 }",
+    meanwhile: [`exec: { in: node/worker1, command: [sh, -c, ${JSON.stringify(TWO_ANSWERS)}] }`],
+    broken: { "to the node's pod": tcp(LEFT, RIGHT), "from the node's pod": tcp(RIGHT, LEFT) },
+    whole: {
+      "the address, by whoever has it": "{ from: node/worker1, ping: { to: node/worker2 }, expect: allowed }",
+      elsewhere: tcp("node/control-plane", LEFT),
+    },
+  },
+  conntrackFull: {
+    fault: "{ conntrackFull: node/worker2 }",
+    restore: "{ conntrackFull: node/worker2 }",
+    broken: {
+      "to the node's pod": tcp(LEFT, RIGHT),
+      "from the node's pod": tcp(RIGHT, LEFT),
+      "by ICMP": `{ from: ${LEFT}, ping: { to: ${RIGHT} }, expect: allowed }`,
+    },
+    whole: { elsewhere: tcp("node/control-plane", LEFT) },
   },
 };
 

@@ -32,7 +32,10 @@ export function matchesNode(spec: PodSpec, node: NodeObject): boolean {
 }
 
 /** kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration: an absent key or effect matches all. */
-function isTolerated(taint: { key: string; value?: string; effect: string }, tolerations: readonly unknown[]): boolean {
+export function isTolerated(
+  taint: { key: string; value?: string; effect: string },
+  tolerations: readonly unknown[],
+): boolean {
   return tolerations.some((toleration) => {
     if (!isRecord(toleration)) return false;
     const { key, operator = "Equal", value, effect } = toleration;

@@ -6,6 +6,7 @@ import { makeVisibleLine } from "../../core/visible-text.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { Fault } from "../fault.ts";
 import type { Finding } from "../types.ts";
+import { conntrackLimit, conntrackRefusal } from "./conntrack-limit.ts";
 
 /** The PATH of commands inside a lab, whatever the user's is (sandboxCommand in src/kernel/sandbox.ts sets it). */
 export const LAB_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -129,9 +130,21 @@ async function namespaceFinding(hostPath: string): Promise<Finding> {
   };
 }
 
-/** Whether the lab has a fault that only this queueing discipline makes. */
-function needsNetem({ scenario }: Plan): boolean {
-  return scenario.some(({ kind, options }) => kind === "fault" && (options as Fault).kind === "delay");
+function hasFault({ scenario }: Plan, wanted: Fault["kind"]): boolean {
+  return scenario.some(({ kind, options }) => kind === "fault" && (options as Fault).kind === wanted);
+}
+
+/** The table is filled, since its limit is the host's and read-only in namespaces: how large it is decides. */
+function conntrackFinding(): Finding {
+  const refusal = conntrackRefusal(conntrackLimit());
+  if (refusal === undefined)
+    return { code: "HOST_CONNTRACK", ok: true, message: "the connection tracking table of a node can be filled" };
+  return {
+    code: "HOST_CONNTRACK_TOO_LARGE",
+    ok: false,
+    message: refusal,
+    remedy: `sysctl net.netfilter.nf_conntrack_max=262144 (as root), or leave the fault conntrackFull out`,
+  };
 }
 
 /** Tries it in namespaces that are gone with the command: a module may be loaded by that, which no file tells. */
@@ -185,6 +198,9 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
   const findings = programFindings(hostPath, plan);
   if (plan === undefined || hasBridge(plan.cni.name)) findings.push(bridgeFinding());
   if (plan === undefined) findings.push(await namespaceFinding(hostPath));
-  else if (needsNetem(plan)) findings.push(await netemFinding(hostPath));
+  else {
+    if (hasFault(plan, "delay")) findings.push(await netemFinding(hostPath));
+    if (hasFault(plan, "conntrackFull")) findings.push(conntrackFinding());
+  }
   return findings;
 }

@@ -28,6 +28,8 @@ const capabilities: Capabilities = {
     "kubeProxyStopped",
     "dnsStopped",
     "cniMissing",
+    "duplicateAddress",
+    "conntrackFull",
   ],
   features: [
     "external-host",

@@ -24,6 +24,8 @@ const steps: Record<string, string> = {
   kubeProxyStopped: "{ kubeProxyStopped: node/worker1 }",
   dnsStopped: "{ dnsStopped: true }",
   cniMissing: "{ cniMissing: node/worker1 }",
+  duplicateAddress: "{ duplicateAddress: node/worker1 }",
+  conntrackFull: "{ conntrackFull: node/worker1 }",
   pause: "{ pause: node/worker1 }",
   killCniAgent: "{ killCniAgent: node/worker1 }",
   restart: "{ restart: node/worker1 }",

@@ -95,6 +95,30 @@ describe("the time of a fault", () => {
   });
 });
 
+describe("during a fault, within a time", () => {
+  const inTime = probeOf("elsewhere", { during: "cut", withinMs: 2000 });
+
+  test("a probe is repeated until it passes, counted from the fault, after those that are tried at once", async () => {
+    const atOnce = probeOf("at once", { during: "cut" });
+    const { grade, made } = lab([inTime, atOnce], (isBroken, tries) =>
+      isBroken && tries < 5 ? "no-answer" : "answered",
+    );
+    const { probes } = (await grade()).grade;
+    const [first, second] = ["at once", "elsewhere"].map((name) => probes.find((probe) => probe.name === name));
+    expect([first?.verdict, first?.recovery]).toEqual(["fail", undefined]);
+    expect(second).toMatchObject({ verdict: "pass", recovery: { withinMs: 2000, tookMs: 2000 } });
+    expect(second?.recovery?.tries.map(({ verdict }) => verdict)).toEqual(["fail", "fail", "pass"]);
+    expect(made).toEqual(["linkDown for 542000 ms, while here", "restore linkDown"]);
+  });
+
+  test("it fails that passes too late, and says since when", async () => {
+    const { grade } = lab([{ ...inTime, withinMs: 1800 }], (_, tries) => (tries < 5 ? "no-answer" : "answered"));
+    const [probe] = (await grade()).grade.probes;
+    expect(probe?.verdict).toBe("fail");
+    expect(probe?.cells[0]?.reason).toBe("as expected only 2s after the fault cut, not within 1.8s");
+  });
+});
+
 describe("after a fault", () => {
   const after = (withinMs?: number) =>
     probeOf("back", { after: "cut", ...(withinMs === undefined ? {} : { withinMs }) });

@@ -38,6 +38,12 @@ describe("fault", () => {
     [{ kubeProxyStopped: "node/a" }, { kind: "kubeProxyStopped", node: "a" }, ["a"]],
     [{ dnsStopped: true }, { kind: "dnsStopped" }, []],
     [{ cniMissing: "node/a" }, { kind: "cniMissing", node: "a" }, ["a"]],
+    [{ conntrackFull: "node/a", duration: "9s" }, { kind: "conntrackFull", node: "a", durationMs: 9000 }, ["a"]],
+    [
+      { duplicateAddress: "node/a", interface: "eth1" },
+      { kind: "duplicateAddress", node: "a", interface: "eth1" },
+      ["a"],
+    ],
   ])("makes of %j the cluster's fault, and waits for nothing else", async (written, expected, about) => {
     const context = scenarioContext();
     const made: Fault[] = [];
@@ -81,6 +87,8 @@ describe("fault", () => {
     [{ rateLimit: "node/a", rate: "20 Gbit/s" }, "LAB_FAULT_OPTION", ["rate"]],
     [{ delay: "node/a", time: "11s" }, "LAB_FAULT_OPTION", ["time"]],
     [{ dnsStopped: true, interface: "eth0" }, "LAB_FAULT_INTERFACE", ["interface"]],
+    [{ conntrackFull: "node/a", interface: "eth0" }, "LAB_FAULT_INTERFACE", ["interface"]],
+    [{ duplicateAddress: "node/a", percent: 5 }, "LAB_FAULT_OPTION", ["percent"]],
   ])("refuses %j with %s at its place", (written, code, path) => {
     expect(fault.options.safeParse(written).error?.issues).toMatchObject([{ params: { code }, path }]);
   });

@@ -14,7 +14,7 @@ const FABRIC = "fabric";
 const OUTSIDE = "external";
 
 /** What a node's, the fabric's and the outside's namespace get first. */
-function hostOps(): NetOp[] {
+export function hostOps(): NetOp[] {
   // IPv6 would cost duplicate address detection on every link; nothing is wired for it yet.
   const scopes = ["all", "default"].map((scope): NetOp => ({
     op: "sysctl",
@@ -73,6 +73,8 @@ export class Underlay {
   readonly external: NetworkHost;
   /** The switch and router between all node networks. */
   readonly fabric: NetworkHost;
+  /** The fabric's bridge of each node network, and its own address there, by the network's name. */
+  readonly networks: ReadonlyMap<string, { bridge: string; gateway: string }>;
 
   constructor(topology: PlannedTopology) {
     this.fabric = NetworkHost.create(FABRIC);
@@ -88,6 +90,9 @@ export class Underlay {
     };
 
     const bridges = topology.networks.map((network, index) => ({ network, name: `br${index}` }));
+    this.networks = new Map(
+      bridges.map(({ network, name }) => [network.name, { bridge: name, gateway: network.gateways[0] ?? "" }]),
+    );
     const fabricOps: NetOp[] = [...hostOps(), { op: "sysctl", key: "ipv4/ip_forward", value: "1" }];
     if (existsSync("/proc/sys/net/bridge")) {
       fabricOps.push({ op: "sysctl", key: "bridge/bridge-nf-call-iptables", value: "0" });

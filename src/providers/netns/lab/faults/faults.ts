@@ -1,6 +1,8 @@
 import { LabError } from "../../../../core/errors.ts";
 import { faultKey, type Fault, type FaultPlace } from "../../../fault.ts";
 import { cniMissing, dnsStopped, kubeProxyStopped } from "./cluster.ts";
+import { conntrackFull } from "./conntrack-full.ts";
+import { duplicateAddress } from "./duplicate-address.ts";
 import { linkDown, loss, mtu, queue } from "./link.ts";
 import { nodeDown } from "./node-down.ts";
 import { partition } from "./partition.ts";
@@ -92,6 +94,10 @@ function make(parts: FaultParts, fault: Fault): Mend | Promise<Mend> {
       return dnsStopped(parts);
     case "cniMissing":
       return cniMissing(parts, fault);
+    case "duplicateAddress":
+      return duplicateAddress(parts, fault);
+    case "conntrackFull":
+      return conntrackFull(parts, fault);
     case "pause":
     case "killCniAgent":
     case "restart":

@@ -18,13 +18,17 @@ interface Link {
   port: string;
 }
 
-function linkOf({ underlay }: FaultParts, { node: name, interface: wanted }: LinkPlace): Link {
+/** Throws SOURCE_MISSING for a node or an interface that is not there. */
+export function linkOf({ underlay }: Pick<FaultParts, "underlay">, { node: name, interface: wanted }: LinkPlace): Link {
   const node = underlay.nodes.get(name);
   const port = node?.ports.get(wanted);
   if (node === undefined || port === undefined)
     throw new LabError("SOURCE_MISSING", `node ${name} with interface ${wanted} does not exist`);
   return { node, name: wanted, port };
 }
+
+/** linux/netdevice.h */
+const GSO_MAX_SEGS = 65_535;
 
 function noPeer(key: string): never {
   throw new Error(`no other namespace is meant: ${key}`);
@@ -53,11 +57,16 @@ export function linkDown(parts: FaultParts, fault: FaultOf<"linkDown">): Mend {
   };
 }
 
+/**
+ * A TCP segment that nobody has cut yet would pass a bridge and a veth whatever its length (net/core/dev.c, is_skb_forwardable): it
+ * is cut before this link, as it would be before a cable.
+ */
 export function mtu(parts: FaultParts, fault: FaultOf<"mtu">): Mend {
   const link = linkOf(parts, fault);
   const planned = link.node.plan.interfaces.find(({ name }) => name === link.name)?.mtu ?? 1500;
-  atBothEnds(parts, link, (name) => ({ op: "link-set", name, mtu: fault.bytes }));
-  return () => atBothEnds(parts, link, (name) => ({ op: "link-set", name, mtu: planned }));
+  atBothEnds(parts, link, (name) => ({ op: "link-set", name, mtu: fault.bytes, gsoMaxSegments: 1 }));
+  return () =>
+    atBothEnds(parts, link, (name) => ({ op: "link-set", name, mtu: planned, gsoMaxSegments: GSO_MAX_SEGS }));
 }
 
 /** rateLimit and delay: a queueing discipline at either end. */

@@ -23,7 +23,8 @@ export function nodeDown({ underlay, network, controlPlane }: FaultParts, { node
     reason: "NodeStatusUnknown",
     message: "Kubelet stopped posting node status.",
   });
-  const silenced = setReady(controlPlane.store, "False", (pod) => pod.spec.nodeName === name && isPodReady(pod));
+  controlPlane.setKubeletStopped(name, true);
+  markNotReady(controlPlane.store, name);
   return () => {
     // Links of pods that were deleted meanwhile are gone.
     for (const { link, routes } of down) if (node.host.indexes.has(link)) node.host.linkUp(link, routes);
@@ -34,18 +35,16 @@ export function nodeDown({ underlay, network, controlPlane }: FaultParts, { node
     network.configureNodes();
     network.refusing.delete(name);
     tellReady(controlPlane.store, name, isReady);
-    setReady(controlPlane.store, "True", ({ metadata }) => silenced.has(metadata.uid ?? ""));
+    controlPlane.setKubeletStopped(name, false);
   };
 }
 
-/** Sets the condition Ready of pods; returns their uids. */
-function setReady(store: ObjectStore, status: "True" | "False", isMeant: (pod: Pod) => boolean): Set<string> {
-  const pods = store.list("Pod").filter(isMeant);
-  for (const pod of pods) {
+/** What the node lifecycle controller does to the pods of a node that nobody hears from (controller_utils.go, MarkPodsNotReady). */
+function markNotReady(store: ObjectStore, node: string): void {
+  for (const pod of store.list("Pod").filter((each) => each.spec.nodeName === node && isPodReady(each))) {
     const conditions = (pod.status?.conditions ?? []).map((each) =>
-      each.type === "Ready" ? { ...each, status } : each,
+      each.type === "Ready" ? { ...each, status: "False" as const } : each,
     );
     store.updateStatus<Pod>({ ...pod, status: { ...pod.status, conditions } });
   }
-  return new Set(pods.map(({ metadata }) => metadata.uid ?? ""));
 }
