@@ -5,14 +5,18 @@ import type { LabToCheck } from "./check.ts";
 import type { ReadProbe } from "./prepare.ts";
 import type { ProblemList } from "./problems.ts";
 import type { ReadStep } from "./read-manifests.ts";
+import type { LabRegistries } from "./registries.ts";
 
 /** A try that gets no answer takes 1.1 s; whoever waits longer than ten minutes has no exercise. */
 const WITHIN = { min: 1000, max: 600_000 } as const;
 
 /** Reports faults with names and probes of their times that do not go together. */
-export function checkTimes({ steps, probes }: LabToCheck, list: ProblemList): void {
+export function checkTimes({ steps, probes }: LabToCheck, registries: LabRegistries, list: ProblemList): void {
   const faults = checkNames(steps, list);
-  for (const each of probes) checkProbe(each, [...faults.keys()], list);
+  for (const each of probes) {
+    if (registries.probes[each.probe.kind]?.watches === true) checkWatcher(each, list);
+    checkProbe(each, [...faults.keys()], list);
+  }
   const asked = new Set(probes.flatMap(({ probe }) => [probe.during, probe.after]));
   for (const [name, { entry }] of faults) {
     if (asked.has(name)) continue;
@@ -40,6 +44,32 @@ function checkNames(steps: readonly ReadStep[], list: ProblemList): Map<string, 
     }
   }
   return faults;
+}
+
+/** A probe that is there while something changes is told what that is, and expects a time and no state. */
+function checkWatcher({ entry, probe }: ReadProbe, list: ProblemList): void {
+  const { during, after, withinMs, expect } = probe;
+  if (during === undefined && after === undefined)
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, entry.kind],
+      `a ${entry.kind} probe watches a fault that is made or restored, and this one names none`,
+      "add during: with the fault's name to watch it being made, or after: to watch its restore",
+    );
+  if (withinMs !== undefined)
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, "within"],
+      `a ${entry.kind} probe is not repeated`,
+      "put within under expect",
+    );
+  if (typeof expect === "string")
+    list.error(
+      "LAB_BAD_EXPECT",
+      [...entry.path, "expect"],
+      `a ${entry.kind} probe expects figures`,
+      "write it like expect: { within: 5s }",
+    );
 }
 
 function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list: ProblemList): void {

@@ -37,7 +37,7 @@ export function checkLab(checked: LabToCheck, registries: LabRegistries, list: P
   checkTasks(lab, list);
   checkReferences(checked, registries, list);
   checkSteps(checked, registries, list);
-  checkTimes(checked, list);
+  checkTimes(checked, registries, list);
   const warning = policyNotEnforced(lab, cni, Object.values(registries.cnis));
   if (warning !== undefined) list.warnings.push({ ...warning, span: lab.cni.span });
 }

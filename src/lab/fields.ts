@@ -73,6 +73,17 @@ export function boundField(dimension: Dimension): z.ZodType<ParsedBound, string 
   });
 }
 
+/** `10 Mbit/s` → bits a second, more than none and at most `mostBps`. */
+export function rateField(mostBps: number): z.ZodType<number, string> {
+  return parsedBy((text) => {
+    const rateBps = /^\d/.test(text.trim()) ? parseBound(`== ${text}`, "rate")?.value : undefined;
+    if (rateBps !== undefined && rateBps >= 1000 && rateBps <= mostBps) return rateBps;
+    throw new LabError("LAB_BAD_RATE", `${JSON.stringify(text)} is no rate of 1 kbit/s to ${mostBps / 1e9} Gbit/s`, {
+      hint: "write it like 10 Mbit/s; units: bit/s, kbit/s, Mbit/s, Gbit/s",
+    });
+  });
+}
+
 /** A port number, 1 to 65535. */
 export function portField(): z.ZodType<number, number> {
   return z.int().min(1).max(65_535);

@@ -60,6 +60,16 @@ export function readProbe(
     problems.error("LAB_BAD_REF", fromPath, `a probe cannot start at ${describe(fields["from"])}`, hint);
     return undefined;
   }
+  const misfit = typeof expect === "string" ? undefined : kind.expectProblem?.(options.data, expect);
+  if (misfit !== undefined) {
+    problems.error(
+      "LAB_BAD_EXPECT",
+      [...entry.path, "expect"],
+      misfit,
+      `docs/probes/${entry.kind}.md says what goes together`,
+    );
+    return undefined;
+  }
   return {
     name: typeof fields["name"] === "string" ? fields["name"].trim() : "",
     kind: entry.kind,

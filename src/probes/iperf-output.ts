@@ -16,7 +16,29 @@ export interface IperfFailure {
   text: string;
 }
 
+/** What `iperf3 -u -J` reports of one test, all streams together. */
+export interface IperfUdpOutput {
+  kind: "result";
+  /** Received. */
+  bandwidthBps: number;
+  sentBps: number;
+  /** Received. */
+  bytes: number;
+  seconds: number;
+  /** Datagrams. */
+  sent: number;
+  /** Highest number that arrived: behind it nobody knows of gaps. */
+  highest: number;
+  /** Numbers below it that did not arrive. */
+  gaps: number;
+  /** RFC 3550, appendix A.8; the mean of all streams. */
+  jitterMs: number;
+}
+
 interface Sum {
+  packets?: unknown;
+  lost_packets?: unknown;
+  jitter_ms?: unknown;
   bits_per_second?: unknown;
   bytes?: unknown;
   seconds?: unknown;
@@ -25,14 +47,8 @@ interface Sum {
 
 /** Reads the JSON of `iperf3 -c … -J`; undefined when it is none. iperf3 ends with 0 even when the JSON says `error`. */
 export function parseIperf(stdout: string): IperfOutput | IperfFailure | undefined {
-  let parsed: { end?: { sum_sent?: Sum; sum_received?: Sum }; error?: unknown } | null;
-  try {
-    parsed = JSON.parse(stdout) as typeof parsed;
-  } catch {
-    // Not JSON: the caller shows the output itself.
-    return undefined;
-  }
-  if (typeof parsed !== "object" || parsed === null) return undefined;
+  const parsed = readReport(stdout);
+  if (parsed === undefined) return undefined;
   const sent = parsed.end?.sum_sent;
   const received = parsed.end?.sum_received;
   const isCut = typeof parsed.error === "string" && parsed.error.startsWith("interrupt");
@@ -50,4 +66,49 @@ export function parseIperf(stdout: string): IperfOutput | IperfFailure | undefin
     isCut,
     ...(typeof sent?.retransmits === "number" ? { retransmits: sent.retransmits } : {}),
   };
+}
+
+/**
+ * Reads the JSON of `iperf3 -u -c … -J`; undefined when it is none. `unheard`: it was interrupted before any datagram of the test,
+ * which is when the first one, by which iperf3 opens the stream, got no answer.
+ */
+export function parseIperfUdp(stdout: string): IperfUdpOutput | IperfFailure | { kind: "unheard" } | undefined {
+  const parsed = readReport(stdout);
+  if (parsed === undefined) return undefined;
+  const { sum_sent: sent, sum_received: received } = parsed.end ?? {};
+  if (typeof parsed.error === "string") {
+    const isUnheard = /^interrupt|Resource temporarily unavailable/.test(parsed.error) && !(Number(sent?.packets) > 0);
+    return isUnheard ? { kind: "unheard" } : { kind: "failure", text: parsed.error };
+  }
+  const figures = {
+    bandwidthBps: received?.bits_per_second,
+    sentBps: sent?.bits_per_second,
+    bytes: received?.bytes,
+    seconds: sent?.seconds,
+    sent: sent?.packets,
+    highest: received?.packets,
+    gaps: received?.lost_packets,
+    jitterMs: received?.jitter_ms,
+  };
+  if (!areNumbers(figures) || figures.sent <= 0 || figures.seconds <= 0) return undefined;
+  return { kind: "result", ...figures };
+}
+
+function areNumbers<Name extends string>(figures: Record<Name, unknown>): figures is Record<Name, number> {
+  return Object.values(figures).every((figure) => typeof figure === "number" && Number.isFinite(figure));
+}
+
+interface Report {
+  end?: { sum_sent?: Sum; sum_received?: Sum };
+  error?: unknown;
+}
+
+function readReport(stdout: string): Report | undefined {
+  try {
+    const parsed: unknown = JSON.parse(stdout);
+    return typeof parsed === "object" && parsed !== null ? parsed : undefined;
+  } catch {
+    // Not JSON: the caller shows the output itself.
+    return undefined;
+  }
 }

@@ -1,12 +1,13 @@
 import * as z from "zod";
-import { meetsBound } from "../core/bound.ts";
 import { LabError } from "../core/errors.ts";
 import type { Evidence, Observation } from "../grade/types.ts";
-import { boundField, durationField, endpointField, portField } from "../lab/fields.ts";
+import { boundField, durationField, endpointField, portField, rateField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { probeControls } from "./controls.ts";
-import { boundDifference } from "./figures.ts";
+import { formatRate, iperfDifference } from "./iperf-figures.ts";
+import { datagramControl, sendDatagrams } from "./iperf-udp.ts";
+import type { DatagramLoad } from "./iperf-udp.ts";
 import { parseIperf } from "./iperf-output.ts";
 import { cellKey, observation, observed, proofText } from "./observe.ts";
 import { dropWatch, flowTo, probeSource, resolveTarget } from "./resolve.ts";
@@ -20,38 +21,80 @@ const DEFAULT_MEGABYTES = 100;
 /** A transfer of bytes is cut off here, so that a slow link is measured too. */
 const LONGEST_TRANSFER_SECONDS = 2;
 const SERVER_START_MS = 5000;
+const DEFAULT_BITRATE_BPS = 10e6;
+const DEFAULT_UDP_TIME_MS = 1000;
+/** Load that datagrams may be: nothing slows them down but their sender. */
+const MOST_BITRATE_BPS = 1e9;
+const LONGEST_UDP_TIME_MS = 20_000;
 
-const iperfOptions = z.strictObject({
+const fields = z.strictObject({
   from: endpointField().optional().describe("Who sends; may stand beside the kind's key instead"),
   to: endpointField().describe("Who receives: pod, workload, node/NAME or external"),
-  port: portField().default(DEFAULT_PORT).describe("TCP port of the server that is started in `to` for the probe"),
-  megabytes: z.int().min(1).max(10_000).optional().describe("Send this much, for 2 s at most; default 100"),
-  time: durationField().optional().describe("Send for this long instead, in whole seconds, such as 5s"),
+  port: portField().default(DEFAULT_PORT).describe("Port of the server that is started in `to` for the probe"),
+  protocol: z.enum(["tcp", "udp"]).default("tcp").describe("udp: datagrams at a fixed rate, for loss and jitter"),
+  bitrate: rateField(MOST_BITRATE_BPS)
+    .optional()
+    .describe("With udp: of all streams, such as 10 Mbit/s, the default; 1 Gbit/s at most"),
+  size: z
+    .int()
+    .min(16)
+    .max(65_507)
+    .optional()
+    .describe("With udp: bytes of payload; default what a TCP segment of the path holds"),
+  megabytes: z.int().min(1).max(10_000).optional().describe("With tcp: send this much, for 2 s at most; default 100"),
+  time: durationField()
+    .optional()
+    .describe("Send for this long, in whole seconds, such as 5s; with udp 20s at most, default 1s"),
   reverse: z.boolean().optional().describe("`to` sends, `from` receives"),
-  streams: z.int().min(1).max(32).optional().describe("Parallel TCP connections"),
+  streams: z.int().min(1).max(32).optional().describe("Parallel streams"),
 });
 
-type IperfOptions = z.output<typeof iperfOptions>;
+type IperfOptions = z.output<typeof fields>;
+
+const iperfOptions = fields.superRefine((options, issues) => {
+  const problem = loadProblem(options);
+  if (problem === undefined) return;
+  const { at, message, hint } = problem;
+  issues.addIssue({ code: "custom", path: [at], message, params: { code: "IPERF_LOAD", hint } });
+});
+
+function loadProblem({ protocol, bitrate, size, megabytes, time }: IperfOptions) {
+  if (protocol === "udp") {
+    if (megabytes !== undefined)
+      return {
+        at: "megabytes",
+        message: "datagrams are sent at a rate, not until so much has arrived",
+        hint: "use bitrate and time",
+      };
+    if (time !== undefined && time > LONGEST_UDP_TIME_MS)
+      return { at: "time", message: "datagrams are sent for 20 s at most", hint: "write time: 20s or less" };
+    return undefined;
+  }
+  const at = bitrate === undefined ? (size === undefined ? undefined : "size") : "bitrate";
+  return at && { at, message: `${at} is of datagrams, and this probe sends TCP`, hint: "add protocol: udp" };
+}
 
 const iperfExpect = z.strictObject({
   bandwidth: boundField("rate").optional().describe("Such as >= 500 Mbit/s"),
-  retransmits: boundField("count").optional().describe("TCP segments sent again, such as <= 10"),
+  retransmits: boundField("count").optional().describe("With tcp: segments sent again, such as <= 10"),
+  loss: boundField("share").optional().describe("With udp: share of datagrams that did not arrive, such as <= 1 %"),
+  jitter: boundField("time").optional().describe("With udp: interarrival jitter (RFC 3550), such as < 5 ms"),
 });
 
-/** TCP throughput with iperf3(1); docs/probes/iperf.md. */
+/** Throughput, and of datagrams loss and jitter, with iperf3(1); docs/probes/iperf.md. */
 export const iperf = defineProbe<IperfOptions>({
   kind: "iperf",
-  summary: "measures TCP bandwidth and retransmits",
+  summary: "measures bandwidth: TCP with retransmits, UDP with loss and jitter",
   options: iperfOptions,
   expect: iperfExpect,
   tools: ["iperf3", "timeout"],
   exclusive: "links",
   references: ({ from, to }) => (from === undefined ? [to] : [from, to]),
   run: async (options, ref, context) => {
-    const { port, to } = options;
-    const key = cellKey(ref ?? options.from, formatEndpointRef(to), { port, protocol: "tcp" });
+    const { port, protocol, to } = options;
+    const key = cellKey(ref ?? options.from, formatEndpointRef(to), { port, protocol });
     return observed(key, context.signal, async () => {
-      const aim = { port, protocol: "tcp" as const };
+      const aim = { port, protocol };
       const from = probeSource(ref ?? options.from, context);
       const target = await resolveTarget(to, aim, from, context);
       const [server] = target.to;
@@ -67,37 +110,32 @@ export const iperf = defineProbe<IperfOptions>({
         timeoutMs: SERVER_START_MS,
       });
       try {
-        cell.observation = await transfer(options, target, from, context);
-        const isAnswered = cell.observation.outcome === "allowed";
-        return [cell, ...(isAnswered ? [] : await probeControls(target, port, "tcp", context))];
+        const load = datagramLoad(options);
+        const isUdp = protocol === "udp";
+        cell.observation = await (isUdp
+          ? sendDatagrams(load, target, from, context)
+          : transfer(options, target, from, context));
+        if (cell.observation.outcome === "allowed") return [cell];
+        const controls = isUdp ? datagramControl(load, target, context) : probeControls(target, port, "tcp", context);
+        return [cell, ...(await controls)];
       } finally {
         await running.stop();
       }
     });
   },
-  compare: (measured, expected) => {
-    const { bandwidthBps, retransmits } = measured as { bandwidthBps?: number; retransmits?: number };
-    const bounds = expected as z.output<typeof iperfExpect>;
-    if (bounds.bandwidth !== undefined && (bandwidthBps === undefined || !meetsBound(bandwidthBps, bounds.bandwidth))) {
-      return boundDifference(
-        "bandwidth",
-        bounds.bandwidth,
-        bandwidthBps === undefined ? undefined : formatRate(bandwidthBps),
-      );
-    }
-    if (
-      bounds.retransmits !== undefined &&
-      (retransmits === undefined || !meetsBound(retransmits, bounds.retransmits))
-    ) {
-      return boundDifference(
-        "retransmits",
-        bounds.retransmits,
-        retransmits === undefined ? undefined : String(retransmits),
-      );
-    }
-    return undefined;
-  },
+  compare: (measured, expected) => iperfDifference(measured, expected as z.output<typeof iperfExpect>),
 });
+
+function datagramLoad({ port, bitrate, time, size, reverse, streams }: IperfOptions): DatagramLoad {
+  return {
+    port,
+    bitrateBps: bitrate ?? DEFAULT_BITRATE_BPS,
+    timeMs: time ?? DEFAULT_UDP_TIME_MS,
+    size,
+    reverse,
+    streams,
+  };
+}
 
 async function transfer(
   options: IperfOptions,
@@ -173,16 +211,4 @@ function observeFailure(
   throw new LabError("IPERF_FAILED", `iperf3 failed: ${text}`, {
     hint: "its server was up; the transfer itself failed",
   });
-}
-
-/** `1.24 Gbit/s`; decimal prefixes, as links are sold. */
-function formatRate(bandwidthBps: number): string {
-  const units = ["bit/s", "kbit/s", "Mbit/s", "Gbit/s"];
-  let figure = bandwidthBps;
-  let unit = 0;
-  while (figure >= 1000 && unit < units.length - 1) {
-    figure /= 1000;
-    unit++;
-  }
-  return `${figure.toPrecision(3)} ${units[unit]}`;
 }

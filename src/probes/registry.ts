@@ -1,3 +1,4 @@
+import { convergence } from "./convergence.ts";
 import { curl } from "./curl.ts";
 import { dns } from "./dns.ts";
 import { iperf } from "./iperf.ts";
@@ -11,10 +12,19 @@ import type { ProbeKind } from "./types.ts";
 import { udp } from "./udp.ts";
 
 /** Every kind of probe by its key in a lab file; one line each, its docs in docs/probes/. */
-export const probeKinds = { ping, curl, dns, tcp, udp, iperf, matrix, path, mtu, plaintext } as const satisfies Record<
-  string,
-  ProbeKind
->;
+export const probeKinds = {
+  ping,
+  curl,
+  dns,
+  tcp,
+  udp,
+  iperf,
+  matrix,
+  path,
+  mtu,
+  plaintext,
+  convergence,
+} as const satisfies Record<string, ProbeKind>;
 
 /** A kind's key. */
 export type ProbeKindName = keyof typeof probeKinds;

@@ -15,6 +15,22 @@ export interface ProbeContext {
   deadlineMs: number;
   /** Only the cells between these two, as reports name them (`cnilab probe --cell FROM,TO`). */
   cell?: { from: string; to: string };
+  /** What a probe of a kind that `watches` is to watch. */
+  change?: ProbedChange;
+}
+
+/** When a change was asked for and when that was done, in milliseconds of performance.now(). */
+export interface ChangeTimes {
+  askedMs: number;
+  madeMs: number;
+}
+
+/** A change that is made when the probes that watch it are ready. Both reject when it will not be made. */
+export interface ProbedChange {
+  /** To be called when it is known what answers before; resolves shortly before the change. */
+  sampled(): Promise<void>;
+  /** To be called when requests are under way, after `sampled`; resolves when the change was made. */
+  flowing(): Promise<ChangeTimes>;
 }
 
 /** One cell before grading: what was tried and seen; expectation and control are added by the run. */
@@ -51,6 +67,10 @@ export interface ProbeKind<Options = unknown> {
    * ({@link Cluster.recordsDrops}), those.
    */
   exclusive?: "links" | "drop-records";
+  /** It is there while a change is made, and says how what it sees changes: it has `during` or `after`, and expects figures. */
+  watches?: true;
+  /** Why figures do not go with these options; asked where both are right on their own. */
+  expectProblem?(options: Options, expected: Record<string, unknown>): string | undefined;
   /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
   references(options: Options): EndpointRef[];
   run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;

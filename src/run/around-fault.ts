@@ -2,9 +2,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LabError } from "../core/errors.ts";
 import type { RecoveryTry } from "../grade/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
+import { probeKinds } from "../probes/registry.ts";
 import { PROBE_BOUND_MS, type RanCell, type RanProbe } from "../probes/scheduler.ts";
+import type { ProbeKind } from "../probes/types.ts";
 import { describeFault } from "../scenarios/faults-there.ts";
 import { cellId } from "./cell-id.ts";
+import { ChangeWatch } from "./change-watch.ts";
 import { untilAborted } from "./phases.ts";
 import type { ProbeBench } from "./probe-bench.ts";
 import { settleTimeoutMs } from "./scenario.ts";
@@ -17,14 +20,16 @@ const pauseMs = 100;
 const longestHoldMs = 3_600_000;
 
 /**
- * Makes the fault, runs the probes during it, those with a time again and again, restores it, whatever becomes of them, and runs those after it. What is to get no
- * answer is tried without the fault first: silence that was there before says nothing of the fault.
+ * Makes the fault, runs the probes during it, those with a time again and again, restores it, whatever becomes of them, and runs those
+ * after it. What is to get no answer is tried without the fault first: silence that was there before says nothing of the fault.
  */
 export async function aroundFault(timed: TimedFault, bench: ProbeBench): Promise<RanProbe[]> {
-  const { during, after } = timed;
+  const during = timed.during.filter((probe) => !watches(probe));
+  const after = timed.after.filter((probe) => !watches(probe));
   const before = await bench.run(during.filter(({ expect }) => expect === "blocked" || expect === "rejected"));
   const at = bench.context.now().toISOString();
-  const seen = await whileBroken(timed, bench, async () => {
+  const watched: RanProbe[] = [];
+  const seen = await whileBroken(timed, bench, watched, async () => {
     const madeMs = bench.context.monotonicMs();
     await settled(bench);
     const atOnce = await bench.runTwice(during.filter(({ withinMs }) => withinMs === undefined));
@@ -43,16 +48,27 @@ export async function aroundFault(timed: TimedFault, bench: ProbeBench): Promise
   );
   await settled(bench);
   const later = await bench.runTwice(after.filter(({ withinMs }) => withinMs === undefined));
-  return [...seen.map((probe) => withoutFault(probe, before, at)), ...recovered, ...later];
+  return [...watched, ...seen.map((probe) => withoutFault(probe, before, at)), ...recovered, ...later];
 }
 
-/** The fault also ends with this process, or with a time that no probes outlast. Rejects with FAULT_NOT_RESTORED where it stays. */
+function watches({ kind }: PlannedProbe): boolean {
+  return (probeKinds as Record<string, ProbeKind>)[kind]?.watches === true;
+}
+
+/**
+ * The fault also ends with this process, or with a time that no probes outlast. What probes saw that watch it being made or restored goes to
+ * `watched`. Rejects with FAULT_NOT_RESTORED where it stays.
+ */
 async function whileBroken<T>(
-  { name, fault, span, during }: TimedFault,
-  { request: { cluster, phase }, context }: ProbeBench,
+  { name, fault, span, during, after }: TimedFault,
+  bench: ProbeBench,
+  watched: RanProbe[],
   act: () => Promise<T>,
 ): Promise<T> {
-  if (cluster.fault === undefined || cluster.restore === undefined) {
+  const { request, context } = bench;
+  const { cluster, phase } = request;
+  const { fault: make, restore } = cluster;
+  if (make === undefined || restore === undefined) {
     throw new LabError("SCENARIO_NO_FAULTS", "this provider cannot break nodes", {
       hint: "cnilab list -o json says where a lab runs",
       span,
@@ -60,18 +76,27 @@ async function whileBroken<T>(
   }
   const tell = (message: string): void => context.emit({ type: "progress", phase, message });
   const waitsMs = Math.max(0, ...during.map(({ withinMs }) => withinMs ?? 0));
-  const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * during.length + waitsMs);
+  const probes = during.length + after.filter(watches).length;
+  const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * probes + waitsMs);
   context.signal.throwIfAborted();
+  const watch = (probes: readonly PlannedProbe[]): ChangeWatch =>
+    new ChangeWatch(probes.filter(watches), (probe, change) => bench.watch(probe, change, longestHoldMs));
+  const [breaking, mending] = [watch(during), watch(after)];
   let failure: { error: unknown } | undefined;
   try {
-    await cluster.fault({ ...fault, durationMs }, { whileHere: true });
+    await mending.sampled();
+    await breaking.make(() => make.call(cluster, { ...fault, durationMs }, { whileHere: true }));
     tell(`${name}: ${describeFault(fault)}`);
+    watched.push(...(await breaking.results()));
     return await act();
   } catch (error) {
     failure = { error };
+    breaking.cancel(error);
+    mending.cancel(error);
     throw error;
   } finally {
-    await cluster.restore(fault).catch((cause: unknown) => {
+    const mend = (): Promise<void> => restore.call(cluster, fault);
+    await (failure === undefined ? mending.make(mend) : mend()).catch((cause: unknown) => {
       const why = cause instanceof Error ? cause.message : String(cause);
       const earlier = failure === undefined ? "" : `; before that: ${String(failure.error)}`;
       throw new LabError("FAULT_NOT_RESTORED", `the fault ${name} could not be restored: ${why}${earlier}`, {
@@ -81,6 +106,10 @@ async function whileBroken<T>(
       });
     });
     tell(`${name}: restored`);
+    // Nothing may still be at work in the cluster when this ends.
+    const mended = mending.results();
+    await Promise.allSettled([breaking.results(), mended]);
+    if (failure === undefined) watched.push(...(await mended));
   }
 }
 

@@ -7,7 +7,7 @@ import type { PlannedProbe } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { rerunCommand } from "../probes/rerun.ts";
 import { runProbes, type RanProbe } from "../probes/scheduler.ts";
-import type { ProbeContext, ProbeKind } from "../probes/types.ts";
+import type { ProbeContext, ProbedChange, ProbeKind } from "../probes/types.ts";
 import type { RunContext } from "./context.ts";
 import { createLens, type Lens } from "./lens.ts";
 import { stableNames } from "./pod-owner.ts";
@@ -64,6 +64,12 @@ export class ProbeBench {
         context.emit({ type: "progress", phase, message: name, done: this.done, total: request.probes.length });
       },
     });
+  }
+
+  /** One probe that watches a change: it waits for that change, so that its time has another bound. */
+  watch(probe: PlannedProbe, change: ProbedChange, probeBoundMs: number): Promise<RanProbe[]> {
+    this.lenses.set(probe.name, this.view.lens);
+    return runProbes([probe], { ...this.view.probeContext, change }, { probeBoundMs });
   }
 
   /** As {@link run}, and once more where something unexpected was seen. */

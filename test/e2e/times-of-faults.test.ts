@@ -12,11 +12,18 @@ interface Report {
     verdict: string;
     phase?: { when: string; fault: string };
     recovery?: { withinMs: number; tookMs?: number; tries: { atMs: number; verdict: string }[] };
-    cells: { reason: string; withoutFault?: { outcome: string }; observation?: { outcome: string; tries: number } }[];
+    cells: {
+      reason: string;
+      withoutFault?: { outcome: string };
+      observation?: { outcome: string; tries: number };
+    }[];
   }[];
 }
 
 const across = "from: shop/deployment/client-1, tcp: { to: shop/deployment/client-2, port: 8080 }";
+
+const flow = (settles: string): string =>
+  `from: shop/deployment/client-1, convergence: { to: shop/deployment/client-2, port: 8080, ${settles}, every: 50ms, for: 1s }`;
 
 const lab = (name: string, probes: string[], step = ""): string => `apiVersion: cnilab.dev/v1alpha1
 kind: Lab
@@ -38,6 +45,8 @@ const PROBES = [
   `name: whole again, after: cut, within: 5s, ${across}, expect: allowed`,
   "name: the dead node, during: dead, from: node/worker1, ping: { to: node/worker2 }, expect: blocked",
   `name: and back, after: dead, ${across}, expect: allowed`,
+  `name: silent at once, during: cut, ${flow("settles: silent")}, expect: { within: 900ms, leaked: < 900 ms }`,
+  `name: served again, after: cut, ${flow("settles: answered")}, expect: { within: 900ms }`,
 ];
 
 /** Silent with or without the fault, open in spite of it, closed after it, and a probe that cannot be run. */
@@ -46,6 +55,8 @@ const WRONG = [
   "name: open, during: cut, from: node/worker1, ping: { to: node/control-plane }, expect: blocked",
   `name: never, after: cut, within: 3s, from: node/worker1, tcp: { to: node/worker2, port: 9 }, expect: allowed`,
   `name: cannot be run, after: cut, within: 3s, ${across}, expect: allowed`,
+  "name: no traffic, during: cut, from: node/worker1, convergence: { to: 198.51.100.1, port: 80, settles: silent }, expect: { within: 1s }",
+  `name: never silent, during: cut, from: node/worker1, convergence: { to: shop/deployment/client-1, port: 8080, settles: silent, for: 1s }, expect: { within: 1s }`,
   "name: from the dead node, during: dead, from: node/worker2, ping: { to: node/worker1 }, expect: blocked",
 ];
 
@@ -86,7 +97,13 @@ describe("probes during and after faults", () => {
       ["whole again", "after", "cut"],
       ["the dead node", "during", "dead"],
       ["and back", "after", "dead"],
+      ["silent at once", "during", "cut"],
+      ["served again", "after", "cut"],
     ]);
+    const [leak, outage] = probes.slice(-2).map(({ cells }) => cells[0]?.observation);
+    expect(leak).toMatchObject({ outcome: "dropped", measured: { settles: "silent", before: "answered" } });
+    // The flow has to have seen that the network was in two parts when the restore was asked for.
+    expect(outage).toMatchObject({ outcome: "allowed", measured: { settles: "answered", before: "silent" } });
     expect(probes[1]?.cells[0]).toMatchObject({ withoutFault: { outcome: "allowed" } });
     const recovery = probes[3]?.recovery;
     expect(recovery?.withinMs).toBe(5000);
@@ -100,7 +117,7 @@ describe("probes during and after faults", () => {
     const step = "  - scale: { deployment: client-2, namespace: shop, replicas: 0 }\n";
     const run = await cnilab.run("run", write("wrong-times", WRONG, step), "-o", "json");
     expect(run.exitCode, run.stdout + run.stderr).toBe(1);
-    const [silent, open, never, broken, fromDead] = (JSON.parse(run.stdout) as Report).probes;
+    const [silent, open, never, broken, unseen, leaks, fromDead] = (JSON.parse(run.stdout) as Report).probes;
     expect(silent?.verdict).toBe("inconclusive");
     expect(open?.verdict).toBe("fail");
     expect(never?.verdict).toBe("fail");
@@ -111,6 +128,10 @@ describe("probes during and after faults", () => {
     expect(never?.cells[0]?.observation?.tries).toBe(tries.length);
     expect(broken?.verdict).toBe("inconclusive");
     expect(broken?.recovery?.tries.map(({ verdict }) => verdict)).toEqual(["inconclusive"]);
+    expect(unseen?.verdict).toBe("inconclusive");
+    expect(unseen?.cells[0]?.reason).toContain("only 0 of 5 requests were answered before the fault");
+    expect(leaks?.verdict).toBe("fail");
+    expect(leaks?.cells[0]?.reason).toMatch(/observed still answered after 1/);
     expect(fromDead?.verdict, fromDead?.cells[0]?.reason).toBe("pass");
   });
 });

@@ -1,4 +1,5 @@
 import { flagIsSet, flagValue, portOf } from "./flags.ts";
+import { keyPairFault } from "./key-pair.ts";
 import { ended, http, IDLE, type ProcessContext, type ProcessListen, type ProcessPlan } from "./process.ts";
 
 /** The subcommands of kubernetes' test image that serve or wait (kubernetes test/images/agnhost/README.md). */
@@ -11,12 +12,21 @@ export function agnhost(context: ProcessContext): ProcessPlan {
 const subcommands: Readonly<Record<string, (args: readonly string[], context: ProcessContext) => ProcessPlan>> = {
   pause: () => IDLE,
   help: () => ended(),
-  netexec(args) {
+  netexec(args, { readFile }) {
     const tcp = portOf(flagValue(args, "http-port"), 8080);
     const udp = flagValue(args, "udp-port") === "-1" ? "off" : portOf(flagValue(args, "udp-port"), 8081);
     if (tcp === undefined || udp === undefined) return badPort("netexec");
+    const [cert = "", key = ""] = ["tls-cert-file", "tls-private-key-file"].map((flag) => flagValue(args, flag));
+    const tls = cert === "" ? undefined : { cert: readFile(cert), key: readFile(key) };
+    for (const [path, text] of [[cert, tls?.cert] as const, [key, tls?.key] as const])
+      if (tls !== undefined && text === undefined) return ended(1, `open ${path}: no such file or directory`);
+    const pair = tls && { cert: tls.cert ?? "", key: tls.key ?? "" };
+    const fault = pair && keyPairFault(pair);
+    if (fault !== undefined) return ended(1, `agnhost netexec: ${cert} and ${key} cannot be loaded: ${fault}`);
     // It counts itself as ready once its UDP server runs, so without one it never is.
-    const listens: ProcessListen[] = [http(tcp, "netexec", udp === "off" ? { isUnready: true } : {})];
+    const listens: ProcessListen[] = [
+      http(tcp, "netexec", { ...(udp === "off" && { isUnready: true }), ...(pair && { tls: pair }) }),
+    ];
     if (udp !== "off") listens.push({ protocol: "UDP", port: udp, behaviour: { kind: "netexec-udp" } });
     return { listens };
   },

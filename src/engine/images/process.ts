@@ -1,6 +1,7 @@
 import type { Container } from "../../kube/types.ts";
 import type { ServiceVariables } from "../service-variables.ts";
 import type { Listen } from "../servers/behaviour.ts";
+import type { KeyPair } from "./key-pair.ts";
 
 /** A socket before it is known whose container it is. */
 export type ProcessListen = Omit<Listen, "container">;
@@ -23,6 +24,8 @@ export interface ProcessContext {
   /** Repository of the image; some programs have other defaults in other images. */
   repository: string;
   container: Container;
+  /** Text of a file of the container that a Secret or ConfigMap brings; undefined where there is none. */
+  readFile(path: string): string | undefined;
 }
 
 /** A program that images hold, by the name it is called with. */
@@ -43,7 +46,7 @@ export function ended(
 export function http(
   port: number,
   app: Extract<Listen["behaviour"], { kind: "http" }>["app"],
-  extra: { text?: string; status?: number; isUnready?: boolean; address?: string } = {},
+  extra: { text?: string; status?: number; isUnready?: boolean; address?: string; tls?: KeyPair } = {},
 ): ProcessListen {
   const { address, ...options } = extra;
   return {

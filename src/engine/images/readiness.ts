@@ -32,7 +32,12 @@ function httpFault(
   if (listen === undefined) return `Readiness probe failed: Get ${where}: connection refused`;
   // What is behind a plain listener of an image that is not modelled is not known.
   if (listen.behaviour.kind !== "http") return undefined;
-  if (httpGet["scheme"] === "HTTPS") return `Readiness probe failed: Get ${where}: the server speaks HTTP, not HTTPS`;
+  const { tls } = listen.behaviour;
+  // Go's server tells a client that speaks HTTP to it; the kubelet checks no certificate.
+  if (tls !== undefined && httpGet["scheme"] !== "HTTPS")
+    return "Readiness probe failed: HTTP probe failed with statuscode: 400";
+  if (tls === undefined && httpGet["scheme"] === "HTTPS")
+    return `Readiness probe failed: Get ${where}: the server speaks HTTP, not HTTPS`;
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const asked = {

@@ -1,5 +1,6 @@
 import type { LabWarning } from "../../core/errors.ts";
 import type { Container, Pod } from "../../kube/types.ts";
+import type { ReadFile } from "../mounted-files.ts";
 import type { ServiceVariables } from "../service-variables.ts";
 import type { Listen } from "../servers/behaviour.ts";
 import { agnhost } from "./agnhost.ts";
@@ -64,16 +65,16 @@ const wrappers = new Set([
 ]);
 
 /**
- * What the containers of a pod would do with these images, commands, arguments and variables, those of Services and
- * sidecars included. Init containers are taken to have ended well.
+ * What the containers of a pod would do with these images, commands, arguments, variables (those of Services included) and
+ * mounted files; sidecars included. Init containers are taken to have ended well.
  */
-export function planPod(pod: Pod, services?: ServiceVariables): ContainerPlan[] {
+export function planPod(pod: Pod, services?: ServiceVariables, read?: ReadFile): ContainerPlan[] {
   const sidecars = (pod.spec.initContainers ?? []).filter((container) => container["restartPolicy"] === "Always");
-  return [...sidecars, ...pod.spec.containers].map((container) => planContainer(container, services));
+  return [...sidecars, ...pod.spec.containers].map((container) => planContainer(container, services, read));
 }
 
 /** {@link planPod} of one container. */
-export function planContainer(container: Container, services?: ServiceVariables): ContainerPlan {
+export function planContainer(container: Container, services?: ServiceVariables, read?: ReadFile): ContainerPlan {
   const { name, image } = container;
   const parsed = parseImageName(image);
   if (parsed === undefined) {
@@ -86,7 +87,13 @@ export function planContainer(container: Container, services?: ServiceVariables)
   const plan =
     argv.length === 0
       ? { listens: [], isUnknown: true }
-      : runProgram(argv, { args: [], env, repository: parsed.repository, container });
+      : runProgram(argv, {
+          args: [],
+          env,
+          repository: parsed.repository,
+          container,
+          readFile: (path) => read?.(container, path),
+        });
   const listens =
     plan.isUnknown === true ? [...plan.listens, ...declaredListens(container, plan.listens)] : plan.listens;
   return {

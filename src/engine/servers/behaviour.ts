@@ -15,7 +15,14 @@ export type HttpAppName =
 
 /** How a socket of a modelled server behaves. Plain data: it is posted to the server thread. */
 export type Behaviour =
-  | { kind: "http"; app: HttpAppName; text?: string; status?: number; isUnready?: boolean }
+  | {
+      kind: "http";
+      app: HttpAppName;
+      text?: string;
+      status?: number;
+      isUnready?: boolean;
+      /** PEM: it speaks HTTPS and nothing else. */ tls?: { cert: string; key: string };
+    }
   /** Accepts, reads and says nothing. */
   | { kind: "sink" }
   | { kind: "echo" }

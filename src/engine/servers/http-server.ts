@@ -1,4 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Server, Socket } from "node:net";
 import type { AccessLog } from "./access-log.ts";
 import { httpApps, type HttpAsked, type HttpOptions, type PodFacts } from "./http-apps.ts";
 
@@ -6,18 +8,25 @@ import { httpApps, type HttpAsked, type HttpOptions, type PodFacts } from "./htt
 const REQUEST_TIMEOUT_MS = 30_000;
 const IDLE_TIMEOUT_MS = 60_000;
 
-/** An HTTP server that answers as its app says; every answer names the pod in X-Pod-Name. */
+/** An HTTP server, or with `tls` an HTTPS server, that answers as its app says; every answer names the pod in X-Pod-Name. */
 export function httpServer(options: HttpOptions, pod: PodFacts, log: AccessLog): Server {
-  const server = createServer(
-    {
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      headersTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: 5000,
-      connectionsCheckingInterval: 5000,
-      maxHeaderSize: 16_384,
-    },
-    (request, response) => answer(request, response, options, pod, log),
-  );
+  const settings = {
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    headersTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: 5000,
+    connectionsCheckingInterval: 5000,
+    maxHeaderSize: 16_384,
+  };
+  const reply = (request: IncomingMessage, response: ServerResponse): void =>
+    answer(request, response, options, pod, log);
+  const server =
+    options.tls === undefined
+      ? createServer(settings, reply)
+      : createTlsServer({ ...settings, ...options.tls, handshakeTimeout: REQUEST_TIMEOUT_MS }, reply);
+  server.on("tlsClientError", (error: Error, socket: Socket) => {
+    log.add(`http: TLS handshake error from ${socket.remoteAddress ?? "a client"}: ${error.message}`);
+    socket.destroy();
+  });
   server.setTimeout(IDLE_TIMEOUT_MS);
   server.on("clientError", (_error, socket) => {
     if (socket.writable) socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");

@@ -7,6 +7,10 @@ interface Seen {
   page: string;
   hostname: string;
   shell: string;
+  overTls: string;
+  untrusted: string;
+  plainToTls: string;
+  afterThat: string;
   elsewhere: string;
   before: string;
   zone: ServerResponse;
@@ -50,6 +54,13 @@ describe("the server thread", () => {
     expect(seen.page).toContain("HTTP/1.1 200 OK");
     expect(seen.page).toMatch(/x-pod-name: web/i);
     expect(seen.page).toContain("Welcome to nginx!");
+  });
+
+  test("speaks HTTPS with the certificate it was given, and goes on when a client does not", () => {
+    expect(seen.overTls).toBe("secure");
+    expect(seen.untrusted).toContain("SSL certificate problem: self-signed certificate");
+    expect(seen.plainToTls).toMatch(/^curl: \((52|56)\)/);
+    expect(seen.afterThat).toBe("secure");
   });
 
   test("runs no commands for agnhost's /shell", () => {

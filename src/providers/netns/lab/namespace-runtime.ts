@@ -4,6 +4,8 @@ import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
 import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
+import { mountedFiles } from "../../../engine/mounted-files.ts";
+import type { FindConfig } from "../../../engine/mounted-files.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import { serviceVariables } from "../../../engine/service-variables.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
@@ -71,10 +73,11 @@ export class NamespaceRuntime implements PodRuntime {
   }
 
   async start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]> {
-    const attached = this.attach(pods);
+    const files = pods.map((pod) => mountedFiles(pod, this.configOf(pod)));
+    const attached = this.attach(pods, files);
     const services = this.options.store.list("Service");
     for (const pod of pods) this.variables.set(pod.metadata.uid ?? "", serviceVariables(services, pod));
-    const plans = pods.map((pod) => planPod(pod, this.variablesOf(pod)));
+    const plans = pods.map((pod, index) => planPod(pod, this.variablesOf(pod), files[index]?.read));
     const toServe = pods.flatMap((pod, index): PodToServe[] => {
       const place = attached[index];
       if (place === undefined || place instanceof Error) return [];
@@ -103,12 +106,20 @@ export class NamespaceRuntime implements PodRuntime {
     for (const pod of present) this.detach(pod);
   }
 
-  /** Each pod's place: a namespace of its own, or its node's. */
-  private attach(pods: readonly Pod[]): (PodPlace | Error)[] {
+  /** Secrets and ConfigMaps of the pod's namespace. */
+  private configOf({ metadata }: Pod): FindConfig {
+    return (kind, name) => this.options.store.find({ kind, name, namespace: metadata.namespace ?? "default" });
+  }
+
+  /** Each pod's place: a namespace of its own, or its node's; none where a volume cannot be mounted, which the kubelet does first. */
+  private attach(pods: readonly Pod[], files: readonly { fault?: string }[]): (PodPlace | Error)[] {
     const { network, underlay } = this.options;
-    const own = pods.filter((pod) => !isHostNetwork(pod));
+    const faults = files.map(({ fault }) => fault);
+    const own = pods.filter((pod, index) => !isHostNetwork(pod) && faults[index] === undefined);
     const attached = network.attach(own);
-    return pods.map((pod): PodPlace | Error => {
+    return pods.map((pod, index): PodPlace | Error => {
+      const fault = faults[index];
+      if (fault !== undefined) return new Error(fault);
       const uid = pod.metadata.uid ?? "";
       if (isHostNetwork(pod)) {
         const { host, primary } = underlay.node(pod.spec.nodeName ?? "");

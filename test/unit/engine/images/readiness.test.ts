@@ -78,3 +78,17 @@ describe("what becomes of containers", () => {
     });
   });
 });
+
+describe("a readiness probe of an HTTPS server", () => {
+  const listens = planContainer({ name: "c", image: "nginx" }).listens.map((listen) => ({
+    ...listen,
+    behaviour: { kind: "http" as const, app: "nginx" as const, tls: { cert: "", key: "" } },
+  }));
+  const ask = (httpGet: Record<string, unknown>): string | undefined =>
+    readinessFault({ name: "c", image: "nginx", readinessProbe: { httpGet } }, listens);
+
+  it("passes over HTTPS, and is told so over HTTP", () => {
+    expect(ask({ port: 80, scheme: "HTTPS" })).toBeUndefined();
+    expect(ask({ port: 80 })).toBe("Readiness probe failed: HTTP probe failed with statuscode: 400");
+  });
+});

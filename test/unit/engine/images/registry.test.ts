@@ -200,6 +200,37 @@ describe("a pod", () => {
   });
 });
 
+describe("agnhost netexec with a certificate", () => {
+  const pem = (name: string) =>
+    readFileSync(new URL(`../../../fixtures/tls/kubernetes.${name}`, import.meta.url), "utf8");
+  const files: Record<string, string> = { "/c/tls.crt": pem("crt"), "/c/tls.key": pem("key"), "/c/text": "hello" };
+  const plan = (...flags: string[]) =>
+    planContainer({ name: "c", image: "agnhost", args: ["netexec", ...flags] }, undefined, (_, path) => files[path]);
+
+  it("speaks HTTPS on its port", () => {
+    const { listens } = plan("--http-port=8443", "--tls-cert-file=/c/tls.crt", "--tls-private-key-file=/c/tls.key");
+    expect(listens[0]).toMatchObject({
+      port: 8443,
+      behaviour: { kind: "http", app: "netexec", tls: { cert: pem("crt"), key: pem("key") } },
+    });
+    expect(plan().listens[0]?.behaviour).not.toHaveProperty("tls");
+    // As the real one, which looks at the certificate's flag only.
+    expect(plan("--tls-private-key-file=/c/tls.key").listens[0]?.behaviour).not.toHaveProperty("tls");
+  });
+
+  it.each([
+    [["--tls-cert-file=/c/ghost", "--tls-private-key-file=/c/tls.key"], /^open \/c\/ghost: no such file/],
+    [["--tls-cert-file=/c/tls.crt"], /^open : no such file/],
+    [["--tls-cert-file=/c/text", "--tls-private-key-file=/c/tls.key"], /cannot be loaded: .*PEM/],
+    [["--tls-cert-file=/c/tls.crt", "--tls-private-key-file=/c/text"], /cannot be loaded: /],
+  ])("ends where %j cannot be loaded", (flags, message) => {
+    const { end, listens } = plan(...flags);
+    expect(end?.exitCode).toBe(1);
+    expect(end?.message).toMatch(message);
+    expect(listens).toEqual([]);
+  });
+});
+
 describe("every known image", () => {
   it.each(Object.keys(knownImages))("%s runs a program that is known", (image) => {
     expect(planContainer({ name: "c", image }).isUnknown).toBe(false);
