@@ -1,3 +1,4 @@
+import { formatIpBytes } from "../core/ip.ts";
 import { NetlinkMessage } from "./netlink-message.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 import { attributeValue } from "./netlink-attributes.ts";
@@ -14,10 +15,12 @@ const CTA_TUPLE_IP = 1;
 const CTA_TUPLE_PROTO = 2;
 const CTA_IP_V4_SRC = 1;
 const CTA_IP_V4_DST = 2;
+const CTA_IP_V6_SRC = 3;
+const CTA_IP_V6_DST = 4;
 const CTA_PROTO_NUM = 1;
 const CTA_PROTO_DST_PORT = 3;
 const NLA_F_NESTED = 0x8000;
-const AF_INET = 2;
+const AF_UNSPEC = 0;
 const IPPROTO_UDP = 17;
 const ENOENT = 2;
 
@@ -29,16 +32,17 @@ export interface UdpConnection {
   answeredBy: string;
 }
 
-function dotted(bytes: Buffer | undefined): string {
-  return bytes === undefined ? "" : [...bytes].join(".");
+function textOf(addresses: Buffer, ipv4: number, ipv6: number): string {
+  const bytes = attributeValue(addresses, ipv4) ?? attributeValue(addresses, ipv6);
+  return bytes === undefined ? "" : formatIpBytes(bytes);
 }
 
 function header(type: number, flags: number): NetlinkMessage {
-  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(AF_INET, 0, 0, 0));
+  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(AF_UNSPEC, 0, 0, 0));
 }
 
 /**
- * Deletes the IPv4 UDP entries for which `isStale` says so; returns how many. kube-proxy does this when an endpoint of a
+ * Deletes the UDP entries, of both families, for which `isStale` says so; returns how many. kube-proxy does this when an endpoint of a
  * UDP Service goes: the translation of a flow is kept for as long as packets come, even towards nobody.
  */
 export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection: UdpConnection) => boolean): number {
@@ -54,9 +58,9 @@ export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection
     if (protocol === undefined || addresses === undefined || replyAddresses === undefined) continue;
     if (attributeValue(protocol, CTA_PROTO_NUM)?.[0] !== IPPROTO_UDP) continue;
     const connection: UdpConnection = {
-      destination: dotted(attributeValue(addresses, CTA_IP_V4_DST)),
+      destination: textOf(addresses, CTA_IP_V4_DST, CTA_IP_V6_DST),
       destinationPort: attributeValue(protocol, CTA_PROTO_DST_PORT)?.readUInt16BE(0) ?? 0,
-      answeredBy: dotted(attributeValue(replyAddresses, CTA_IP_V4_SRC)),
+      answeredBy: textOf(replyAddresses, CTA_IP_V4_SRC, CTA_IP_V6_SRC),
     };
     if (!isStale(connection)) continue;
     const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, original);

@@ -10,34 +10,41 @@ const NLM_F_DUMP = 0x300;
 const NLM_F_EXCL = 0x200;
 const NLM_F_CREATE = 0x400;
 const AF_INET = 2;
+const AF_INET6 = 10;
 const RT_TABLE_MAIN = 254;
 const RTPROT_KERNEL = 2;
-const RT_SCOPE_LINK = 253;
+const RTN_UNICAST = 1;
 const RTA_OIF = 4;
+const RTA_GATEWAY = 5;
 const RTNH_F_ONLINK = 4;
 const FLAGS_AT = 8;
-const SCOPE_AT = 6;
 
 /** A route as the kernel tells it: struct rtmsg and its attributes. */
 export type SavedRoute = Buffer;
 
-/** The IPv4 routes of the main table through a link, but for those that the kernel makes anew with its addresses. */
+/** The routes of the main table, of both families, through a link, but for those that the kernel makes anew with its addresses. */
 export function saveRoutes(socket: NetlinkSocket, link: number): SavedRoute[] {
-  const header = Buffer.alloc(12);
-  header.writeUInt8(AF_INET, 0);
-  return socket
-    .dump(new NetlinkMessage(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP).bytes(header))
+  return [AF_INET, AF_INET6]
+    .flatMap((family) => {
+      const header = Buffer.alloc(12);
+      header.writeUInt8(family, 0);
+      return socket.dump(new NetlinkMessage(RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP).bytes(header));
+    })
     .filter(({ type }) => type === RTM_NEWROUTE)
     .map(({ payload }) => payload)
     .filter((route) => {
-      const isOurs = route.readUInt8(4) === RT_TABLE_MAIN && route.readUInt8(5) !== RTPROT_KERNEL;
+      const isOurs =
+        route.readUInt8(4) === RT_TABLE_MAIN &&
+        route.readUInt8(5) !== RTPROT_KERNEL &&
+        // IPv6 has black holes on the loopback link: they are no link's.
+        route.readUInt8(7) === RTN_UNICAST;
       return isOurs && attributeValue(route.subarray(12), RTA_OIF)?.readUInt32LE(0) === link;
     });
 }
 
 /** The requests that make them again; those that are there stay. Routes to neighbours go first: the others lead through them. */
 export function restoreRequests(routes: readonly SavedRoute[]): NetlinkRequest[] {
-  const isFar = (route: SavedRoute): number => (route.readUInt8(SCOPE_AT) === RT_SCOPE_LINK ? 0 : 1);
+  const isFar = (route: SavedRoute): number => (attributeValue(route.subarray(12), RTA_GATEWAY) === undefined ? 0 : 1);
   return routes
     .toSorted((one, other) => isFar(one) - isFar(other))
     .map((route) => {

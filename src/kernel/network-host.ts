@@ -6,6 +6,7 @@ import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { interfaceSettings } from "./interface-settings.ts";
 import { untilCarrying } from "./link-carrier.ts";
+import { untilUsable } from "./usable-addresses.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
 
@@ -85,6 +86,12 @@ export class NetworkHost implements PeerNamespace {
   /** Blocks until these links, which are up, carry packets; bridges stand behind their ports. Throws LINK_WITHOUT_CARRIER. */
   untilCarrying(names: Iterable<string>): void {
     for (const name of names) untilCarrying(this.opened(), { name, index: this.indexes.of(name) });
+  }
+
+  /** Blocks until all IPv6 addresses take packets, and these links have one of their own. Throws ADDRESS_NOT_USABLE. */
+  untilUsable(linkLocal: Iterable<string> = []): void {
+    const links = [...linkLocal].map((name) => ({ name, index: this.indexes.of(name) }));
+    untilUsable(this.opened(), links);
   }
 
   private writeSysctls(ops: readonly NetOp[]): void {

@@ -37,6 +37,7 @@ const capabilities: Capabilities = {
     "node-exec",
     "node-taints",
     "cluster-settings",
+    "dual-stack",
   ],
 };
 
