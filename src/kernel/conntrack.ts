@@ -37,8 +37,9 @@ function textOf(addresses: Buffer, ipv4: number, ipv6: number): string {
   return bytes === undefined ? "" : formatIpBytes(bytes);
 }
 
-function header(type: number, flags: number): NetlinkMessage {
-  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(AF_UNSPEC, 0, 0, 0));
+/** `family` is that of the entry; AF_UNSPEC asks for both. */
+function header(type: number, flags: number, family: number): NetlinkMessage {
+  return new NetlinkMessage((NFNL_SUBSYS_CTNETLINK << 8) | type, flags).bytes(Uint8Array.of(family, 0, 0, 0));
 }
 
 /**
@@ -47,7 +48,7 @@ function header(type: number, flags: number): NetlinkMessage {
  */
 export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection: UdpConnection) => boolean): number {
   let deleted = 0;
-  for (const { payload } of socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP))) {
+  for (const { payload } of socket.dump(header(IPCTNL_MSG_CT_GET, NLM_F_REQUEST | NLM_F_DUMP, AF_UNSPEC))) {
     const attributes = payload.subarray(4);
     const original = attributeValue(attributes, CTA_TUPLE_ORIG);
     const reply = attributeValue(attributes, CTA_TUPLE_REPLY);
@@ -63,7 +64,10 @@ export function deleteUdpConnections(socket: NetlinkSocket, isStale: (connection
       answeredBy: textOf(replyAddresses, CTA_IP_V4_SRC, CTA_IP_V6_SRC),
     };
     if (!isStale(connection)) continue;
-    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST).attribute(CTA_TUPLE_ORIG | NLA_F_NESTED, original);
+    const message = header(IPCTNL_MSG_CT_DELETE, NLM_F_REQUEST, payload.readUInt8(0)).attribute(
+      CTA_TUPLE_ORIG | NLA_F_NESTED,
+      original,
+    );
     // It may have expired since the dump.
     socket.request([
       {

@@ -56,17 +56,17 @@ export function evidenceSetsOf(policy: PolicyEnforcer | undefined, families: rea
       family: EvidenceSet["family"],
       table: string,
       name: string,
-      direction: EvidenceSet["direction"],
+      rest: Pick<EvidenceSet, "direction" | "isAnswered">,
     ): void => {
       const { flows, icmp } = evidenceSetNames(name, of);
-      sets.push({ family, table, set: flows, direction }, { family, table, set: icmp, direction });
+      sets.push({ family, table, set: flows, ...rest }, { family, table, set: icmp, ...rest });
     };
     if (policy !== undefined) {
-      both("inet", policy.table, DROP_SETS.egress, "egress");
-      both("inet", policy.table, DROP_SETS.ingress, "ingress");
+      both("inet", policy.table, DROP_SETS.egress, { direction: "egress" });
+      both("inet", policy.table, DROP_SETS.ingress, { direction: "ingress" });
     }
-    both(of, PROXY_TABLE, REJECT_SET, "egress");
-    both(of, PROXY_TABLE, UNALLOCATED_SET, "egress");
+    both(of, PROXY_TABLE, REJECT_SET, { direction: "egress", isAnswered: true });
+    both(of, PROXY_TABLE, UNALLOCATED_SET, { direction: "egress" });
   }
   return sets;
 }

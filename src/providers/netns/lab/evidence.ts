@@ -10,6 +10,8 @@ export interface EvidenceSet {
   table: string;
   set: string;
   direction: DropProof["direction"];
+  /** The rule answers: who sent the packet is told, if not at once, then when it is sent again. */
+  isAnswered?: boolean;
 }
 
 export interface EvidenceNode {
@@ -59,10 +61,12 @@ export class EvidenceReader {
     }));
   }
 
-  read(): DropProof[] {
+  /** All records, or those of packets that nobody answers. */
+  read(which: "all" | "silent" = "all"): DropProof[] {
     const proofs: DropProof[] = [];
     for (const { node, socket } of this.nodes) {
-      for (const { family, table, set, direction } of this.sets) {
+      for (const { family, table, set, direction, isAnswered } of this.sets) {
+        if (which === "silent" && isAnswered === true) continue;
         for (const key of readSetKeys(socket, family, table, set)) {
           const proof = decode(key, node, direction);
           if (proof !== undefined) proofs.push(proof);
