@@ -26,9 +26,14 @@ export interface CniNode {
   gateway: string;
   /** Pod CIDRs this node holds now (flannel: one /24; calico: its /26 blocks, more as pods come; weave: its share). */
   podCidrs: string[];
+  /** The same of IPv6, on a dual-stack cluster. */
+  ipv6?: OneFamilyNode;
 }
 
-/** The address allocation of one cluster; holds state, makes no I/O. */
+/** What a node is in one address family. */
+export type OneFamilyNode = Omit<CniNode, "ipv6">;
+
+/** The address allocation of one cluster in one family; holds state, makes no I/O. */
 export interface CniIpam {
   /** An address for a pod on the node; `addedCidr` when the node had to take a new block. Throws IPAM_EXHAUSTED. */
   assign(node: string): { address: string; addedCidr?: string };
@@ -65,7 +70,10 @@ export interface CniDataplane {
    * or, where all nodes share one segment, those of the cluster; `end` is then a node's own place on it.
    */
   segment: "none" | "node" | { end(node: CniNode, config: CniConfig): SegmentEnd };
-  /** Splits the pod network among the nodes, in their order; addresses come in the order the real IPAM gives them. */
+  /**
+   * Splits the pod network `podCidr` among the nodes, in their order; addresses come in the order the real IPAM gives them. On
+   * a dual-stack cluster there is a second one, with the IPv6 network as `podCidr`.
+   */
   ipam(nodes: readonly PlannedNode[], config: CniConfig): CniIpam;
   /**
    * Links, routes, neighbours and sysctls of one node towards the others, from nothing. Called again when a node joins
@@ -84,6 +92,8 @@ export interface CniDataplane {
 export interface CniConfig {
   mode: string;
   podCidr: string;
+  /** The pod network's IPv6 part, on a dual-stack cluster. */
+  ipv6PodCidr?: string;
   serviceCidr: string;
   /** MTU of pod interfaces and of the overlay device. */
   mtu: number;
@@ -136,8 +146,6 @@ export interface InstallMode {
 
 /** What {@link CniInstall.patch} knows of the cluster. */
 export interface InstallConfig extends CniConfig {
-  /** The pod network's IPv6 part, on a dual-stack cluster. */
-  ipv6PodCidr?: string;
   /** For CNIs that encrypt by a shared password: random, drawn anew for each cluster. */
   password: string;
 }

@@ -49,6 +49,12 @@ export function formatIp(address: IpAddress): string {
   return address.family === 4 ? formatIpv4(Number(address.value)) : formatIpv6(address.value);
 }
 
+/** Canonical text of an address as packets and the kernel have it: four bytes, or sixteen. */
+export function formatIpBytes(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join(".");
+  return formatIpv6(bytes.reduce((value, byte) => (value << 8n) | BigInt(byte), 0n));
+}
+
 /**
  * A CIDR such as `10.0.0.0/8`; undefined when it is none. Bits below the prefix are dropped, as the API server and the
  * kernel do; {@link hasHostBits} tells whether there were any.

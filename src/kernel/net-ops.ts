@@ -44,6 +44,7 @@ export type NetOp =
       address?: string;
       learning: boolean;
     }
+  /** An IPv6 address is usable at once, without duplicate address detection. */
   | {
       op: "address-add";
       dev: string;

@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import { restoreRequests, saveRoutes, type SavedRoute } from "./link-routes.ts";
+import { restoreRequests, saveLink, type SavedLink } from "./link-state.ts";
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { interfaceSettings } from "./interface-settings.ts";
 import { untilCarrying } from "./link-carrier.ts";
+import { untilUsable } from "./usable-addresses.ts";
 import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./rtnetlink.ts";
 
@@ -69,22 +70,28 @@ export class NetworkHost implements PeerNamespace {
     return this.socket;
   }
 
-  /** Takes a link down; returns the routes that went with it, for {@link linkUp}. */
-  linkDown(name: string): SavedRoute[] {
-    const routes = saveRoutes(this.opened(), this.indexes.of(name));
+  /** Takes a link down; returns what goes with it, for {@link linkUp}. */
+  linkDown(name: string): SavedLink {
+    const saved = saveLink(this.opened(), this.indexes.of(name));
     this.configure([{ op: "link-down", name }], noPeer);
-    return routes;
+    return saved;
   }
 
-  /** Takes a link up, with its routes. */
-  linkUp(name: string, routes: readonly SavedRoute[]): void {
+  /** Takes a link up, with its routes and permanent neighbours. */
+  linkUp(name: string, saved: SavedLink): void {
     this.configure([{ op: "link-up", name }], noPeer);
-    this.opened().request(restoreRequests(routes));
+    this.opened().request(restoreRequests(saved));
   }
 
   /** Blocks until these links, which are up, carry packets; bridges stand behind their ports. Throws LINK_WITHOUT_CARRIER. */
   untilCarrying(names: Iterable<string>): void {
     for (const name of names) untilCarrying(this.opened(), { name, index: this.indexes.of(name) });
+  }
+
+  /** Blocks until all IPv6 addresses take packets, and these links have one of their own. Throws ADDRESS_NOT_USABLE. */
+  untilUsable(linkLocal: Iterable<string> = []): void {
+    const links = [...linkLocal].map((name) => ({ name, index: this.indexes.of(name) }));
+    untilUsable(this.opened(), links);
   }
 
   private writeSysctls(ops: readonly NetOp[]): void {

@@ -1,3 +1,4 @@
+import { formatIpBytes } from "../core/ip.ts";
 import { EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import { NetworkNamespace } from "./namespace.ts";
@@ -36,6 +37,7 @@ export interface PendingFlow {
  */
 export type DropLookup = (pending: readonly PendingFlow[]) => ReadonlySet<number>;
 
+const AF_INET = 2;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
 const ECONNREFUSED = 111;
@@ -80,9 +82,8 @@ function sourceOf(fd: number): { address: string; port: number } | undefined {
   const name = Buffer.alloc(28);
   if (calls.getsockname(fd, name, [28]) < 0) return undefined;
   const port = name.readUInt16BE(2);
-  if (name.readUInt16LE(0) === 2) return { address: [...name.subarray(4, 8)].join("."), port };
-  const groups = Array.from({ length: 8 }, (_, index) => name.readUInt16BE(8 + index * 2).toString(16));
-  return { address: groups.join(":"), port };
+  const address = name.readUInt16LE(0) === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24);
+  return { address: formatIpBytes(address), port };
 }
 
 function retransmitsOf({ target, fd, isResent }: OpenProbe): number {

@@ -43,9 +43,9 @@ const IFLA = {
 } as const;
 const INFO = { kind: 1, data: 2, vethPeer: 1 } as const;
 const BRPORT_MODE = 4;
-const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15 } as const;
+const VXLAN = { id: 1, link: 3, local: 4, learning: 7, port: 15, local6: 17 } as const;
 const IFA = { address: 1, local: 2, flags: 8 } as const;
-const IFA_F_NOPREFIXROUTE = 0x200;
+const IFA_F = { noDad: 0x02, noPrefixRoute: 0x200 } as const;
 const RTA = { dst: 1, oif: 4, gateway: 5, prefsrc: 7, metrics: 8 } as const;
 const RTAX_MTU = 2;
 const RT_TABLE_MAIN = 254;
@@ -56,10 +56,7 @@ const NDA = { dst: 1, lladdr: 2 } as const;
 const NUD_PERMANENT = 0x80;
 const NUD_NOARP = 0x40;
 const NTF_SELF = 2;
-const ESRCH = 3;
-const ENOENT = 2;
-const ENODEV = 19;
-const EINVAL = 22;
+const [ENOENT, ESRCH, ENODEV, EINVAL] = [2, 3, 19, 22];
 
 /** Interface numbers of one namespace. We choose them, so that a whole batch can be built before anything exists. */
 export class InterfaceIndexes {
@@ -160,7 +157,7 @@ function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessag
       message
         .u32(VXLAN.id, op.vni)
         .u32(VXLAN.link, indexes.of(op.dev))
-        .attribute(VXLAN.local, addressBytes(op.local))
+        .attribute(op.local.includes(":") ? VXLAN.local6 : VXLAN.local, addressBytes(op.local))
         .u8(VXLAN.learning, op.learning ? 1 : 0)
         .be16(VXLAN.port, op.port);
     });
@@ -195,7 +192,9 @@ function addressAdd(op: Of<"address-add">, indexes: InterfaceIndexes): NetlinkMe
   header.writeUInt32LE(indexes.of(op.dev), 4);
   const message = new NetlinkMessage(RTM_NEWADDR, CREATE).bytes(header);
   message.attribute(IFA.local, addressBytes(op.address)).attribute(IFA.address, addressBytes(op.address));
-  if (op.noPrefixRoute === true) message.u32(IFA.flags, IFA_F_NOPREFIXROUTE);
+  const flags =
+    (op.noPrefixRoute === true ? IFA_F.noPrefixRoute : 0) | (familyOf(op.address) === AF_INET6 ? IFA_F.noDad : 0);
+  if (flags !== 0) message.u32(IFA.flags, flags);
   return message;
 }
 

@@ -9,8 +9,9 @@ import type { Lab } from "../lab/types.ts";
 import { assignMachines, machinesOfTopology, type Assigned } from "./assign-machines.ts";
 import { optionsWithoutCni, readCniOptions, type CniOptionTexts } from "./cni-options.ts";
 import { featuresNeeded } from "./needs.ts";
+import { podMtu } from "./pod-mtu.ts";
 import { chooseCni, refusals, type PlanProvider } from "./refusals.ts";
-import type { Plan, PlannedAccess, PlannedTopology } from "./types.ts";
+import type { Plan, PlannedAccess } from "./types.ts";
 
 /** Where to run a lab. */
 export interface PlanOptions {
@@ -68,7 +69,7 @@ export function buildPlan(lab: Lab, options: PlanOptions): Plan {
       name: cni.name,
       mode,
       podCidrs,
-      mtu: (isOwn ? lab.cni.mtu : undefined) ?? smallestMtu(lab.topology) - overheadBytes(lab, modeFacts),
+      mtu: podMtu(lab, cni, modeFacts),
       enforcesPolicy: cni.enforcesPolicy,
       options: inForce,
     },
@@ -97,14 +98,4 @@ function machinesOf(lab: Lab, inventory: readonly InventoryMachine[] | undefined
   return inventory === undefined
     ? machinesOfTopology(lab.topology, whyExternal)
     : assignMachines(lab.topology, inventory, whyExternal);
-}
-
-/** IPv6 inside IPv6 takes more than IPv4 in IPv4, and pods have one MTU for both. */
-function overheadBytes({ ipFamily }: Lab, { overheadBytes: ipv4, dualStack }: CniMode): number {
-  return ipFamily === "dual" && "overheadBytes" in dualStack ? dualStack.overheadBytes : ipv4;
-}
-
-/** The MTU that every path between two nodes can carry, which is what CNIs detect on their node interfaces. */
-function smallestMtu(topology: PlannedTopology): number {
-  return Math.min(...topology.nodes.flatMap(({ interfaces }) => interfaces.map(({ mtu }) => mtu)));
 }

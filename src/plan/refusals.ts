@@ -6,6 +6,7 @@ import { usesPolicy } from "../lab/policy-use.ts";
 import type { Lab } from "../lab/types.ts";
 import type { Capabilities, Provider } from "../providers/types.ts";
 import { featuresNeeded } from "./needs.ts";
+import { tooSmallForIpv6 } from "./pod-mtu.ts";
 
 /** What {@link refusals} and buildPlan need of a provider. */
 export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines"> {
@@ -88,13 +89,16 @@ export function refusals(lab: Lab, target: PlanTarget): LabError[] {
     for (const kind of new Set(used))
       if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
   };
-  const dualStack = cni.modes.find(({ name }) => name === mode)?.dualStack;
+  const modeFacts = cni.modes.find(({ name }) => name === mode);
+  const dualStack = modeFacts?.dualStack;
   if (lab.ipFamily === "dual" && dualStack !== undefined && "lacking" in dualStack) {
     refuse(
       "PLAN_CNI_SINGLE_STACK",
       `${cni.name} in mode ${mode} makes no dual-stack cluster: ${dualStack.lacking}`,
       "take another CNI or mode, or leave cluster.ipFamily out",
     );
+  } else if (modeFacts !== undefined) {
+    found.push(...tooSmallForIpv6(lab, cni, modeFacts));
   }
   lacks(
     "probe",

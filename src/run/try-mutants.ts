@@ -54,7 +54,10 @@ export class SolutionState {
     const isOther = (key: string): boolean => orderedJson(this.current.get(key)) !== orderedJson(wanted.get(key));
     // A Service is made anew: some of its fields cannot be changed.
     const gone = [...this.current].filter(
-      ([key, { kind }]) => isOther(key) && !this.untouched.has(key) && (!wanted.has(key) || kind === "Service"),
+      ([key, object]) =>
+        isOther(key) &&
+        (keepsItsFamilies(object, wanted.get(key)) ||
+          (!this.untouched.has(key) && (!wanted.has(key) || object.kind === "Service"))),
     );
     if (gone.length > 0) await cluster.delete(gone.map(([, object]) => refOf(object)));
     for (const [key] of gone) this.current.delete(key);
@@ -67,6 +70,12 @@ export class SolutionState {
       await cluster.settle({ timeoutMs: settleTimeoutMs });
     });
   }
+}
+
+/** The API keeps a Service's ipFamilyPolicy where the next version says none. */
+function keepsItsFamilies(now: KubeObject, next: KubeObject | undefined): boolean {
+  if (now.kind !== "Service" || next === undefined) return false;
+  return (now as Service).spec.ipFamilyPolicy !== undefined && (next as Service).spec.ipFamilyPolicy === undefined;
 }
 
 /** Grades the lab as it is, by what the untouched lab of this cluster gave; its record stays as it was. */

@@ -106,7 +106,7 @@ test("an interrupt while a mutant has a cluster of its own leaves neither", asyn
 test.each([
   [["no-such-lab"], 2, "LAB_NOT_FOUND"],
   [["labs/default-deny", "--provider", "nets"], 2, "PROVIDER_UNKNOWN"],
-  [["labs/dual-stack"], 3, "PLAN_PROVIDER_NOT_CLAIMED"],
+  [["labs/partition", "--provider", "kind"], 3, "PLAN_PROVIDER_NOT_CLAIMED"],
 ])("of %j exits with %i", async (args, exitCode, code) => {
   const run = await cnilab.run("test", ...args);
   expect(run.exitCode).toBe(exitCode);

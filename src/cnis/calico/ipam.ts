@@ -1,21 +1,30 @@
 import { createHash } from "node:crypto";
 import { LabError } from "../../core/errors.ts";
-import { formatAddress, formatNetwork, parseAddress, parseNetwork } from "../ipv4.ts";
+import {
+  cidrContains,
+  cidrSize,
+  formatCidr,
+  formatIp,
+  nthAddress,
+  parseCidr,
+  parseIp,
+  type Cidr,
+} from "../../core/ip.ts";
 import type { CniIpam } from "../types.ts";
 
-/** Calico's default IPPool blockSize for IPv4: blocks of 64 addresses. */
-const BLOCK_PREFIX_LENGTH = 26;
-const BLOCK_SIZE = 2 ** (32 - BLOCK_PREFIX_LENGTH);
+/** Calico's default IPPool blockSize, by family: blocks of 64 addresses. */
+const BLOCK_PREFIX_LENGTHS = { 4: 26, 6: 122 } as const;
+const BLOCK_SIZE = 64;
 
 interface Block {
-  base: number;
+  cidr: Cidr;
   /** Free offsets in the order they will be given: Calico appends a released one at the end. */
   free: number[];
 }
 
 /** Where a node begins its walk over the blocks. */
-function firstIndex(node: string, count: number): number {
-  return createHash("sha1").update(node).digest().readUInt32BE(0) % count;
+function firstIndex(node: string, count: bigint): bigint {
+  return BigInt(createHash("sha1").update(node).digest().readUInt32BE(0)) % count;
 }
 
 /**
@@ -23,37 +32,40 @@ function firstIndex(node: string, count: number): number {
  * block at a place drawn from its name, so blocks do not follow the order of the nodes (Calico seeds Go's random
  * generator with the name's FNV hash, so the place itself differs). Nodes take their first block at once. Blocks are kept
  * when they fall empty, and addresses are never borrowed from another node's block. `release` of a free address does
- * nothing.
+ * nothing. Throws BAD_ADDRESS for a pod network that is no CIDR.
  */
 export class CalicoIpam implements CniIpam {
   private readonly blocks = new Map<string, Block[]>();
-  private readonly claimed = new Set<number>();
-  private readonly podCidr: string;
+  private readonly claimed = new Set<bigint>();
+  private readonly pool: Cidr;
   private readonly hasTunnelAddress: boolean;
 
   constructor(nodes: readonly string[], podCidr: string, hasTunnelAddress: boolean) {
-    this.podCidr = podCidr;
+    const pool = parseCidr(podCidr);
+    if (pool === undefined) throw new LabError("BAD_ADDRESS", `"${podCidr}" is not a CIDR`);
+    this.pool = pool;
     this.hasTunnelAddress = hasTunnelAddress;
     for (const node of nodes) this.claim(node);
   }
 
   private claim(node: string): Block {
-    const pool = parseNetwork(this.podCidr);
-    const count = Math.floor(pool.size / BLOCK_SIZE);
-    if (this.claimed.size >= count) {
+    const { pool } = this;
+    const prefixLength = BLOCK_PREFIX_LENGTHS[pool.family];
+    const count = cidrSize(pool) / BigInt(BLOCK_SIZE);
+    if (BigInt(this.claimed.size) >= count) {
       throw new LabError(
         "IPAM_EXHAUSTED",
-        `pod network ${this.podCidr} has no /${BLOCK_PREFIX_LENGTH} block left for node ${node}`,
+        `pod network ${formatCidr(pool)} has no /${prefixLength} block left for node ${node}`,
         {
           hint: "use a shorter prefix for the pod CIDR",
         },
       );
     }
     let index = firstIndex(node, count);
-    while (this.claimed.has(index)) index = (index + 1) % count;
+    while (this.claimed.has(index)) index = (index + 1n) % count;
     this.claimed.add(index);
     const block: Block = {
-      base: pool.base + index * BLOCK_SIZE,
+      cidr: { family: pool.family, value: pool.value + index * BigInt(BLOCK_SIZE), prefixLength },
       free: Array.from({ length: BLOCK_SIZE }, (_, offset) => offset),
     };
     const owned = this.blocks.get(node) ?? [];
@@ -65,18 +77,21 @@ export class CalicoIpam implements CniIpam {
   assign(node: string): { address: string; addedCidr?: string } {
     const owned = (this.blocks.get(node) ?? []).find(({ free }) => free.length > 0);
     const block = owned ?? this.claim(node);
-    const address = formatAddress(block.base + (block.free.shift() ?? 0));
-    return owned === undefined ? { address, addedCidr: formatNetwork(block.base, BLOCK_PREFIX_LENGTH) } : { address };
+    const found = nthAddress(block.cidr, block.free.shift() ?? 0);
+    const address = found === undefined ? "" : formatIp(found);
+    return owned === undefined ? { address, addedCidr: formatCidr(block.cidr) } : { address };
   }
 
   release(node: string, address: string): void {
-    const value = parseAddress(address);
-    const block = this.blocks.get(node)?.find(({ base }) => value >= base && value < base + BLOCK_SIZE);
-    if (block === undefined || block.free.includes(value - block.base)) return;
-    block.free.push(value - block.base);
+    const parsed = parseIp(address);
+    if (parsed === undefined) return;
+    const block = this.blocks.get(node)?.find(({ cidr }) => cidrContains(cidr, parsed));
+    if (block === undefined) return;
+    const offset = Number(parsed.value - block.cidr.value);
+    if (!block.free.includes(offset)) block.free.push(offset);
   }
 
   cidrs(node: string): string[] {
-    return (this.blocks.get(node) ?? []).map(({ base }) => formatNetwork(base, BLOCK_PREFIX_LENGTH));
+    return (this.blocks.get(node) ?? []).map(({ cidr }) => formatCidr(cidr));
   }
 }

@@ -1,5 +1,5 @@
 import type { CniConfig, CniNode } from "../types.ts";
-import { VXLAN_DEVICE, isEncapsulating } from "./node.ts";
+import { VXLAN_DEVICE, VXLAN_DEVICE_V6, isEncapsulating } from "./node.ts";
 
 /**
  * Felix's natOutgoing: packets from an address of the pool to one outside all pools take the node's address. The names
@@ -7,29 +7,43 @@ import { VXLAN_DEVICE, isEncapsulating } from "./node.ts";
  * which is replaced more often.
  */
 export function calicoNodeNft(_node: CniNode, config: CniConfig): string {
+  const { podCidr, ipv6PodCidr } = config;
+  const ipv4 = { family: "ip", type: "ipv4_addr", version: "40", device: VXLAN_DEVICE } as const;
+  const ipv6 = { family: "ip6", type: "ipv6_addr", version: "60", device: VXLAN_DEVICE_V6 } as const;
+  return [
+    natTable(ipv4, podCidr, config),
+    ...(ipv6PodCidr === undefined ? [] : [natTable(ipv6, ipv6PodCidr, config)]),
+  ].join("");
+}
+
+function natTable(
+  { family, type, version, device }: { family: string; type: string; version: string; device: string },
+  pool: string,
+  config: CniConfig,
+): string {
   // What a node sends into the tunnel with its own address (a Service it calls) takes the tunnel's: the answer has to
   // come back through the tunnel.
   const tunnel = isEncapsulating(config.mode)
-    ? `\n    oifname "${VXLAN_DEVICE}" fib saddr . oif type != local fib saddr type local masquerade fully-random`
+    ? `\n    oifname "${device}" fib saddr . oif type != local fib saddr type local masquerade fully-random`
     : "";
-  return `table ip calico-nat
-delete table ip calico-nat
-table ip calico-nat {
+  return `table ${family} calico-nat
+delete table ${family} calico-nat
+table ${family} calico-nat {
   comment "natOutgoing of Calico, modelled by cnilab"
-  set cali40all-ipam-pools {
-    type ipv4_addr; flags interval
-    elements = { ${config.podCidr} }
+  set cali${version}all-ipam-pools {
+    type ${type}; flags interval
+    elements = { ${pool} }
   }
-  set cali40masq-ipam-pools {
-    type ipv4_addr; flags interval
-    elements = { ${config.podCidr} }
+  set cali${version}masq-ipam-pools {
+    type ${type}; flags interval
+    elements = { ${pool} }
   }
   chain nat-POSTROUTING {
     type nat hook postrouting priority srcnat; policy accept;
     jump nat-cali-nat-outgoing${tunnel}
   }
   chain nat-cali-nat-outgoing {
-    ip saddr @cali40masq-ipam-pools ip daddr != @cali40all-ipam-pools masquerade fully-random
+    ${family} saddr @cali${version}masq-ipam-pools ${family} daddr != @cali${version}all-ipam-pools masquerade fully-random
   }
 }
 `;

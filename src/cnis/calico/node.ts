@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { LabError } from "../../core/errors.ts";
 import type { NetOp } from "../../kernel/net-ops.ts";
 import { formatLladdr } from "../hardware-address.ts";
-import { addressAt } from "../ipv4.ts";
-import type { CniConfig, CniNode } from "../types.ts";
+import { firstAddress, IPV6_FORWARDING, isIpv6 } from "../families.ts";
+import type { CniConfig, CniNode, OneFamilyNode } from "../types.ts";
 
-/** Felix's VXLAN device for IPv4. */
+/** Felix's VXLAN devices: each family has its own, over the nodes' addresses of that family. */
 export const VXLAN_DEVICE = "vxlan.calico";
+export const VXLAN_DEVICE_V6 = "vxlan-v6.calico";
 
 const VXLAN_VNI = 4096;
 const VXLAN_PORT = 4789;
@@ -21,20 +22,25 @@ export function isEncapsulating(mode: string): boolean {
 }
 
 /** The node's tunnel address: the first of its first block. Throws CNI_NO_POD_CIDR. */
-function tunnelAddress(node: CniNode): string {
+function tunnelAddress(node: OneFamilyNode): string {
   const [block] = node.podCidrs;
   if (block === undefined) throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no IPAM block`);
-  return addressAt(block, 0);
+  return firstAddress(block);
 }
 
-/** Felix's own rule: the byte "f" (0x66) and the first five of the SHA-1 of the node's name. */
-function vtepLladdr(node: CniNode): string {
-  const digest = createHash("sha1").update(node.name).digest();
+/**
+ * Felix's own rule: the byte "f" (0x66) and the first five of the SHA-1 of the node's name, with "-v6" behind it for the IPv6
+ * tunnel (felix/calc/vxlan_resolver.go, vtepMACForHost).
+ */
+function vtepLladdr(node: OneFamilyNode): string {
+  const digest = createHash("sha1")
+    .update(isIpv6(node.address) ? `${node.name}-v6` : node.name)
+    .digest();
   return formatLladdr(new Uint8Array([0x66, ...digest.subarray(0, 5)]));
 }
 
 /** Packets to unused addresses of the node's blocks end here instead of following the default route and coming back. */
-function blackholeOps(node: CniNode, protocol: number): NetOp[] {
+function blackholeOps(node: OneFamilyNode, protocol: number): NetOp[] {
   return node.podCidrs.map((block): NetOp => ({
     op: "route-add",
     to: block,
@@ -43,11 +49,12 @@ function blackholeOps(node: CniNode, protocol: number): NetOp[] {
   }));
 }
 
-function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
+function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
+  const [name, prefixLength] = isIpv6(node.address) ? [VXLAN_DEVICE_V6, 128] : [VXLAN_DEVICE, 32];
   const device: NetOp[] = [
     {
       op: "vxlan-add",
-      name: VXLAN_DEVICE,
+      name,
       vni: VXLAN_VNI,
       local: node.address,
       dev: node.dev,
@@ -56,15 +63,15 @@ function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig):
       address: vtepLladdr(node),
       learning: false,
     },
-    { op: "address-add", dev: VXLAN_DEVICE, address: tunnelAddress(node), prefixLength: 32 },
-    { op: "link-up", name: VXLAN_DEVICE },
+    { op: "address-add", dev: name, address: tunnelAddress(node), prefixLength },
+    { op: "link-up", name },
   ];
   const remotes = others.flatMap((other): NetOp[] => {
     const isDirect = config.mode === "cross-subnet" && other.subnet === node.subnet;
     const lladdr = vtepLladdr(other);
     return [
-      { op: "neigh-add", dev: VXLAN_DEVICE, address: tunnelAddress(other), lladdr },
-      { op: "fdb-add", dev: VXLAN_DEVICE, lladdr, dst: other.address },
+      { op: "neigh-add", dev: name, address: tunnelAddress(other), lladdr },
+      { op: "fdb-add", dev: name, lladdr, dst: other.address },
       ...other.podCidrs.map((block): NetOp =>
         isDirect
           ? {
@@ -79,7 +86,7 @@ function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig):
               op: "route-add",
               to: block,
               via: tunnelAddress(other),
-              dev: VXLAN_DEVICE,
+              dev: name,
               onlink: true,
             },
       ),
@@ -89,7 +96,7 @@ function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig):
 }
 
 /** BIRD's iBGP mesh: a next hop in another subnet is resolved recursively, which gives the way to it: the router. */
-function bgpOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
+function bgpOps(node: OneFamilyNode, others: readonly OneFamilyNode[]): NetOp[] {
   return others.flatMap((other) => {
     const via = other.subnet === node.subnet ? other.address : node.gateway;
     return other.podCidrs.map((block): NetOp => ({
@@ -104,8 +111,23 @@ function bgpOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
 
 /** See {@link CniDataplane.nodeOps}; docs/cnis/calico.md shows the result as iproute2 prints it. */
 export function calicoNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
-  const forwarding: NetOp = { op: "sysctl", key: "ipv4/ip_forward", value: "1" };
+  const { ipv6 } = node;
+  return [
+    { op: "sysctl", key: "ipv4/ip_forward", value: "1" },
+    ...(ipv6 === undefined ? [] : [IPV6_FORWARDING]),
+    ...familyOps(node, others, config),
+    ...(ipv6 === undefined
+      ? []
+      : familyOps(
+          ipv6,
+          others.flatMap((other) => other.ipv6 ?? []),
+          config,
+        )),
+  ];
+}
+
+function familyOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
   return isEncapsulating(config.mode)
-    ? [forwarding, ...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)]
-    : [forwarding, ...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
+    ? [...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)]
+    : [...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
 }

@@ -1,49 +1,67 @@
 import { LabError } from "../../core/errors.ts";
 import type { NetOp } from "../../kernel/net-ops.ts";
+import { addressAt, firstAddress, hostPrefixLength, IPV6_FORWARDING, isIpv6 } from "../families.ts";
 import { bridgedLladdr, seededLladdr } from "../hardware-address.ts";
-import { addressAt, parseNetwork } from "../ipv4.ts";
-import type { CniConfig, CniNode } from "../types.ts";
+import type { CniConfig, CniNode, OneFamilyNode } from "../types.ts";
 
 /** The bridge that the delegated `bridge` plugin makes; all pods of the node are its ports. */
 export const BRIDGE = "cni0";
 
 const VXLAN_DEVICE = "flannel.1";
+/** IPv6 pods go by a tunnel of their own, over the nodes' IPv6 addresses. */
+const VXLAN_DEVICE_V6 = "flannel-v6.1";
 const VXLAN_VNI = 1;
 /** flannel leaves the port to the kernel, whose default predates the IANA assignment (4789). */
 const VXLAN_PORT = 8472;
 
-/** The node's one /24; throws CNI_NO_POD_CIDR. */
-export function nodeSubnet(node: CniNode): string {
+/** The node's one /24, or /64; throws CNI_NO_POD_CIDR. */
+export function nodeSubnet(node: OneFamilyNode): string {
   const [cidr] = node.podCidrs;
   if (cidr === undefined) throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no pod CIDR`);
   return cidr;
 }
 
 /** The address of cni0, which is every pod's default gateway: the first usable one of the node's subnet. */
-export function bridgeAddress(node: CniNode): string {
+export function bridgeAddress(node: OneFamilyNode): string {
   return addressAt(nodeSubnet(node), 1);
 }
 
-function vtepLladdr(node: CniNode): string {
-  return seededLladdr(`${VXLAN_DEVICE}/${node.name}`);
+/** In bits, of the node's subnet. */
+export function subnetPrefixLength(node: OneFamilyNode): number {
+  return Number(nodeSubnet(node).split("/")[1]);
+}
+
+function vxlanDevice({ address }: OneFamilyNode): string {
+  return isIpv6(address) ? VXLAN_DEVICE_V6 : VXLAN_DEVICE;
+}
+
+function vtepLladdr(node: OneFamilyNode): string {
+  return seededLladdr(`${vxlanDevice(node)}/${node.name}`);
 }
 
 function bridgeOps(node: CniNode, config: CniConfig): NetOp[] {
-  const address = bridgeAddress(node);
-  const { prefixLength } = parseNetwork(nodeSubnet(node));
+  const families = node.ipv6 === undefined ? [node] : [node, node.ipv6];
   return [
     { op: "sysctl", key: "ipv4/ip_forward", value: "1" },
-    { op: "bridge-add", name: BRIDGE, mtu: config.mtu, address: bridgedLladdr(address) },
-    { op: "address-add", dev: BRIDGE, address, prefixLength },
+    ...(node.ipv6 === undefined ? [] : [IPV6_FORWARDING]),
+    { op: "bridge-add", name: BRIDGE, mtu: config.mtu, address: bridgedLladdr(bridgeAddress(node)) },
+    ...families.map((each): NetOp => ({
+      op: "address-add",
+      dev: BRIDGE,
+      address: bridgeAddress(each),
+      prefixLength: subnetPrefixLength(each),
+    })),
     { op: "link-up", name: BRIDGE },
   ];
 }
 
-function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
+function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
+  const name = vxlanDevice(node);
+  const tunnel = firstAddress(nodeSubnet(node));
   const device: NetOp[] = [
     {
       op: "vxlan-add",
-      name: VXLAN_DEVICE,
+      name,
       vni: VXLAN_VNI,
       local: node.address,
       dev: node.dev,
@@ -52,26 +70,26 @@ function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig):
       address: vtepLladdr(node),
       learning: false,
     },
-    // A /32, so that no subnet or broadcast route comes with it; it is the source of what the node sends to pods.
+    // A /32 (/128), so that no subnet or broadcast route comes with it; it is the source of what the node sends to pods.
     {
       op: "address-add",
-      dev: VXLAN_DEVICE,
-      address: addressAt(nodeSubnet(node), 0),
-      prefixLength: 32,
+      dev: name,
+      address: tunnel,
+      prefixLength: hostPrefixLength(tunnel),
     },
-    { op: "link-up", name: VXLAN_DEVICE },
+    { op: "link-up", name },
   ];
   const remotes = others.flatMap((other): NetOp[] => {
-    const tunnelAddress = addressAt(nodeSubnet(other), 0);
+    const tunnelAddress = firstAddress(nodeSubnet(other));
     const lladdr = vtepLladdr(other);
     return [
-      { op: "neigh-add", dev: VXLAN_DEVICE, address: tunnelAddress, lladdr },
-      { op: "fdb-add", dev: VXLAN_DEVICE, lladdr, dst: other.address },
+      { op: "neigh-add", dev: name, address: tunnelAddress, lladdr },
+      { op: "fdb-add", dev: name, lladdr, dst: other.address },
       {
         op: "route-add",
         to: nodeSubnet(other),
         via: tunnelAddress,
-        dev: VXLAN_DEVICE,
+        dev: name,
         onlink: true,
       },
     ];
@@ -80,7 +98,7 @@ function vxlanOps(node: CniNode, others: readonly CniNode[], config: CniConfig):
 }
 
 /** flanneld's routes are not onlink: the kernel refuses a next hop outside the node's subnet, so it has no route. */
-function hostGatewayOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
+function hostGatewayOps(node: OneFamilyNode, others: readonly OneFamilyNode[]): NetOp[] {
   return others
     .filter((other) => other.subnet === node.subnet)
     .map((other): NetOp => ({
@@ -93,6 +111,14 @@ function hostGatewayOps(node: CniNode, others: readonly CniNode[]): NetOp[] {
 
 /** See {@link CniDataplane.nodeOps}; docs/cnis/flannel.md shows the result as iproute2 prints it. */
 export function flannelNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
-  const overlay = config.mode === "host-gw" ? hostGatewayOps(node, others) : vxlanOps(node, others, config);
-  return [...bridgeOps(node, config), ...overlay];
+  const overlay = (one: OneFamilyNode, rest: readonly OneFamilyNode[]): NetOp[] =>
+    config.mode === "host-gw" ? hostGatewayOps(one, rest) : vxlanOps(one, rest, config);
+  const ipv6 =
+    node.ipv6 === undefined
+      ? []
+      : overlay(
+          node.ipv6,
+          others.flatMap((other) => other.ipv6 ?? []),
+        );
+  return [...bridgeOps(node, config), ...overlay(node, others), ...ipv6];
 }

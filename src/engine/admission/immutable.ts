@@ -55,9 +55,14 @@ function checkStatefulSet(draft: KubeObject, old: KubeObject): void {
 function checkService(draft: Service, old: Service): void {
   const hasAddress = (service: Service): boolean => service.spec.type !== "ExternalName";
   if (!hasAddress(draft) || !hasAddress(old)) return;
-  for (const field of ["clusterIP", "clusterIPs"] as const) {
-    if (!equalJson(draft.spec[field], old.spec[field])) throw immutable(draft, `spec.${field}`);
-  }
+  if (draft.spec.clusterIP !== old.spec.clusterIP) throw immutable(draft, "spec.clusterIP");
+  const [first, second] = draft.spec.clusterIPs ?? [];
+  const [primary, secondary] = old.spec.clusterIPs ?? [];
+  // A second one comes and goes with ipFamilyPolicy.
+  if (first !== primary || (second !== undefined && secondary !== undefined && second !== secondary))
+    throw immutable(draft, "spec.clusterIPs");
+  if (draft.spec.ipFamilies?.[0] !== old.spec.ipFamilies?.[0] && draft.spec.ipFamilies !== undefined)
+    throw immutable(draft, "spec.ipFamilies");
 }
 
 /** Only images, tolerations, the deadline and the binding to a node may change in a pod's spec (ValidatePodUpdate). */

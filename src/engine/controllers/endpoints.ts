@@ -24,7 +24,10 @@ export const endpointsController: Controller = {
     }
     if (!hasSelector(service) || service.metadata.deletionTimestamp !== undefined) return;
     if (present === undefined && store.get("Namespace", namespace)?.metadata.deletionTimestamp !== undefined) return;
-    const subsets = subsetsOf(serviceEndpoints(service, store.list("Pod", namespace)));
+    // Of the Service's first family alone; EndpointSlices have both.
+    const primary = service.spec.ipFamilies?.[0] ?? "IPv4";
+    const endpoints = serviceEndpoints(service, store.list("Pod", namespace));
+    const subsets = subsetsOf(endpoints.filter(({ family }) => family === primary));
     const labels = endpointLabels(service);
     if (present === undefined)
       store.create<Endpoints>({ apiVersion: "v1", kind: "Endpoints", metadata: { name, namespace, labels }, subsets });

@@ -53,9 +53,11 @@ export function policyRuleset(input: PolicyRulesetInput): string {
   const sets = new PolicySets(world, families, enforcer.sets);
   const egress = directionRules(local, policies, "egress", sets, families, enforcer);
   const ingress = directionRules(local, policies, "ingress", sets, families, enforcer);
-  // Neighbour discovery is how an IPv6 pod finds its gateway, no traffic of the pod's.
+  // How an IPv6 pod finds its gateway and tells what groups it hears is no traffic of the pod's: Felix lets it in, too.
   const neighbourDiscovery = hasIpv6
-    ? ["icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept"]
+    ? [
+        "icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld2-listener-report } accept",
+      ]
     : [];
   const body = [
     comment(enforcer.comment),

@@ -93,6 +93,17 @@ function bridgeFinding(): Finding {
   };
 }
 
+/** ipv6.disable=1 of the kernel's command line, or a kernel without it; where it is only switched off, labs switch it on for themselves. */
+function ipv6Finding(): Finding {
+  if (existsSync("/proc/sys/net/ipv6")) return { code: "HOST_IPV6", ok: true, message: "the kernel has IPv6" };
+  return {
+    code: "HOST_NO_IPV6",
+    ok: false,
+    message: "this kernel has no IPv6, which dual-stack labs need",
+    remedy: "start it without ipv6.disable=1, or leave cluster.ipFamily out",
+  };
+}
+
 /** Tries what every lab begins with. */
 async function namespaceFinding(hostPath: string): Promise<Finding> {
   if (!isInstalled("unshare", hostPath)) {
@@ -197,6 +208,7 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
   const hostPath = process.env["PATH"] ?? DEFAULT_PATH;
   const findings = programFindings(hostPath, plan);
   if (plan === undefined || hasBridge(plan.cni.name)) findings.push(bridgeFinding());
+  if (plan === undefined || plan.cni.podCidrs.length > 1) findings.push(ipv6Finding());
   if (plan === undefined) findings.push(await namespaceFinding(hostPath));
   else {
     if (hasFault(plan, "delay")) findings.push(await netemFinding(hostPath));

@@ -39,6 +39,7 @@ const capabilities: Capabilities = {
     "node-exec",
     "node-taints",
     "cluster-settings",
+    "dual-stack",
   ],
 };
 

@@ -5,6 +5,7 @@ interface Seen {
   cells: number;
   allowed: number;
   blocked: number;
+  overIpv6: number;
   runs: number;
   seed: number;
   failure?: string;
@@ -15,20 +16,24 @@ const seed = process.env["CNILAB_SEED"] ?? String(Math.trunc(Math.random() * 2 *
 const runs = Number(process.env["CNILAB_RUNS"] ?? 12);
 
 test.each([
-  { cni: "calico", mode: "vxlan", subnets: 1 },
-  { cni: "calico", mode: "cross-subnet", subnets: 2 },
-  { cni: "calico", mode: "direct", subnets: 1 },
-  { cni: "weave", mode: "fastdp", subnets: 2 },
-  { cni: "flannel", mode: "vxlan", subnets: 2 },
-  { cni: "flannel", mode: "host-gw", subnets: 1 },
+  { cni: "calico", mode: "vxlan", subnets: 1, families: "ipv4" },
+  { cni: "calico", mode: "vxlan", subnets: 2, families: "dual" },
+  { cni: "calico", mode: "cross-subnet", subnets: 2, families: "dual" },
+  { cni: "calico", mode: "direct", subnets: 1, families: "dual" },
+  { cni: "weave", mode: "fastdp", subnets: 2, families: "ipv4" },
+  { cni: "flannel", mode: "vxlan", subnets: 2, families: "dual" },
+  { cni: "flannel", mode: "host-gw", subnets: 1, families: "ipv4" },
 ])(
-  "what the kernel lets through is what the oracle says, in random worlds ($cni $mode, $subnets subnets)",
+  "what the kernel lets through is what the oracle says, in random worlds ($cni $mode, $subnets subnets, $families)",
   { timeout: 120_000 },
-  async ({ cni, mode, subnets }) => {
-    const seen = (await inNamespace("engine-equals-oracle.ts", cni, mode, String(subnets), String(runs), seed)) as Seen;
+  async ({ cni, mode, subnets, families }) => {
+    const args = [cni, mode, String(subnets), String(runs), seed, families];
+    const seen = (await inNamespace("engine-equals-oracle.ts", ...args)) as Seen;
     console.log(
-      `${cni} ${mode}: ${seen.cells} cells of ${seen.runs} worlds, ${seen.blocked} blocked; seed ${seen.seed}`,
+      `${cni} ${mode} ${families}: ${seen.cells} cells of ${seen.runs} worlds, ${seen.overIpv6} of them over IPv6, ` +
+        `${seen.blocked} blocked; seed ${seen.seed}`,
     );
+    expect(seen.overIpv6).toBe(families === "dual" ? seen.cells / 2 : 0);
     expect(seen.failure ?? "").toBe("");
     expect(seen.runs).toBe(runs);
     // How many are blocked is the seed's; one world has both for certain.

@@ -6,6 +6,11 @@ interface Seen {
   cut: { dst: string }[];
   after: unknown[];
   twice: unknown[];
+  ipv6: Record<
+    "before" | "cut" | "after",
+    { addresses: { addr_info: { local?: string }[] }[]; routes: { dst: string }[] }
+  >;
+  neighbours: Record<"before" | "cut" | "after", { dst: string }[]>;
   limited: { kind: string; root?: boolean; options: { rate: number; burst: number } }[];
   second: string;
   unlimited: { kind: string }[];
@@ -27,6 +32,27 @@ describe("a link that is broken and mended", () => {
   test("has every route again as it was, and mending it twice changes nothing", () => {
     expect(seen.after).toEqual(seen.before);
     expect(seen.twice).toEqual(seen.before);
+  });
+
+  test("keeps its IPv6 address, and has its IPv6 routes again", () => {
+    const { before, cut, after } = seen.ipv6;
+    // iproute2 leaves an empty object where its filter leaves an address out.
+    expect(before.addresses[0]?.addr_info.flatMap(({ local }) => local ?? [])).toEqual(["fd00:1::1"]);
+    expect(before.routes.map(({ dst }) => dst).toSorted()).toEqual(
+      ["default", "fd00:1::/64", "fd00:8::1", "fd00:9::/64", "fd00:a::/64", "fe80::/64"].toSorted(),
+    );
+    expect(cut.routes.map(({ dst }) => dst)).toEqual(["fd00:a::/64"]);
+    expect(after.routes).toEqual(before.routes);
+    expect(after.addresses).toEqual(before.addresses);
+  });
+
+  test("has its permanent neighbours again", () => {
+    const { before, cut, after } = seen.neighbours;
+    expect(before.map(({ dst }) => dst).toSorted()).toEqual(["10.8.0.1", "fd00:8::1"]);
+    expect(cut).toEqual([]);
+    expect(after.toSorted((a, b) => (a.dst < b.dst ? -1 : 1))).toEqual(
+      before.toSorted((a, b) => (a.dst < b.dst ? -1 : 1)),
+    );
   });
 
   test("is limited to a rate, by one queueing discipline alone, and no longer when that is removed", () => {

@@ -143,6 +143,61 @@ describe("a dual-stack cluster", () => {
   });
 });
 
+describe("a dual-stack cluster with too small an MTU", () => {
+  const target = provider({
+    features: [...ALL.features, "dual-stack"],
+    scenarios: [...ALL.scenarios, "fault"],
+    faults: ["mtu"],
+  });
+  const reasons = async (text: string, ipFamily = "dual"): Promise<string[]> => {
+    const one = await lab(`${text}cluster: { ipFamily: ${ipFamily} }\n`, { ...fixtureRegistries, cnis: realCnis });
+    return refusals(one, { provider: target, ...chooseCni(one, realCnis, undefined) }).map(
+      ({ code, message }) => `${code}: ${message}`,
+    );
+  };
+  const topology = (mtu: number): string =>
+    `topology: { networks: { lan: { subnet: 172.30.0.0/24, mtu: ${mtu} } }, nodes: { control-plane: { role: control-plane, networks: [lan] }, worker1: { networks: [lan] } } }\n`;
+
+  test.each([
+    [`cni: calico\n${topology(1350)}`, []],
+    [
+      `cni: calico\n${topology(1349)}`,
+      ["PLAN_MTU_BELOW_IPV6: with calico in mode vxlan pods have MTU 1279, and IPv6 needs 1280"],
+    ],
+    [`cni: { name: calico, mode: direct }\n${topology(1280)}`, []],
+    [
+      `cni: { name: flannel, mtu: 1200 }\n`,
+      ["PLAN_MTU_BELOW_IPV6: with flannel in mode vxlan pods have MTU 1200, and IPv6 needs 1280"],
+    ],
+    [
+      `cni: { name: calico, mode: direct }\n${topology(1000)}`,
+      ["control-plane", "worker1"].map(
+        (name) => `PLAN_MTU_BELOW_IPV6: the link of ${name} to lan has MTU 1000, and IPv6 needs 1280`,
+      ),
+    ],
+  ])("%j is refused for %j", async (text, expected) => {
+    expect(await reasons(text)).toEqual(expected);
+  });
+
+  test("is refused where a fault makes it one", async () => {
+    const one = await lab("cni: calico\ncluster: { ipFamily: dual }\n", { ...fixtureRegistries, cnis: realCnis });
+    const fault = (bytes: number): Lab => ({
+      ...one,
+      scenario: [{ kind: "fault", options: { kind: "mtu", node: "worker1", interface: "eth0", bytes }, objects: [] }],
+    });
+    const found = (bytes: number): string[] =>
+      refusals(fault(bytes), { provider: target, ...chooseCni(one, realCnis, undefined) }).map(
+        ({ message }) => message,
+      );
+    expect(found(1280)).toEqual([]);
+    expect(found(1279)).toEqual(["a fault makes a link's MTU 1279, and IPv6 needs 1280"]);
+  });
+
+  test("is none with IPv4 alone", async () => {
+    expect(await reasons(`cni: calico\n${topology(1000)}`, "ipv4")).toEqual([]);
+  });
+});
+
 describe("a CNI's options that the provider cannot make", () => {
   const encrypted = "cni: { name: weave, mode: fastdp, options: { encrypted: true } }\n";
   const load = (text: string): Promise<Lab> => lab(text, { ...fixtureRegistries, cnis: realCnis });

@@ -2,6 +2,7 @@ import { LabError } from "../../../core/errors.ts";
 import { runControllers } from "../../../engine/controllers/controller.ts";
 import type { Controller, ControllerSet } from "../../../engine/controllers/controller.ts";
 import { systemClock } from "../../../engine/clock.ts";
+import type { Family } from "../../../engine/nft/address-ranges.ts";
 import { hostPortRuleset } from "../../../engine/nft/host-ports.ts";
 import { DROP_SETS, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
 import { PROXY_TABLE, proxyRuleset, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
@@ -48,23 +49,25 @@ interface NodeRules {
 }
 
 /** The sets in which this cluster's rules record what they drop or reject. */
-export function evidenceSetsOf(policy: PolicyEnforcer | undefined): EvidenceSet[] {
+export function evidenceSetsOf(policy: PolicyEnforcer | undefined, families: readonly Family[]): EvidenceSet[] {
   const sets: EvidenceSet[] = [];
-  const both = (
-    family: EvidenceSet["family"],
-    table: string,
-    name: string,
-    direction: EvidenceSet["direction"],
-  ): void => {
-    const { flows, icmp } = evidenceSetNames(name, "ip");
-    sets.push({ family, table, set: flows, direction }, { family, table, set: icmp, direction });
-  };
-  if (policy !== undefined) {
-    both("inet", policy.table, DROP_SETS.egress, "egress");
-    both("inet", policy.table, DROP_SETS.ingress, "ingress");
+  for (const of of families) {
+    const both = (
+      family: EvidenceSet["family"],
+      table: string,
+      name: string,
+      rest: Pick<EvidenceSet, "direction" | "isAnswered">,
+    ): void => {
+      const { flows, icmp } = evidenceSetNames(name, of);
+      sets.push({ family, table, set: flows, ...rest }, { family, table, set: icmp, ...rest });
+    };
+    if (policy !== undefined) {
+      both("inet", policy.table, DROP_SETS.egress, { direction: "egress" });
+      both("inet", policy.table, DROP_SETS.ingress, { direction: "ingress" });
+    }
+    both(of, PROXY_TABLE, REJECT_SET, { direction: "egress", isAnswered: true });
+    both(of, PROXY_TABLE, UNALLOCATED_SET, { direction: "egress" });
   }
-  both("ip", PROXY_TABLE, REJECT_SET, "egress");
-  both("ip", PROXY_TABLE, UNALLOCATED_SET, "egress");
   return sets;
 }
 

@@ -85,6 +85,7 @@ export class EmbeddedCluster {
     const config = {
       mode: plan.cni.mode,
       podCidr: plan.cni.podCidrs[0] ?? cni.defaultPodCidr,
+      ...(plan.cni.podCidrs[1] === undefined ? {} : { ipv6PodCidr: plan.cni.podCidrs[1] }),
       serviceCidr: cluster.serviceCidrs[0] ?? "",
       mtu: plan.cni.mtu,
       options: plan.cni.options,
@@ -96,9 +97,7 @@ export class EmbeddedCluster {
       (name) => {
         const network = topology.networks.find((each) => each.name === name);
         if (network === undefined) throw new Error(`no network ${name}`);
-        const [subnet = ""] = network.subnets;
-        const [gateway = ""] = network.gateways;
-        return { subnet, gateway };
+        return network;
       },
       (words) => threads.sweeper.makeNamespaces(words),
     );
@@ -115,7 +114,7 @@ export class EmbeddedCluster {
       cluster,
       runtime: this.runtime,
       store,
-      podCidrs: (node) => this.network.nodes().find(({ name }) => name === node)?.podCidrs ?? [],
+      podCidrs: (node) => this.network.podCidrs(node),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(model.policy, object)],
     });
     this.dataplane = new Dataplane({
@@ -144,7 +143,7 @@ export class EmbeddedCluster {
       controlPlane: this.controlPlane,
       fabricRules: () => (fabricRules ??= new Nftables(this.underlay.fabric.namespace)),
     });
-    this.evidenceSets = evidenceSetsOf(model.policy);
+    this.evidenceSets = evidenceSetsOf(model.policy, this.underlay.isDual ? ["ip", "ip6"] : ["ip"]);
     this.evidence = new EvidenceReader(
       [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),
       this.evidenceSets,

@@ -1,3 +1,4 @@
+import { formatIpBytes } from "../../../core/ip.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
 import { NETLINK_NETFILTER, readSetKeys } from "../../../kernel/nft-set.ts";
@@ -5,10 +6,12 @@ import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 
 /** An nftables set that a rule fills with the flows it drops or rejects: saddr . daddr . l4proto [. sport . dport]. */
 export interface EvidenceSet {
-  family: "inet" | "ip";
+  family: "inet" | "ip" | "ip6";
   table: string;
   set: string;
   direction: DropProof["direction"];
+  /** The rule answers: who sent the packet is told, if not at once, then when it is sent again. */
+  isAnswered?: boolean;
 }
 
 export interface EvidenceNode {
@@ -16,28 +19,33 @@ export interface EvidenceNode {
   netnsFd: number;
 }
 
-const PROTOCOLS = { 6: "tcp", 17: "udp", 1: "icmp" } as const;
+const PROTOCOLS = { 6: "tcp", 17: "udp", 1: "icmp", 58: "icmp" } as const;
+
+const PORTS_BYTES = 12;
 
 function isKnownProtocol(number: number): number is keyof typeof PROTOCOLS {
   return number in PROTOCOLS;
 }
 
-function dotted(key: Buffer, at: number): string {
-  return `${key[at]}.${key[at + 1]}.${key[at + 2]}.${key[at + 3]}`;
-}
-
-function decode(key: Buffer, node: string, direction: DropProof["direction"]): DropProof | undefined {
-  const number = key.length > 8 ? (key[8] ?? 0) : 1;
+/** Keys are source and destination, of 4 or 16 bytes each, and for flows with ports the protocol and both ports, of 4 bytes each. */
+export function decode(key: Buffer, node: string, direction: DropProof["direction"]): DropProof | undefined {
+  const hasPorts = key.length === 2 * 4 + PORTS_BYTES || key.length === 2 * 16 + PORTS_BYTES;
+  const length = (key.length - (hasPorts ? PORTS_BYTES : 0)) / 2;
+  const number = hasPorts ? (key[2 * length] ?? 0) : 1;
   if (!isKnownProtocol(number)) return undefined;
   const proof: DropProof = {
     node,
     direction,
-    source: dotted(key, 0),
-    destination: dotted(key, 4),
+    source: formatIpBytes(key.subarray(0, length)),
+    destination: formatIpBytes(key.subarray(length, 2 * length)),
     protocol: PROTOCOLS[number],
   };
-  if (key.length < 20) return proof;
-  return { ...proof, sourcePort: key.readUInt16BE(12), destinationPort: key.readUInt16BE(16) };
+  if (!hasPorts) return proof;
+  return {
+    ...proof,
+    sourcePort: key.readUInt16BE(2 * length + 4),
+    destinationPort: key.readUInt16BE(2 * length + 8),
+  };
 }
 
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
@@ -53,10 +61,12 @@ export class EvidenceReader {
     }));
   }
 
-  read(): DropProof[] {
+  /** All records, or those of packets that nobody answers. */
+  read(which: "all" | "silent" = "all"): DropProof[] {
     const proofs: DropProof[] = [];
     for (const { node, socket } of this.nodes) {
-      for (const { family, table, set, direction } of this.sets) {
+      for (const { family, table, set, direction, isAnswered } of this.sets) {
+        if (which === "silent" && isAnswered === true) continue;
         for (const key of readSetKeys(socket, family, table, set)) {
           const proof = decode(key, node, direction);
           if (proof !== undefined) proofs.push(proof);

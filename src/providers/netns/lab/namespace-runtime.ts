@@ -17,7 +17,6 @@ import type { PlannedCluster } from "../../../plan/types.ts";
 import { podKey } from "./pod-network.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import type { ServerThread } from "./server-thread.ts";
-import { EXTERNAL } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
 
 export interface NamespaceRuntimeOptions {
@@ -62,7 +61,7 @@ export class NamespaceRuntime implements PodRuntime {
     const [results = []] = await this.options.servers.start([
       {
         key: "external",
-        pod: { name: "external", namespace: "", ips: [EXTERNAL.address] },
+        pod: { name: "external", namespace: "", ips: this.options.underlay.externalAddresses },
         netnsFd: this.options.underlay.external.fd,
         listens: [{ container: "web", protocol: "TCP", port: 80, behaviour: { kind: "http", app: "netexec" } }],
       },

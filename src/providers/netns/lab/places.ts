@@ -11,7 +11,6 @@ import type { Source } from "../../types.ts";
 import type { ExecPlace } from "./exec.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import type { Scratch } from "./scratch.ts";
-import { EXTERNAL } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
 
 export interface PlacesOptions {
@@ -42,18 +41,18 @@ export class Places {
       case "node":
         return this.node(source.name);
       case "external":
-        return {
-          name: "external",
-          namespace: this.options.underlay.external.namespace,
-          addresses: [EXTERNAL.address],
-          sandbox: {
-            hostname: "external",
-            networkAdmin: false,
-            env: {},
-            etc: this.hostFiles("external", [EXTERNAL.address]),
-          },
-        };
+        return this.external();
     }
+  }
+
+  private external(): ExecPlace {
+    const { external, externalAddresses: addresses } = this.options.underlay;
+    return {
+      name: "external",
+      namespace: external.namespace,
+      addresses,
+      sandbox: { hostname: "external", networkAdmin: false, env: {}, etc: this.hostFiles("external", addresses) },
+    };
   }
 
   private node(name: string): ExecPlace {

@@ -25,14 +25,21 @@ export interface AttachedPod {
   answersAll: boolean;
 }
 
+/** A node network's CIDRs and the router's addresses, one a family. */
+export interface NodeNetwork {
+  subnets: readonly string[];
+  gateways: readonly string[];
+}
+
 /** The CNI at work: tunnels and routes between the nodes, a link and addresses for each pod. */
 export class PodNetwork {
   readonly pods = new Map<string, AttachedPod>();
   readonly config: CniConfig;
   private readonly underlay: Underlay;
   private readonly dataplane: CniDataplane;
-  private readonly ipam: CniIpam;
-  private readonly subnets: (network: string) => { subnet: string; gateway: string };
+  /** One a family. */
+  private readonly ipams: CniIpam[];
+  private readonly networkOf: (network: string) => NodeNetwork;
   /** The operations each node has had, as text: on a change only new ones are carried out. */
   private readonly applied = new Map<string, Set<string>>();
   private readonly namespaces = new NamespaceSupply();
@@ -45,7 +52,7 @@ export class PodNetwork {
     underlay: Underlay,
     dataplane: CniDataplane,
     config: CniConfig,
-    subnets: (network: string) => { subnet: string; gateway: string },
+    networkOf: (network: string) => NodeNetwork,
     /** Has another thread make what {@link NamespaceSupply} is asked for. */
     makeNamespaces: (words: Int32Array) => void,
   ) {
@@ -53,22 +60,34 @@ export class PodNetwork {
     this.underlay = underlay;
     this.dataplane = dataplane;
     this.config = config;
-    this.subnets = subnets;
-    this.ipam = dataplane.ipam(
-      [...underlay.nodes.values()].map(({ plan }) => plan),
-      config,
+    this.networkOf = networkOf;
+    const planned = [...underlay.nodes.values()].map(({ plan }) => plan);
+    const { podCidr, ipv6PodCidr } = config;
+    this.ipams = [podCidr, ...(ipv6PodCidr === undefined ? [] : [ipv6PodCidr])].map((each) =>
+      dataplane.ipam(planned, { ...config, podCidr: each }),
     );
     this.configureNodes();
   }
 
   nodes(): CniNode[] {
-    return [...this.underlay.nodes.values()].map(({ plan, primary }) => ({
-      ...this.subnets(primary.network),
-      name: plan.name,
-      address: primary.addresses[0] ?? "",
-      dev: primary.name,
-      podCidrs: this.ipam.cidrs(plan.name),
-    }));
+    return [...this.underlay.nodes.values()].map(({ plan, primary }) => {
+      const { subnets, gateways } = this.networkOf(primary.network);
+      const [ipv4, ipv6] = this.ipams.map((ipam, family) => ({
+        name: plan.name,
+        address: primary.addresses[family] ?? "",
+        subnet: subnets[family] ?? "",
+        gateway: gateways[family] ?? "",
+        dev: primary.name,
+        podCidrs: ipam.cidrs(plan.name),
+      }));
+      if (ipv4 === undefined) throw new Error("a cluster has a pod network");
+      return ipv6 === undefined ? ipv4 : { ...ipv4, ipv6 };
+    });
+  }
+
+  /** Pod CIDRs of a node, IPv4's first; those that each holds now. */
+  podCidrs(node: string): string[] {
+    return this.ipams.flatMap((ipam) => ipam.cidrs(node));
   }
 
   /** Brings every node to what the CNI says; a route through a cut link waits until the link is whole, as the kernel would refuse it. */
@@ -84,6 +103,7 @@ export class PodNetwork {
       host.configure(fresh, (key) => this.resolve(key));
       for (const op of fresh) done.add(JSON.stringify(op));
       this.applied.set(node.name, done);
+      if (node.ipv6 !== undefined && fresh.some(({ op }) => op === "address-add")) host.untilUsable();
     }
   }
 
@@ -131,12 +151,13 @@ export class PodNetwork {
     const refusal = this.refusing.get(node);
     if (refusal !== undefined) return refusal;
     let host: NetworkHost | undefined;
-    let address: string;
+    const addresses: string[] = [];
     try {
       host = NetworkHost.in(this.namespaces.take(key));
-      ({ address } = this.ipam.assign(node));
+      for (const ipam of this.ipams) addresses.push(ipam.assign(node).address);
     } catch (error) {
       host?.close();
+      this.release(node, addresses);
       // The host's limits: descriptors (EMFILE), network namespaces (ENOSPC, user.max_net_namespaces).
       if (error instanceof LabError || error instanceof SystemCallError) return error;
       throw error;
@@ -145,7 +166,7 @@ export class PodNetwork {
       key,
       uid: pod.metadata.uid ?? "",
       node,
-      addresses: [address],
+      addresses,
       hostInterface: "",
       lladdr: "",
       answersAll: false,
@@ -153,6 +174,10 @@ export class PodNetwork {
     };
     this.pods.set(key, attached);
     return attached;
+  }
+
+  private release(node: string, addresses: readonly string[]): void {
+    for (const [family, address] of addresses.entries()) this.ipams[family]?.release(node, address);
   }
 
   private connect(added: readonly { pod: Pod; attached: AttachedPod }[]): void {
@@ -208,7 +233,11 @@ export class PodNetwork {
       }));
       this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
     }
-    for (const { host } of podOps) host.release();
+    for (const { host } of podOps) {
+      // Here, after all links are up, there is mostly nothing left to wait for.
+      if (this.ipams.length > 1) host.untilUsable();
+      host.release();
+    }
   }
 
   /**
@@ -239,7 +268,7 @@ export class PodNetwork {
   liftIcmpLimits(): void {
     for (const pod of this.pods.values()) {
       if (pod.answersAll) continue;
-      pod.host.configure(withoutIcmpLimits(), (key) => this.resolve(key));
+      pod.host.configure(withoutIcmpLimits(this.underlay.isDual), (key) => this.resolve(key));
       pod.answersAll = true;
     }
   }
@@ -253,7 +282,7 @@ export class PodNetwork {
     // One whose attachment failed may have got no link.
     if (host.indexes.has(pod.hostInterface))
       host.configure([{ op: "link-delete", name: pod.hostInterface }], (name) => this.resolve(name));
-    for (const address of pod.addresses) this.ipam.release(pod.node, address);
+    this.release(pod.node, pod.addresses);
     pod.host.close();
   }
 }

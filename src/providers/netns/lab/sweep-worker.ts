@@ -37,9 +37,9 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
   const proofs = new Map<number, DropProof>();
   const destinations = new Map(targets.map((target) => [target.id, target]));
   try {
-    const lookup = (pending: readonly PendingFlow[]): ReadonlySet<number> => {
+    const lookup = (pending: readonly PendingFlow[], which: "all" | "silent"): ReadonlySet<number> => {
       const byFlow = new Map<string, DropProof[]>();
-      for (const proof of reader.read()) {
+      for (const proof of reader.read(which)) {
         const key = flowKey(proof.protocol, proof.source, proof.sourcePort);
         const list = byFlow.get(key);
         if (list === undefined) byFlow.set(key, [proof]);
@@ -62,10 +62,13 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
       }
       return dropped;
     };
-    const outcomes = probeAll(targets, deadlineMs, lookup);
-    const refused = outcomes.filter(({ outcome }) => outcome === "refused" || outcome === "unreachable");
+    // A rejected packet's answer is awaited: the kernel may heed only that to the SYN's first retransmission (TCP over IPv6).
+    const outcomes = probeAll(targets, deadlineMs, (pending) => lookup(pending, "silent"));
+    const unproven = outcomes.filter(
+      ({ id, outcome }) => outcome !== "answered" && outcome !== "error" && !proofs.has(id),
+    );
     lookup(
-      refused.flatMap(({ id, source }) => {
+      unproven.flatMap(({ id, source }) => {
         const target = destinations.get(id);
         if (source === undefined || target === undefined) return [];
         return [
@@ -77,6 +80,7 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
           },
         ];
       }),
+      "all",
     );
     const cells = outcomes.map(({ id, outcome, detail, latencyMs }): SweepCellResult => {
       const proof = proofs.get(id);

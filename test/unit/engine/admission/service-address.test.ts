@@ -89,3 +89,91 @@ describe("protected namespaces", () => {
     );
   });
 });
+
+describe("families of a Service", () => {
+  const dual = (): ObjectStore => {
+    const serviceCidrs = ["10.96.0.0/16", "fd00:10:96::/112"];
+    const store = createStore({ cluster: { serviceCidrs, dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" } });
+    store.create(namespace("default"));
+    return store;
+  };
+  const facts = ({ spec }: Service): unknown => [
+    spec.ipFamilyPolicy,
+    spec.ipFamilies,
+    (spec.clusterIPs ?? []).map((address) => (address === "None" ? "None" : address.includes(":") ? "v6" : "v4")),
+  ];
+  it.each<[string, Partial<Service["spec"]>, unknown]>([
+    ["none said: the cluster's first", {}, ["SingleStack", ["IPv4"], ["v4"]]],
+    ["PreferDualStack", { ipFamilyPolicy: "PreferDualStack" }, ["PreferDualStack", ["IPv4", "IPv6"], ["v4", "v6"]]],
+    ["RequireDualStack", { ipFamilyPolicy: "RequireDualStack" }, ["RequireDualStack", ["IPv4", "IPv6"], ["v4", "v6"]]],
+    ["one family", { ipFamilies: ["IPv6"] }, ["SingleStack", ["IPv6"], ["v6"]]],
+    [
+      "IPv6 first",
+      { ipFamilyPolicy: "PreferDualStack", ipFamilies: ["IPv6"] },
+      ["PreferDualStack", ["IPv6", "IPv4"], ["v6", "v4"]],
+    ],
+    ["an address of IPv6", { clusterIP: "fd00:10:96::5" }, ["SingleStack", ["IPv6"], ["v6"]]],
+    ["headless", { clusterIP: "None", selector: { app: "a" } }, ["SingleStack", ["IPv4"], ["None"]]],
+    [
+      "headless without selector",
+      { clusterIP: "None", selector: {} },
+      ["RequireDualStack", ["IPv4", "IPv6"], ["None"]],
+    ],
+  ])("%s", (_name, spec, expected) => {
+    expect(facts(dual().create(service("web", spec)))).toEqual(expected);
+  });
+
+  it.each<[string, Partial<Service["spec"]>, string]>([
+    [
+      "two of them in SingleStack",
+      { ipFamilies: ["IPv4", "IPv6"] },
+      "Service default/web: two families, and its ipFamilyPolicy is SingleStack",
+    ],
+    [
+      "an address of another family",
+      { ipFamilies: ["IPv4"], clusterIP: "fd00:10:96::5" },
+      "Service default/web: clusterIPs fd00:10:96::5 are not of the ipFamilies IPv4",
+    ],
+    [
+      "one twice",
+      { ipFamilyPolicy: "PreferDualStack", ipFamilies: ["IPv4", "IPv4"] },
+      "Service default/web: IPv4 twice among its families",
+    ],
+  ])("are refused: %s", (_name, spec, message) => {
+    expect(() => dual().create(service("web", spec))).toThrow(
+      expect.objectContaining({ code: "SERVICE_FAMILIES", message }),
+    );
+  });
+
+  it("are one on a cluster with one, whatever is preferred; two cannot be required", () => {
+    const store = storeWith("10.96.0.0/16");
+    expect(facts(store.create(service("a", { ipFamilyPolicy: "PreferDualStack" })))).toEqual([
+      "PreferDualStack",
+      ["IPv4"],
+      ["v4"],
+    ]);
+    for (const spec of [{ ipFamilyPolicy: "RequireDualStack" as const }, { ipFamilies: ["IPv6" as const] }]) {
+      expect(() => store.create(service("b", spec))).toThrow(expect.objectContaining({ code: "SERVICE_FAMILIES" }));
+    }
+  });
+
+  it("a second address comes and goes with the policy, and the first stays", () => {
+    const store = dual();
+    const before = store.create(service("web"));
+    const change = (ipFamilyPolicy: "PreferDualStack" | "SingleStack"): Service => {
+      const now = store.get("Service", "web", "default") as Service;
+      return store.update<Service>({ ...now, spec: { ...now.spec, ipFamilyPolicy } });
+    };
+    const both = change("PreferDualStack");
+    expect(facts(both)).toEqual(["PreferDualStack", ["IPv4", "IPv6"], ["v4", "v6"]]);
+    expect(both.spec.clusterIP).toBe(before.spec.clusterIP);
+    expect(facts(change("SingleStack"))).toEqual(["SingleStack", ["IPv4"], ["v4"]]);
+    expect(change("PreferDualStack").spec.clusterIPs).toEqual(both.spec.clusterIPs);
+    expect(() =>
+      store.update<Service>({
+        ...(store.get("Service", "web", "default") as Service),
+        spec: { ...both.spec, ipFamilies: ["IPv6", "IPv4"] },
+      }),
+    ).toThrow(expect.objectContaining({ code: "FIELD_IMMUTABLE" }));
+  });
+});

@@ -43,7 +43,7 @@ export function duplicateAddress({ underlay }: FaultParts, fault: FaultOf<"dupli
   );
   stranger.configure(
     [
-      ...hostOps(),
+      ...hostOps(false),
       { op: "link-up", name: end.name },
       { op: "address-add", dev: end.name, address, prefixLength: link.prefixLengths[0] ?? 0 },
       { op: "route-add", to: "default", via: network.gateway },

@@ -43,14 +43,15 @@ function atBothEnds({ underlay }: FaultParts, link: Link, opOf: (name: string) =
   for (const [host, name] of ends) host.configure([opOf(name)], noPeer);
 }
 
-/** The node's interface is down, and the kernel has taken its routes; both come back. */
+/** The node's interface is down, and the kernel has taken its routes and neighbours; all come back. */
 export function linkDown(parts: FaultParts, fault: FaultOf<"linkDown">): Mend {
   const { node, name, port } = linkOf(parts, fault);
   node.cut.add(name);
-  const routes = node.host.linkDown(name);
+  const saved = node.host.linkDown(name);
   return () => {
-    node.host.linkUp(name, routes);
+    node.host.linkUp(name, saved);
     parts.underlay.fabric.untilCarrying([port]);
+    if (parts.underlay.isDual) node.host.untilUsable([name]);
     node.cut.delete(name);
     // Routes that the CNI would have made meanwhile.
     parts.network.configureNodes();

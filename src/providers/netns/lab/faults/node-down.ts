@@ -16,7 +16,7 @@ export function nodeDown({ underlay, network, controlPlane }: FaultParts, { node
   const own = [...node.ports.keys()];
   const pods = [...network.pods.values()].filter((pod) => pod.node === name).map(({ hostInterface }) => hostInterface);
   for (const link of own) node.cut.add(link);
-  const down = [...own, ...pods].map((link) => ({ link, routes: node.host.linkDown(link) }));
+  const down = [...own, ...pods].map((link) => ({ link, saved: node.host.linkDown(link) }));
   network.refusing.set(name, new LabError("NODE_DOWN", `node ${name} is down`));
   tellReady(controlPlane.store, name, {
     status: "Unknown",
@@ -27,10 +27,11 @@ export function nodeDown({ underlay, network, controlPlane }: FaultParts, { node
   markNotReady(controlPlane.store, name);
   return () => {
     // Links of pods that were deleted meanwhile are gone.
-    for (const { link, routes } of down) if (node.host.indexes.has(link)) node.host.linkUp(link, routes);
+    for (const { link, saved } of down) if (node.host.indexes.has(link)) node.host.linkUp(link, saved);
     // The other ends were up all the time.
     underlay.fabric.untilCarrying(node.ports.values());
     for (const pod of network.pods.values()) if (pod.node === name) pod.host.untilCarrying(["eth0"]);
+    if (underlay.isDual) node.host.untilUsable(own);
     for (const link of own) node.cut.delete(link);
     network.configureNodes();
     network.refusing.delete(name);
