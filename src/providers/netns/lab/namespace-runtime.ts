@@ -4,7 +4,7 @@ import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
 import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
-import type { PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
+import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import { serviceVariables } from "../../../engine/service-variables.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
@@ -77,10 +77,7 @@ export class NamespaceRuntime implements PodRuntime {
     const plans = pods.map((pod) => planPod(pod, this.variablesOf(pod)));
     const toServe = pods.flatMap((pod, index): PodToServe[] => {
       const place = attached[index];
-      if (place === undefined || place instanceof Error) return [];
-      const listens = (plans[index] ?? []).flatMap((plan) => plan.listens);
-      const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
-      return [{ key: place.uid, pod: facts, netnsFd: place.netnsFd, listens }];
+      return place === undefined || place instanceof Error ? [] : [podToServe(pod, place, plans[index] ?? [])];
     });
     let results: ListenResult[][];
     try {
@@ -94,6 +91,14 @@ export class NamespaceRuntime implements PodRuntime {
     return pods.map((pod, index) => podStart(pod, attached[index], plans[index] ?? [], byKey));
   }
 
+  /** Its network and its variables are those it was started with. */
+  async restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]> {
+    const place = this.placeOf(pod);
+    const plans = planPod(pod, this.variablesOf(pod)).filter(({ name }) => containers.includes(name));
+    const [results = []] = await this.options.servers.start([{ ...podToServe(pod, place, plans), isMore: true }]);
+    return containerStarts(pod, plans, results);
+  }
+
   async stop(pods: readonly Pod[]): Promise<void> {
     const present = pods.filter(
       (pod) => isHostNetwork(pod) || this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid,
@@ -105,18 +110,26 @@ export class NamespaceRuntime implements PodRuntime {
 
   /** Each pod's place: a namespace of its own, or its node's. */
   private attach(pods: readonly Pod[]): (PodPlace | Error)[] {
-    const { network, underlay } = this.options;
+    const { network } = this.options;
     const own = pods.filter((pod) => !isHostNetwork(pod));
     const attached = network.attach(own);
     return pods.map((pod): PodPlace | Error => {
-      const uid = pod.metadata.uid ?? "";
-      if (isHostNetwork(pod)) {
-        const { host, primary } = underlay.node(pod.spec.nodeName ?? "");
-        return { uid, addresses: [...primary.addresses], netnsFd: host.fd };
-      }
-      const place = attached[own.indexOf(pod)] ?? new Error("the pod was not attached");
-      return place instanceof Error ? place : { uid, addresses: place.addresses, netnsFd: place.host.fd };
+      const place = isHostNetwork(pod)
+        ? undefined
+        : (attached[own.indexOf(pod)] ?? new Error("the pod was not attached"));
+      return place instanceof Error ? place : this.placeOf(pod);
     });
+  }
+
+  private placeOf(pod: Pod): PodPlace {
+    const uid = pod.metadata.uid ?? "";
+    if (isHostNetwork(pod)) {
+      const { host, primary } = this.options.underlay.node(pod.spec.nodeName ?? "");
+      return { uid, addresses: [...primary.addresses], netnsFd: host.fd };
+    }
+    const attached = this.options.network.pods.get(podKey(pod));
+    if (attached?.uid !== uid) throw new Error(`pod ${podKey(pod)} has no network`);
+    return { uid, addresses: attached.addresses, netnsFd: attached.host.fd };
   }
 
   /** What belongs to a node stays. */
@@ -147,6 +160,11 @@ export class NamespaceRuntime implements PodRuntime {
     const lines = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
     return lines.map((line) => `${line}\n`).join("");
   }
+}
+
+function podToServe(pod: Pod, place: PodPlace, plans: readonly ContainerPlan[]): PodToServe {
+  const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
+  return { key: place.uid, pod: facts, netnsFd: place.netnsFd, listens: plans.flatMap(({ listens }) => listens) };
 }
 
 function podStart(
