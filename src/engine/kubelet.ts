@@ -1,9 +1,9 @@
 import { asError } from "../core/as-error.ts";
 import type { Pod } from "../kube/types.ts";
 import { apiTime, type Clock } from "./clock.ts";
+import { dueRestarts, firstRuns, nextRun, notStarted, runsNow, type ContainerRun } from "./container-runs.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
 import { failedStatus, startedStatus } from "./pod-status.ts";
-import { probedAfter } from "./readiness-delay.ts";
 import { isPodTerminal } from "../kube/pods.ts";
 import type { StoreEvent } from "./store/history.ts";
 import type { ObjectStore } from "./store/store.ts";
@@ -18,8 +18,8 @@ interface PodState {
   isDoomed: boolean;
   attempts: number;
   cancelRetry?: () => void;
-  /** What its start brought, and when. */
-  result?: { start: PodStart; atMs: number };
+  /** Once it was started. */
+  running?: { podIPs: string[]; runs: ContainerRun[]; isRestarting: boolean };
   /** Of the next thing to be told of it, when nothing else happens. */
   cancelTell?: () => void;
 }
@@ -35,8 +35,7 @@ export interface KubeletOptions {
 
 /**
  * The kubelets of all nodes: starts each pod bound to a node, writes its status, and stops it when it is deleted. All
- * pods that a turn of the event loop brings are started together. A container that ended is not started again: what
- * made it end does not change while its pod lives.
+ * pods that a turn of the event loop brings are started together. A container that ended is started again with a back-off.
  */
 export class Kubelet {
   private readonly options: KubeletOptions;
@@ -193,7 +192,8 @@ export class Kubelet {
       return;
     }
     state.phase = "running";
-    state.result = { start: result, atMs: clock.nowMs() };
+    const { podIPs, containers } = result;
+    state.running = { podIPs, runs: firstRuns(current, containers, clock.nowMs()), isRestarting: false };
     this.tell(state);
     for (const container of result.containers) {
       if (
@@ -205,22 +205,42 @@ export class Kubelet {
     }
   }
 
-  /** Writes the status of a pod that was started, and writes it again when a readiness probe has had its time. */
+  /** Writes the status of a pod that was started, and again when a readiness probe or a back-off has had its time. */
   private tell(state: PodState): void {
     const { store, clock, addressesOf } = this.options;
     state.cancelTell?.();
     const current = this.current(state);
     const { nodeName = "" } = state.pod.spec;
-    if (state.result === undefined || current === undefined || isPodTerminal(current) || this.stopped.has(nodeName))
-      return;
-    const { start, atMs } = state.result;
-    const { containers, nextMs } = probedAfter(current, start.containers, clock.nowMs() - atMs);
-    const times = { now: apiTime(clock.nowMs()), startedAt: apiTime(atMs) };
+    const { running } = state;
+    if (running === undefined || current === undefined || isPodTerminal(current) || this.stopped.has(nodeName)) return;
+    const nowMs = clock.nowMs();
+    const due = running.isRestarting ? [] : dueRestarts(running.runs, nowMs);
+    if (due.length > 0) this.restart(state, running, due);
+    const { containers, nextMs } = runsNow(current, running.runs, nowMs);
+    const told = { podIPs: running.podIPs, containers };
     store.updateStatus({
       ...current,
-      status: startedStatus(current, { ...start, containers }, addressesOf(nodeName) ?? [], times),
+      status: startedStatus(current, told, addressesOf(nodeName) ?? [], apiTime(nowMs)),
     });
     if (nextMs !== undefined) state.cancelTell = clock.after(nextMs, () => this.tell(state));
+  }
+
+  private restart(state: PodState, running: NonNullable<PodState["running"]>, names: readonly string[]): void {
+    const { runtime, clock } = this.options;
+    running.isRestarting = true;
+    this.batches += 1;
+    void runtime
+      .restart(state.pod, names)
+      .catch((error: unknown) => names.map((name) => notStarted(name, asError(error))))
+      .then((starts) => {
+        this.batchEnded();
+        running.isRestarting = false;
+        running.runs = running.runs.map((run) => {
+          const start = starts.find(({ name }) => name === run.name);
+          return start === undefined ? run : nextRun(state.pod, run, start, clock.nowMs());
+        });
+        if (!this.isClosed && !state.isDoomed) this.tell(state);
+      });
   }
 
   private retry(state: PodState, error: Error): void {

@@ -27,6 +27,8 @@ export interface PodStartFailure {
 export interface PodRuntime {
   /** Starts pods together; one result a pod, in their order. Rejecting means that none of them started. */
   start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]>;
+  /** Starts containers of a started pod once more; the others go on. One result a container, in their order. */
+  restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]>;
   /** Stops pods and frees what they held; a pod that is not there is not an error. */
   stop(pods: readonly Pod[]): Promise<void>;
 }

@@ -1,15 +1,17 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../kube/types.ts";
 import { withCondition } from "./controllers/conditions.ts";
-import type { ContainerStart, PodStart } from "./pod-runtime.ts";
+import { apiTime } from "./clock.ts";
+import { isRestarted, type ContainerRun } from "./container-runs.ts";
+import type { ContainerStart } from "./pod-runtime.ts";
 
 /** The status a kubelet writes for a pod that was started; see kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle. */
 export function startedStatus(
   pod: Pod,
-  start: PodStart,
+  start: { podIPs: readonly string[]; containers: readonly ContainerRun[] },
   hostIPs: readonly string[],
-  { now, startedAt }: { now: string; startedAt: string },
+  now: string,
 ): PodStatus {
-  const containerStatuses = start.containers.map((container) => containerStatus(pod, container, startedAt));
+  const containerStatuses = start.containers.map((container) => containerStatus(pod, container));
   const phase = phaseOf(pod, start.containers);
   const hasEnded = phase === "Succeeded" || phase === "Failed";
   const notReady = start.containers.filter(
@@ -85,17 +87,15 @@ function conditions(pod: Pod, set: readonly PodCondition[], now: string): PodCon
   );
 }
 
-function isRestarted(pod: Pod, exitCode: number): boolean {
-  return pod.spec.restartPolicy === "OnFailure" ? exitCode !== 0 : pod.spec.restartPolicy !== "Never";
-}
-
-function containerStatus(pod: Pod, { name, state, notReady }: ContainerStart, now: string): ContainerStatus {
+function containerStatus(pod: Pod, run: ContainerRun): ContainerStatus {
+  const { name, state, notReady, restartCount, backOffMs } = run;
+  const since = apiTime(run.sinceMs);
   const image =
     [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => container.name === name)?.image ??
     "";
-  const base = { name, image, restartCount: 0 };
+  const base = { name, image, restartCount };
   if (state.kind === "running")
-    return { ...base, ready: notReady === undefined, started: true, state: { running: { startedAt: now } } };
+    return { ...base, ready: notReady === undefined, started: true, state: { running: { startedAt: since } } };
   if (state.kind === "waiting")
     return {
       ...base,
@@ -108,12 +108,19 @@ function containerStatus(pod: Pod, { name, state, notReady }: ContainerStart, no
     exitCode,
     reason: exitCode === 0 ? "Completed" : "Error",
     message,
-    startedAt: now,
-    finishedAt: now,
+    startedAt: since,
+    finishedAt: since,
   };
-  if (!isRestarted(pod, exitCode)) return { ...base, ready: false, started: false, state: { terminated } };
-  const waiting = { reason: "CrashLoopBackOff", message };
-  return { ...base, ready: false, started: false, restartCount: 1, state: { waiting }, lastState: { terminated } };
+  if (backOffMs === undefined) return { ...base, ready: false, started: false, state: { terminated } };
+  const backOff = `back-off ${goDuration(backOffMs)} restarting failed container`;
+  const waiting = { reason: "CrashLoopBackOff", message: `${backOff}: ${message}` };
+  return { ...base, ready: false, started: false, state: { waiting }, lastState: { terminated } };
+}
+
+/** 40s, 1m20s, 5m0s: as Go's time.Duration prints whole seconds. */
+function goDuration(milliseconds: number): string {
+  const seconds = Math.round(milliseconds / 1000);
+  return seconds < 60 ? `${seconds}s` : `${Math.floor(seconds / 60)}m${seconds % 60}s`;
 }
 
 /** Running while a container runs or is to be started again, else how they ended. */

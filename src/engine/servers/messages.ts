@@ -10,6 +10,8 @@ export interface PodToServe {
   /** Descriptor of the network namespace, of this process. */
   netnsFd: number;
   listens: Listen[];
+  /** It is served already, and gets these besides. */
+  isMore?: true;
 }
 
 /** What became of one {@link Listen}. */

@@ -31,10 +31,10 @@ export class ServedPods {
   }
 
   /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
-  start({ key, pod, netnsFd, listens }: PodToServe): ListenResult[] {
-    this.stop(key);
-    const served: ServedPod = { servers: [], connections: new Set(), logs: new Map() };
-    this.pods.set(key, served);
+  start({ key, pod, netnsFd, listens, isMore }: PodToServe): ListenResult[] {
+    const served = isMore === true ? this.pods.get(key) : this.added(key);
+    // It was stopped meanwhile.
+    if (served === undefined) return [];
     const opened = openAll(key, netnsFd, listens, pod.ips);
     for (const { listen, sockets } of opened)
       for (const { fd, address } of sockets) served.servers.push(this.serve(listen, fd, address, pod, served));
@@ -44,6 +44,13 @@ export class ServedPods {
       port,
       ...(error === undefined ? {} : { error }),
     }));
+  }
+
+  private added(key: string): ServedPod {
+    this.stop(key);
+    const served: ServedPod = { servers: [], connections: new Set(), logs: new Map() };
+    this.pods.set(key, served);
+    return served;
   }
 
   /** Closes the pod's sockets and cuts its connections, at once. */

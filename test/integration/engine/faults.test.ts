@@ -90,6 +90,6 @@ test("commands are bounded in output, time and number, and leave neither zombie 
 
 test("two containers of a pod on one port: the wait says which one ended, and why", async () => {
   expect((await see("calico", "twoOnOnePort")).twoOnOnePort).toMatch(
-    /CrashLoopBackOff: container b: cannot listen on port 8080\/TCP: EADDRINUSE$/,
+    /CrashLoopBackOff: container b: back-off 10s restarting failed container: cannot listen on port 8080\/TCP: EADDRINUSE$/,
   );
 });

@@ -1,12 +1,13 @@
 import { createControlPlane, type ControlPlane, type ControlPlaneOptions } from "../../../src/engine/control-plane.ts";
 import type { EngineNode } from "../../../src/engine/controllers/nodes.ts";
-import type { PodRuntime, PodStart, PodStartFailure } from "../../../src/engine/pod-runtime.ts";
+import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../src/engine/pod-runtime.ts";
 import type { Pod } from "../../../src/kube/types.ts";
 
 /** A runtime that gives addresses and does nothing else; tests change what it answers. */
 export class FakeRuntime implements PodRuntime {
   readonly started: string[] = [];
   readonly stopped: string[] = [];
+  readonly restarted: string[] = [];
   batches = 0;
   /** What becomes of a pod; undefined: all its containers run. */
   outcome: (pod: Pod) => PodStart | PodStartFailure | undefined = () => undefined;
@@ -30,6 +31,14 @@ export class FakeRuntime implements PodRuntime {
   address(): string {
     const number = this.next++;
     return `10.244.${Math.floor(number / 250)}.${(number % 250) + 1}`;
+  }
+
+  /** What becomes of a container that is started again; undefined: it runs. */
+  again: (pod: Pod, container: string) => ContainerStart["state"] | undefined = () => undefined;
+
+  restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]> {
+    this.restarted.push(...containers);
+    return Promise.resolve(containers.map((name) => ({ name, state: this.again(pod, name) ?? { kind: "running" } })));
   }
 
   stop(pods: readonly Pod[]): Promise<void> {

@@ -11,7 +11,14 @@ describe("a pod that does not start well", () => {
       podIPs: ["10.244.9.9"],
       containers: [
         { name: "main", state: { kind: "running" } },
-        { name: "side", state: { kind: "exited", exitCode: 1, message: "cannot listen on port 80/TCP: EADDRINUSE" } },
+        {
+          name: "side",
+          state: {
+            kind: "exited",
+            exitCode: 1,
+            message: "cannot listen on port 80/TCP: EADDRINUSE",
+          },
+        },
       ],
     });
     await at.applied(
@@ -29,7 +36,12 @@ describe("a pod that does not start well", () => {
     expect(now?.containerStatuses?.[1]).toMatchObject({
       ready: false,
       restartCount: 1,
-      state: { waiting: { reason: "CrashLoopBackOff", message: "cannot listen on port 80/TCP: EADDRINUSE" } },
+      state: {
+        waiting: {
+          reason: "CrashLoopBackOff",
+          message: "back-off 10s restarting failed container: cannot listen on port 80/TCP: EADDRINUSE",
+        },
+      },
     });
     expect(at.plane.store.all({ kind: "Event", namespace: "default" })).toMatchObject([
       { reason: "FailedStart", involvedObject: { kind: "Pod", name: "web" } },

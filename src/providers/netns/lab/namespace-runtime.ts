@@ -6,7 +6,7 @@ import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
 import { mountedFiles } from "../../../engine/mounted-files.ts";
 import type { FindConfig } from "../../../engine/mounted-files.ts";
-import type { PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
+import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import { serviceVariables } from "../../../engine/service-variables.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
@@ -79,10 +79,7 @@ export class NamespaceRuntime implements PodRuntime {
     const plans = pods.map((pod, index) => planPod(pod, this.variablesOf(pod), files[index]?.read));
     const toServe = pods.flatMap((pod, index): PodToServe[] => {
       const place = attached[index];
-      if (place === undefined || place instanceof Error) return [];
-      const listens = (plans[index] ?? []).flatMap((plan) => plan.listens);
-      const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
-      return [{ key: place.uid, pod: facts, netnsFd: place.netnsFd, listens }];
+      return place === undefined || place instanceof Error ? [] : [podToServe(pod, place, plans[index] ?? [])];
     });
     let results: ListenResult[][];
     try {
@@ -94,6 +91,15 @@ export class NamespaceRuntime implements PodRuntime {
     }
     const byKey = new Map(toServe.map(({ key }, index) => [key, results[index] ?? []]));
     return pods.map((pod, index) => podStart(pod, attached[index], plans[index] ?? [], byKey));
+  }
+
+  /** Its network and its variables are those it was started with; mounted files are read anew. */
+  async restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]> {
+    const place = this.placeOf(pod);
+    const { read } = mountedFiles(pod, this.configOf(pod));
+    const plans = planPod(pod, this.variablesOf(pod), read).filter(({ name }) => containers.includes(name));
+    const [results = []] = await this.options.servers.start([{ ...podToServe(pod, place, plans), isMore: true }]);
+    return containerStarts(pod, plans, results);
   }
 
   async stop(pods: readonly Pod[]): Promise<void> {
@@ -112,21 +118,28 @@ export class NamespaceRuntime implements PodRuntime {
 
   /** Each pod's place: a namespace of its own, or its node's; none where a volume cannot be mounted, which the kubelet does first. */
   private attach(pods: readonly Pod[], files: readonly { fault?: string }[]): (PodPlace | Error)[] {
-    const { network, underlay } = this.options;
     const faults = files.map(({ fault }) => fault);
     const own = pods.filter((pod, index) => !isHostNetwork(pod) && faults[index] === undefined);
-    const attached = network.attach(own);
+    const attached = this.options.network.attach(own);
     return pods.map((pod, index): PodPlace | Error => {
       const fault = faults[index];
       if (fault !== undefined) return new Error(fault);
-      const uid = pod.metadata.uid ?? "";
-      if (isHostNetwork(pod)) {
-        const { host, primary } = underlay.node(pod.spec.nodeName ?? "");
-        return { uid, addresses: [...primary.addresses], netnsFd: host.fd };
-      }
-      const place = attached[own.indexOf(pod)] ?? new Error("the pod was not attached");
-      return place instanceof Error ? place : { uid, addresses: place.addresses, netnsFd: place.host.fd };
+      const place = isHostNetwork(pod)
+        ? undefined
+        : (attached[own.indexOf(pod)] ?? new Error("the pod was not attached"));
+      return place instanceof Error ? place : this.placeOf(pod);
     });
+  }
+
+  private placeOf(pod: Pod): PodPlace {
+    const uid = pod.metadata.uid ?? "";
+    if (isHostNetwork(pod)) {
+      const { host, primary } = this.options.underlay.node(pod.spec.nodeName ?? "");
+      return { uid, addresses: [...primary.addresses], netnsFd: host.fd };
+    }
+    const attached = this.options.network.pods.get(podKey(pod));
+    if (attached?.uid !== uid) throw new Error(`pod ${podKey(pod)} has no network`);
+    return { uid, addresses: attached.addresses, netnsFd: attached.host.fd };
   }
 
   /** What belongs to a node stays. */
@@ -157,6 +170,11 @@ export class NamespaceRuntime implements PodRuntime {
     const lines = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
     return lines.map((line) => `${line}\n`).join("");
   }
+}
+
+function podToServe(pod: Pod, place: PodPlace, plans: readonly ContainerPlan[]): PodToServe {
+  const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
+  return { key: place.uid, pod: facts, netnsFd: place.netnsFd, listens: plans.flatMap(({ listens }) => listens) };
 }
 
 function podStart(

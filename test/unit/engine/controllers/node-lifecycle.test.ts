@@ -36,7 +36,7 @@ async function applied(...objects: Parameters<ControlPlane["apply"]>[0]): Promis
 const taints = (name: string) =>
   plane.store.get("Node", name)?.spec.taints?.map(({ key, effect }) => `${key}:${effect}`);
 const web = (): Pod[] => plane.store.list("Pod", "default").filter(({ metadata }) => metadata.name.startsWith("web"));
-const places = (): (string | undefined)[] => web().map(({ spec }) => spec.nodeName);
+const places = (): string[] => web().map(({ spec }) => spec.nodeName ?? "");
 const going = (): boolean[] => web().map(({ metadata }) => metadata.deletionTimestamp !== undefined);
 const on = (node: string): Partial<Pod["spec"]> => ({ nodeName: node });
 
