@@ -1,6 +1,6 @@
 import { meetsBound } from "../core/bound.ts";
 import type { CurlExpect } from "./curl-options.ts";
-import type { HttpReply } from "./curl-output.ts";
+import type { HttpReply, TlsOutcome } from "./curl-output.ts";
 import { evenRange, requestsToJudge } from "./evenness.ts";
 import { boundDifference, matchesText, shorten } from "./figures.ts";
 import type { ResolvedTarget } from "./resolve.ts";
@@ -24,9 +24,11 @@ interface DistinctReply {
 /** `measured` of a curl observation. */
 export interface CurlMeasured {
   requests: number;
-  /** Of the first reply. */
-  status: number;
-  meanMs: number;
+  /** Of the first reply; absent without one. */
+  status?: number;
+  meanMs?: number;
+  /** With https. */
+  tls?: TlsOutcome;
   replies: DistinctReply[];
   /** Pod → requests it answered; requests whose reply named none are under "". */
   backends: Record<string, number>;
@@ -64,12 +66,23 @@ export function measureReplies(replies: readonly HttpReply[], target: ResolvedTa
 /** Compares what curl measured with its figures: undefined when all are met. */
 export function compareCurl(given: Record<string, unknown>, expected: CurlExpect): string | undefined {
   const measured = given as unknown as CurlMeasured;
+  if (expected.tls !== undefined && measured.tls !== expected.tls)
+    return `expected TLS ${expected.tls}, observed ${measured.tls ?? "none"}`;
+  const { tls: _, ...ofReplies } = expected;
+  if (measured.requests === 0)
+    return Object.keys(ofReplies).length === 0
+      ? undefined
+      : `expected a reply, observed TLS ${measured.tls ?? "failed"}`;
   for (const reply of measured.replies) {
     const difference = compareReply(reply, expected, measured.requests);
     if (difference !== undefined) return difference;
   }
-  if (expected.time !== undefined && !meetsBound(measured.meanMs, expected.time)) {
-    return boundDifference("time to reply", expected.time, `${measured.meanMs.toFixed(1)} ms`);
+  if (expected.time !== undefined && !meetsBound(measured.meanMs ?? Number.POSITIVE_INFINITY, expected.time)) {
+    return boundDifference(
+      "time to reply",
+      expected.time,
+      measured.meanMs === undefined ? undefined : `${measured.meanMs.toFixed(1)} ms`,
+    );
   }
   return expected.backends === undefined ? undefined : compareBackends(measured, expected.backends);
 }

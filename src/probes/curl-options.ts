@@ -1,5 +1,7 @@
 import * as z from "zod";
-import { boundField, durationField, endpointField, familyField, portField } from "../lab/fields.ts";
+import { LabError } from "../core/errors.ts";
+import { boundField, durationField, endpointField, familyField, parsedBy, portField } from "../lab/fields.ts";
+import { TLS_OUTCOMES } from "./curl-output.ts";
 import { patternProblem } from "./figures.ts";
 
 const MOST_REQUESTS = 1000;
@@ -24,6 +26,25 @@ const url = z.string().superRefine((text, issues) => {
 // RFC 9110 token: a name that could start with @ would make curl read a file.
 const headers = z.record(z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/), z.string().regex(/^[^\r\n]*$/));
 
+/** An object that holds certificates of authorities. */
+export interface AuthorityRef {
+  kind: "Secret" | "ConfigMap";
+  namespace: string;
+  name: string;
+}
+
+function authorityField(): z.ZodType<AuthorityRef, string> {
+  return parsedBy((written) => {
+    const [, namespace, kind, name] =
+      /^([a-z0-9-]{1,63})\/(secret|configmap)\/([a-z0-9.-]{1,253})$/.exec(written) ?? [];
+    if (namespace === undefined || name === undefined)
+      throw new LabError("CURL_CACERT", `${JSON.stringify(written)} names no Secret or ConfigMap`, {
+        hint: "write NAMESPACE/secret/NAME or NAMESPACE/configmap/NAME",
+      });
+    return { kind: kind === "secret" ? "Secret" : "ConfigMap", namespace, name };
+  });
+}
+
 /** What stands under `curl:`; a string is its URL. */
 const fields = z.strictObject({
   from: endpointField().optional().describe("Who requests; may stand beside the kind's key instead"),
@@ -44,6 +65,14 @@ const fields = z.strictObject({
   requests: z.int().min(1).max(MOST_REQUESTS).default(1).describe("How many, each on a new connection"),
   timeout: durationField().optional().describe("Longest wait for a whole reply, default 5s"),
   insecure: z.boolean().optional().describe("Accept any certificate"),
+  cacert: authorityField()
+    .optional()
+    .describe("Whom to trust: NAMESPACE/secret/NAME or NAMESPACE/configmap/NAME, its ca.crt or else tls.crt"),
+  host: z
+    .string()
+    .regex(/^(?=[^.-])[A-Za-z0-9.-]{1,253}$/, "write a DNS name")
+    .optional()
+    .describe("With to: the name in the URL, which the Host header and TLS (SNI) have; it is not looked up"),
   family: familyField(),
 });
 
@@ -54,7 +83,16 @@ export const curlOptions = z
   .superRefine((options, issues) => {
     const hasBoth = options.url !== undefined && options.to !== undefined;
     const hasNone = options.url === undefined && options.to === undefined;
-    const isStray = options.url !== undefined && (options.port ?? options.path ?? options.scheme) !== undefined;
+    const isStray =
+      options.url !== undefined && (options.port ?? options.path ?? options.scheme ?? options.host) !== undefined;
+    const trust = trustProblem(options);
+    if (trust !== undefined)
+      issues.addIssue({
+        code: "custom",
+        path: ["cacert"],
+        message: trust.message,
+        params: { code: "CURL_CACERT", hint: trust.hint },
+      });
     if (!hasBoth && !hasNone && !isStray) return;
     issues.addIssue({
       code: "custom",
@@ -62,13 +100,28 @@ export const curlOptions = z
         ? "curl needs url or to"
         : hasBoth
           ? "curl takes url or to, not both"
-          : "port, path and scheme belong to `to`; a url has its own",
+          : "port, path, scheme and host belong to `to`; a url has its own",
       params: {
         code: "CURL_NO_TARGET",
         hint: "url: http://web.shop/healthz, or to: shop/service/web with port: and path:",
       },
     });
   });
+
+function trustProblem({ cacert, insecure, requests, url: written, scheme }: z.output<typeof fields>) {
+  if (cacert === undefined) return undefined;
+  if (insecure === true)
+    return {
+      message: "insecure accepts any certificate, and cacert says whom to trust",
+      hint: "leave one of them out",
+    };
+  if (!(scheme === "https" || written?.startsWith("https:") === true))
+    return { message: "certificates are of https", hint: "write scheme: https, or an https URL" };
+  // It is handed over by a pipe, which curl can read once.
+  return requests > 1
+    ? { message: "with cacert curl sends one request", hint: "leave requests out, or take insecure" }
+    : undefined;
+}
 
 /** What {@link curlOptions} produces. */
 export type CurlOptions = z.output<typeof curlOptions>;
@@ -94,6 +147,10 @@ export const curlExpect = z.strictObject({
   status: status.optional().describe("200, or a class such as 2xx; of every reply"),
   body: text.optional().describe("Substring, or /regular expression/; of every reply"),
   header: z.record(z.string(), text).optional().describe("Name → substring or /regular expression/; of every reply"),
+  tls: z
+    .enum(TLS_OUTCOMES)
+    .optional()
+    .describe("What became of TLS: trusted, unchecked (insecure), untrusted, wrong-name, expired or failed"),
   time: boundField("time").optional().describe("Mean time to a whole reply, such as < 50 ms"),
   backends: z
     .strictObject({

@@ -64,6 +64,10 @@ function parseHeaders(block: string): Record<string, string> {
   return Object.fromEntries(headers);
 }
 
+/** What became of TLS; `unchecked`: any certificate was accepted, `failed`: the handshake, whatever the certificate. */
+export const TLS_OUTCOMES = ["trusted", "unchecked", "untrusted", "wrong-name", "expired", "failed"] as const;
+export type TlsOutcome = (typeof TLS_OUTCOMES)[number];
+
 /** Why a transfer ended without a reply, from curl's exit code and its words (curl(1), EXIT CODES). */
 export type CurlFailure =
   /** The name: NXDOMAIN or a DNS server that did not answer; curl words both alike. */
@@ -71,11 +75,13 @@ export type CurlFailure =
   /** An answer that refuses: RST, ICMP, or a connection that was closed after it was open. */
   | { kind: "refused"; text: string; wasConnected: boolean }
   | { kind: "silent"; text: string; wasConnected: boolean }
+  /** The peer was reached, and TLS went wrong, by its certificate or the handshake: no request was sent. */
+  | { kind: "tls"; text: string; outcome: TlsOutcome }
   /** Of curl itself, its arguments or this host: says nothing of the network. */
   | { kind: "other"; text: string };
 
-/** Exit codes of a peer that was reached and then refused: TLS 35, no reply 52, send 55, receive 56, HTTP/2 92, … */
-const REFUSED_AFTER_CONNECT: ReadonlySet<number> = new Set([16, 18, 35, 52, 55, 56, 60, 92]);
+/** Exit codes of a peer that was reached and then refused: no reply 52, send 55, receive 56, HTTP/2 92, … */
+const REFUSED_AFTER_CONNECT: ReadonlySet<number> = new Set([16, 18, 35, 52, 55, 56, 92]);
 
 /** Reads how curl failed; undefined for exit 0. */
 export function curlFailure(exitCode: number, stderr: string): CurlFailure | undefined {
@@ -96,10 +102,21 @@ export function curlFailure(exitCode: number, stderr: string): CurlFailure | und
           wasConnected: isConnected && !/^(Connection timed? ?out|Failed to connect)/i.test(said),
         };
   }
+  const outcome = tlsOutcome(exitCode, said);
+  if (outcome !== undefined) return { kind: "tls", text: said, outcome };
   // Also code 1, which else is about the URL's scheme: the peer answered without a status line (curl 7.66 on).
   if (REFUSED_AFTER_CONNECT.has(exitCode) || said.startsWith("Received HTTP/0.9"))
     return { kind: "refused", text: said, wasConnected: true };
   return { kind: "other", text: said };
+}
+
+/** 60: the certificate, in OpenSSL's words (x509_txt.c) or curl's own; 35: the handshake, unless the connection was cut meanwhile. */
+function tlsOutcome(exitCode: number, said: string): TlsOutcome | undefined {
+  if (exitCode === 35)
+    return /reset by peer|SSL_ERROR_SYSCALL|Broken pipe|Recv failure/i.test(said) ? undefined : "failed";
+  if (exitCode !== 60) return undefined;
+  if (/expired|not yet valid/i.test(said)) return "expired";
+  return /subject ?name|does not match|mismatch/i.test(said) ? "wrong-name" : "untrusted";
 }
 
 /** curl's own line says only "Couldn't connect to server" (7.85 on); the errno's words are in its -v lines. */

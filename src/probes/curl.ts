@@ -7,6 +7,7 @@ import { probeControls } from "./controls.ts";
 import { compareCurl, measureReplies } from "./curl-measure.ts";
 import { curlExpect, curlOptions } from "./curl-options.ts";
 import type { CurlExpect, CurlOptions } from "./curl-options.ts";
+import { authorities } from "./curl-authority.ts";
 import { CURL_WRITE_OUT, curlFailure, parseCurl } from "./curl-output.ts";
 import type { CurlFailure, HttpReply } from "./curl-output.ts";
 import { observeNameFault } from "./name-fault.ts";
@@ -45,8 +46,9 @@ export const curl = defineProbe<CurlOptions>({
           ? resolveHost(new URL(options.url ?? "").hostname, aim, from, context)
           : await resolveTarget(options.to, aim, from, context);
       const cell: ProbedCell = { key, flow: flowTo(target, aim, from), destination: target.identity };
-      const url = options.url ?? `${scheme}://${bracketed(target.host)}:${port}${options.path ?? "/"}`;
-      Object.assign(cell, await request(url, options, target, from, context, port));
+      const url = options.url ?? `${scheme}://${bracketed(options.host ?? target.host)}:${port}${options.path ?? "/"}`;
+      const authority = options.cacert && (await authorities(options.cacert, context));
+      Object.assign(cell, await request(url, options, target, from, context, port, authority));
       const isAnswered = cell.observation?.outcome === "allowed";
       return [cell, ...(isAnswered ? [] : await probeControls(target, port, "tcp", context))];
     });
@@ -83,6 +85,7 @@ async function request(
   from: ResolvedSource,
   context: ProbeContext,
   port: number,
+  authority: string | undefined,
 ): Promise<{ observation: Observation; destination?: string }> {
   const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
   const connectMs = Math.min(context.deadlineMs + LATE_REFUSAL_MS, timeoutMs);
@@ -91,8 +94,9 @@ async function request(
   const run = await runTool(
     context,
     from,
-    curlCommand(url, optionsFor(options, target, context), connectMs, timeoutMs),
+    curlCommand(url, optionsFor(options, target, context), connectMs, timeoutMs, connectTo(options, target, port)),
     {
+      ...(authority === undefined ? {} : { stdin: authority }),
       timeoutMs: Math.min(timeoutMs * options.requests, LONGEST_RUN_MS) + 5000,
       ...(untilDropped === undefined ? {} : { untilDropped }),
     },
@@ -104,7 +108,7 @@ async function request(
   if (failure === undefined) {
     if (replies?.length !== options.requests || replies.some(({ status }) => status === 0))
       throw unreadable("curl", run.result);
-    return { observation: observeReplies(replies, target, evidence) };
+    return { observation: withTls(observeReplies(replies, target, evidence), url, options) };
   }
   // The last is the transfer that failed, which may have had a status before its body ended too soon.
   const answered = (replies ?? []).slice(0, -1);
@@ -119,8 +123,25 @@ function optionsFor(options: CurlOptions, { host }: ResolvedTarget, { plan }: Pr
   return { ...options, family: options.family ?? (hasBoth ? "ipv4" : undefined) };
 }
 
-function curlCommand(url: string, options: CurlOptions, connectMs: number, timeoutMs: number): string[] {
-  const { method, headers = {}, data, insecure, requests, family } = options;
+/** A name of the URL's own is not looked up: curl is told where to connect. */
+function connectTo({ host }: CurlOptions, target: ResolvedTarget, port: number): string[] {
+  return host === undefined ? [] : ["--connect-to", `${host}:${port}:${bracketed(target.host)}:${port}`];
+}
+
+/** What is known of TLS beside a reply: the certificate was found right, or nobody looked. */
+function withTls(seen: Observation, url: string, { insecure }: CurlOptions): Observation {
+  if (!url.startsWith("https:")) return seen;
+  return { ...seen, measured: { ...seen.measured, tls: insecure === true ? "unchecked" : "trusted" } };
+}
+
+function curlCommand(
+  url: string,
+  options: CurlOptions,
+  connectMs: number,
+  timeoutMs: number,
+  connect: readonly string[],
+): string[] {
+  const { method, headers = {}, data, insecure, cacert, requests, family } = options;
   return [
     "curl",
     // -q first: no ~/.curlrc. -g: brackets and braces in a URL are not patterns.
@@ -142,6 +163,8 @@ function curlCommand(url: string, options: CurlOptions, connectMs: number, timeo
     ...Object.entries(headers).flatMap(([name, value]) => ["-H", value === "" ? `${name};` : `${name}: ${value}`]),
     ...(data === undefined ? [] : ["--data-raw", data]),
     ...(insecure === true ? ["-k"] : []),
+    ...(cacert === undefined ? [] : ["--cacert", "/dev/stdin"]),
+    ...connect,
     "-w",
     CURL_WRITE_OUT,
     ...Array.from({ length: requests }, () => url),
@@ -177,6 +200,12 @@ async function observeFailure(
   switch (failure.kind) {
     case "name":
       return observeNameFault({ name: new URL(url).hostname, type }, failure.text, evidence, from, context);
+    case "tls": {
+      const measured = { requests: 0, replies: [], backends: {}, tls: failure.outcome };
+      const reason = `TLS: ${failure.outcome}: ${failure.text}`;
+      const seen = observation("rejected", reason, { latencyMs, measured, evidence });
+      return afterConnect({ wasConnected: true }, url, seen);
+    }
     case "refused": {
       const reason = proof !== undefined && !failure.wasConnected ? proofText(proof, "rejected") : failure.text;
       return afterConnect(

@@ -26,12 +26,15 @@ export async function runTool(
   context: ProbeContext,
   from: ResolvedSource,
   argv: string[],
-  options: { timeoutMs: number; untilDropped?: ExecOptions["untilDropped"] },
+  options: { timeoutMs: number; stdin?: string; untilDropped?: ExecOptions["untilDropped"] },
 ): Promise<ToolRun> {
-  const { untilDropped, timeoutMs } = options;
-  const result = await context.cluster.exec(from.source, argv, {
+  const { untilDropped, timeoutMs, stdin } = options;
+  // What Node hands over is a socket, and /dev/stdin cannot be opened on one (ENXIO); on a pipe it can, once.
+  const words = stdin === undefined ? argv : ["sh", "-c", 'cat | "$@"', "sh", ...argv];
+  const result = await context.cluster.exec(from.source, words, {
     timeoutMs,
     signal: context.signal,
+    ...(stdin === undefined ? {} : { stdin }),
     ...(untilDropped === undefined ? {} : { untilDropped }),
   });
   context.signal.throwIfAborted();

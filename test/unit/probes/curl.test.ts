@@ -134,7 +134,7 @@ describe("curl", () => {
   it.each([
     ["curl-empty", "rejected", "Empty reply from server"],
     ["curl-reset", "rejected", "Recv failure: Connection reset by peer"],
-    ["curl-tls", "rejected", "OpenSSL/3.0.19: error:0A00010B:SSL routines::wrong version number"],
+    ["curl-tls", "rejected", "TLS: failed: OpenSSL/3.0.19: error:0A00010B:SSL routines::wrong version number"],
     [
       "curl-silent-server",
       "dropped",
