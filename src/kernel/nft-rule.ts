@@ -30,17 +30,37 @@ export interface EncodedRule {
 
 interface State extends EncodedRule {
   target: RuleTarget;
-  rest: string;
+  /** The words of the rule; what stands in quotes is one. */
+  words: readonly string[];
+  at: number;
   /** What the rule has already been narrowed to, as libnftables tracks it: a match is not made twice. */
   network?: number;
   transport?: number;
 }
 
-function take(state: State, pattern: RegExp): RegExpExecArray | undefined {
-  const match = pattern.exec(state.rest);
-  if (match?.index !== 0) return undefined;
-  state.rest = state.rest.slice(match[0].length).trimStart();
-  return match;
+function next(state: State): string {
+  const word = state.words[state.at];
+  if (word === undefined) throw new NotEncodable("a rule that ends early");
+  state.at += 1;
+  return word;
+}
+
+function skip(state: State, word: string): boolean {
+  if (state.words[state.at] !== word) return false;
+  state.at += 1;
+  return true;
+}
+
+function demand(state: State, ...words: string[]): void {
+  for (const word of words) if (!skip(state, word)) throw new NotEncodable(state.words.join(" "));
+}
+
+const NAME = /^[A-Za-z0-9._/-]+$/;
+
+/** A set's or chain's name. */
+function named(word: string): string {
+  if (!NAME.test(word)) throw new NotEncodable(`the name ${word}`);
+  return word;
 }
 
 /** A packet of another family has no such field: in a table of both its family is matched first. */
@@ -71,24 +91,30 @@ function requireTransport(state: State, number: number): void {
   });
 }
 
-const SELECTOR = new RegExp(`^(${Object.keys(SELECTORS).join("|")})(?= )`);
+function selector(state: State): Selector {
+  const first = next(state);
+  const name = Object.hasOwn(SELECTORS, first) ? first : `${first} ${next(state)}`;
+  if (!Object.hasOwn(SELECTORS, name)) throw new NotEncodable(`the field ${name}`);
+  return SELECTORS[name as keyof typeof SELECTORS];
+}
 
 function selectors(state: State): Selector[] {
   const found: Selector[] = [];
   do {
-    const name = take(state, SELECTOR)?.[1];
-    if (name === undefined || name === "meta nfproto") throw new NotEncodable(state.rest);
-    const selector = SELECTORS[name as keyof typeof SELECTORS] as Selector;
-    if (selector.network !== undefined) requireNetwork(state, selector.network);
-    if (selector.transport !== undefined) requireTransport(state, selector.transport);
-    found.push(selector);
-  } while (take(state, /^\. /) !== undefined);
+    const each = selector(state);
+    if (each.network !== undefined) requireNetwork(state, each.network);
+    if (each.transport !== undefined) requireTransport(state, each.transport);
+    found.push(each);
+  } while (skip(state, "."));
   return found;
 }
 
 function list(state: State): string[] {
-  const inside = take(state, /^\{ ([^{}]+) \}/)?.[1];
-  if (inside === undefined) throw new NotEncodable(state.rest);
+  demand(state, "{");
+  const end = state.words.indexOf("}", state.at);
+  if (end === -1) throw new NotEncodable("a list without an end");
+  const inside = state.words.slice(state.at, end).join(" ");
+  state.at = end + 1;
   return inside.split(", ");
 }
 
@@ -133,17 +159,19 @@ function match(state: State): void {
   const { writer } = state.target;
   const types = fields.map(({ type }) => type);
   const load = (): void => loads(writer, fields);
-  const isMap = take(state, /^vmap /) !== undefined;
-  const isNegated = take(state, /^!= /) !== undefined;
-  const set = take(state, /^@([A-Za-z0-9._/-]+)/)?.[1];
-  if (set !== undefined) {
+  const isMap = skip(state, "vmap");
+  const isNegated = skip(state, "!=");
+  const [field] = fields;
+  const word = state.words[state.at] ?? "";
+  if (word.startsWith("@")) {
+    state.at += 1;
+    const set = named(word.slice(1));
     state.expressions.push(load, () => lookup(writer, set, { isMap, isNegated }));
     return;
   }
-  if (state.rest.startsWith("{")) {
+  if (word === "{") {
     const texts = list(state);
     const [only] = texts;
-    const [field] = fields;
     if (!isMap && texts.length === 1 && only !== undefined && field !== undefined && fields.length === 1) {
       matchOne(state, field, only, isNegated);
       return;
@@ -154,10 +182,8 @@ function match(state: State): void {
     state.expressions.push(load, () => lookup(writer, name, { isMap, isNegated }));
     return;
   }
-  const value = take(state, /^("[^"]*"|[0-9A-Za-z.:/-]+)/)?.[1];
-  const [field] = fields;
-  if (isMap || value === undefined || field === undefined || fields.length !== 1) throw new NotEncodable(state.rest);
-  matchOne(state, field, value, isNegated);
+  if (isMap || field === undefined || fields.length !== 1) throw new NotEncodable(state.words.join(" "));
+  matchOne(state, field, next(state), isNegated);
 }
 
 export function element(text: string, isMap: boolean): { text: string; verdict?: NftVerdict } {
@@ -166,84 +192,81 @@ export function element(text: string, isMap: boolean): { text: string; verdict?:
   return { text: key, verdict: verdictOf(verdict) };
 }
 
-/** Each statement: its pattern, and what it adds. Only the words of rules that this project writes. */
-const STATEMENTS: readonly [RegExp, (state: State, words: RegExpExecArray) => void][] = [
-  [
-    /^(accept|drop|return|(?:jump|goto) [A-Za-z0-9._/-]+)/,
-    (state, [, words = ""]) => {
-      const verdict = verdictOf(words);
-      state.expressions.push(() => immediateVerdict(state.target.writer, verdict));
-    },
-  ],
-  [/^counter/, (state) => void state.expressions.push(() => counter(state.target.writer))],
-  [
-    /^comment "([^"]*)"$/,
-    (state, [, text = ""]) => {
-      state.comment = text;
-    },
-  ],
-  [
-    /^ct state ([a-z,]+)/,
-    (state, [, words = ""]) => {
-      const { writer } = state.target;
-      const names = words.split(",");
-      state.expressions.push(() => conntrackState(writer, names));
-    },
-  ],
-  [
-    /^fib saddr type local/,
-    (state) => void state.expressions.push(() => fibIsLocal(state.target.writer)),
-  ],
-  [
-    /^numgen random mod (\d{1,6}) vmap (?=\{)/,
-    (state, [, modulus = ""]) => {
-      const { writer } = state.target;
-      const elements = list(state).map((text) => element(text, true));
-      const name = state.target.anonymous({ types: [TYPES.integer], isMap: true, isInterval: false, elements });
-      state.expressions.push(() => {
-        numgen(writer, Number(modulus));
-        lookup(writer, name, { isMap: true, isNegated: false });
-      });
-    },
-  ],
-  [
-    /^update @([A-Za-z0-9._/-]+) \{ /,
-    (state, [, set = ""]) => {
-      const fields = selectors(state);
-      if (take(state, /^\}/) === undefined) throw new NotEncodable(state.rest);
-      const { writer } = state.target;
-      state.expressions.push(() => {
-        loads(writer, fields);
-        dynset(writer, set);
-      });
-    },
-  ],
-  [
-    /^dnat to (?:\[([0-9a-f:]+)\]|([0-9.]+)):(\d{1,5})$/,
-    (state, [, six, four, port = ""]) => {
-      const address = addressOf(six ?? four ?? "");
-      const number = TYPES.inet_service.parse(port);
-      const family = six === undefined ? NFPROTO.ip : NFPROTO.ip6;
-      if (state.target.family !== (six === undefined ? "ip" : "ip6")) throw new NotEncodable("dnat in another family");
-      state.expressions.push(() => dnat(state.target.writer, family, address, number));
-    },
-  ],
-];
+function verdict(state: State): void {
+  const word = next(state);
+  const found = verdictOf(word === "jump" || word === "goto" ? `${word} ${next(state)}` : word);
+  state.expressions.push(() => immediateVerdict(state.target.writer, found));
+}
+
+/** Each statement by its first word. Only those of rules that this project writes; what is none of them is a match. */
+const STATEMENTS: Readonly<Record<string, (state: State) => void>> = {
+  accept: verdict,
+  drop: verdict,
+  return: verdict,
+  jump: verdict,
+  goto: verdict,
+  counter: (state) => {
+    demand(state, "counter");
+    state.expressions.push(() => counter(state.target.writer));
+  },
+  comment: (state) => {
+    demand(state, "comment");
+    const text = next(state);
+    if (!/^"[^"]*"$/.test(text) || state.at !== state.words.length) throw new NotEncodable(`the comment ${text}`);
+    state.comment = text.slice(1, -1);
+  },
+  ct: (state) => {
+    demand(state, "ct", "state");
+    const names = next(state).split(",");
+    state.expressions.push(() => conntrackState(state.target.writer, names));
+  },
+  fib: (state) => {
+    demand(state, "fib", "saddr", "type", "local");
+    state.expressions.push(() => fibIsLocal(state.target.writer));
+  },
+  numgen: (state) => {
+    demand(state, "numgen", "random", "mod");
+    const { writer } = state.target;
+    const modulus = TYPES.integer.parse(next(state)).readUInt32LE(0);
+    demand(state, "vmap");
+    const elements = list(state).map((text) => element(text, true));
+    const name = state.target.anonymous({ types: [TYPES.integer], isMap: true, isInterval: false, elements });
+    state.expressions.push(() => {
+      numgen(writer, modulus);
+      lookup(writer, name, { isMap: true, isNegated: false });
+    });
+  },
+  update: (state) => {
+    demand(state, "update");
+    const set = named(next(state).replace(/^@/, ""));
+    demand(state, "{");
+    const fields = selectors(state);
+    demand(state, "}");
+    const { writer } = state.target;
+    state.expressions.push(() => {
+      loads(writer, fields);
+      dynset(writer, set);
+    });
+  },
+  dnat: (state) => {
+    demand(state, "dnat", "to");
+    const [, six, four, port = ""] = /^(?:\[([0-9a-f:]+)\]|([0-9.]+)):(\d+)$/.exec(next(state)) ?? [];
+    const address = addressOf(six ?? four ?? "");
+    const number = TYPES.inet_service.parse(port);
+    const family = six === undefined ? NFPROTO.ip : NFPROTO.ip6;
+    if (state.target.family !== (six === undefined ? "ip" : "ip6")) throw new NotEncodable("dnat in another family");
+    state.expressions.push(() => dnat(state.target.writer, family, address, number));
+  },
+};
 
 /** What a rule in nft(8)'s syntax is made of. Throws {@link NotEncodable} for whatever it does not know. */
 export function encodeRule(text: string, target: RuleTarget): EncodedRule {
-  const state: State = { target, rest: text, expressions: [] };
-  while (state.rest !== "") {
-    let isKnown = false;
-    for (const [pattern, add] of STATEMENTS) {
-      const words = take(state, pattern);
-      if (words === undefined) continue;
-      add(state, words);
-      isKnown = true;
-      break;
-    }
-    if (!isKnown) match(state);
+  const words = text.includes('"') ? (text.match(/"[^"]*"[^ ]?|[^ ]+/g) ?? []) : text.split(" ");
+  const state: State = { target, words, at: 0, expressions: [] };
+  while (state.at < words.length) {
+    const word = words[state.at] ?? "";
+    const statement = Object.hasOwn(STATEMENTS, word) ? STATEMENTS[word] : undefined;
+    (statement ?? match)(state);
   }
   return state;
 }
-
