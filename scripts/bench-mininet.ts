@@ -13,7 +13,8 @@ function unpacked(): { python: string; path: string } | undefined {
   const python = join(root, "usr/lib/python3/dist-packages");
   if (existsSync("/usr/lib/python3/dist-packages/mininet")) return { python: "", path: "" };
   if (!existsSync(python)) {
-    if (spawnSync("apt-get", ["download", "mininet"], { cwd: stateHome, stdio: "ignore" }).status !== 0) return undefined;
+    if (spawnSync("apt-get", ["download", "mininet"], { cwd: stateHome, stdio: "ignore" }).status !== 0)
+      return undefined;
     const [file] = readdirSync(stateHome).filter((name) => name.startsWith("mininet_"));
     if (file === undefined) return undefined;
     execFileSync("dpkg", ["-x", join(stateHome, file), root]);
@@ -30,10 +31,14 @@ export function mininet(hosts: number, nodes: number): { upMs: number; downMs: n
   }
   const program = fileURLToPath(new URL("bench-mininet.py", import.meta.url));
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  const { status, stdout, stderr } = spawnSync("unshare", [...isolate, DEBIAN_PYTHON, program, `${hosts}`, `${nodes}`], {
-    encoding: "utf8",
-    env: { ...process.env, PYTHONPATH: found.python, PATH: `${found.path}:${process.env["PATH"] ?? ""}` },
-  });
+  const { status, stdout, stderr } = spawnSync(
+    "unshare",
+    [...isolate, DEBIAN_PYTHON, program, `${hosts}`, `${nodes}`],
+    {
+      encoding: "utf8",
+      env: { ...process.env, PYTHONPATH: found.python, PATH: `${found.path}:${process.env["PATH"] ?? ""}` },
+    },
+  );
   if (status !== 0) {
     line(`  Mininet: ended with ${status}: ${stderr.trim().split("\n").at(-1)}`);
     return undefined;

@@ -1,7 +1,6 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { cpus, loadavg } from "node:os";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { line, median } from "./bench-figures.ts";
 import { agnhost, cleanUp, cnilab, deployment, ipBatch, main, stateHome, writeLab } from "./bench-lab.ts";
@@ -33,7 +32,10 @@ function seconds(ms: number): string {
 
 /** Jiffies of a process as seconds of processor time: what other work on the machine disturbs least. */
 function cpuMs(pid: string): number {
-  const fields = execFileSync("cat", [`/proc/${pid}/stat`], { encoding: "utf8" }).split(") ")[1]?.split(" ") ?? [];
+  const fields =
+    execFileSync("cat", [`/proc/${pid}/stat`], { encoding: "utf8" })
+      .split(") ")[1]
+      ?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 
@@ -61,11 +63,15 @@ function pods(): void {
   }
   const [few, many] = [figures.get(100), figures.get(1000)];
   if (few === undefined || many === undefined) throw new Error("unreachable: both were measured");
-  line(`1000 pods on ${NODES} nodes, applied → ready to probe (median of ${runs}): ${seconds(many.ready)} (target 5 s)`);
+  line(
+    `1000 pods on ${NODES} nodes, applied → ready to probe (median of ${runs}): ${seconds(many.ready)} (target 5 s)`,
+  );
   line(`  processor time of the lab process until then: ${seconds(many.cpu)}; of 100 pods ${seconds(few.cpu)}`);
   line(`  100 pods: ${seconds(few.ready)}; ratio ${(many.ready / few.ready).toFixed(1)} (target ≤ 18)`);
   const batch = ipBatch(1000);
-  line(`  the same links by ip -batch: ${seconds(batch)}; ratio ${(batch / many.ready).toFixed(1)}× faster (target 4×)`);
+  line(
+    `  the same links by ip -batch: ${seconds(batch)}; ratio ${(batch / many.ready).toFixed(1)}× faster (target 4×)`,
+  );
   const other = mininet(1000, NODES);
   if (other !== undefined) {
     const ratio = (other.upMs / many.ready).toFixed(1);
@@ -94,7 +100,9 @@ function matrix(): void {
     const wall = median(walls);
     perProbe.push((wall * 1000) / cells);
     const target = count === 100 ? " (target 0.8 s)" : "";
-    line(`${count} × ${count} pods, ${cells} cells: ${seconds(wall)}${target}, ${((wall * 1000) / cells).toFixed(1)} µs a cell`);
+    line(
+      `${count} × ${count} pods, ${cells} cells: ${seconds(wall)}${target}, ${((wall * 1000) / cells).toFixed(1)} µs a cell`,
+    );
   }
   const ratio = Math.max(...perProbe) / Math.min(...perProbe);
   line(`  µs a cell, most over least: ${ratio.toFixed(2)} (target ≤ 1.5)`);
@@ -104,7 +112,10 @@ function matrix(): void {
 function rules(): void {
   const program = fileURLToPath(new URL("bench-scale-rules.ts", import.meta.url));
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
-  execFileSync("unshare", [...isolate, process.execPath, "--import", "tsx", program, `${runs}`], { stdio: "inherit" });
+  // Node's options as the lab process has them.
+  const node = [process.execPath, "--max-semi-space-size=32", "--import", "tsx", program];
+  for (const workers of [2, NODES])
+    execFileSync("unshare", [...isolate, ...node, `${runs}`, `${workers}`], { stdio: "inherit" });
 }
 
 async function iperf(): Promise<void> {
@@ -121,11 +132,8 @@ async function iperf(): Promise<void> {
   const expected = { ...probe, expect: { bandwidth: ">= 1 Mbit/s" } };
   const objects = [pod("client", "worker1"), pod("server", "worker2")].map((each) => JSON.stringify(each));
   cnilab(["up", writeLab("speed", objects.join("\n---\n"), [expected], ready)]);
-  const status = JSON.parse(cnilab(["status", "speed", "-o", "json"]).text) as {
-    pods: { name: string; addresses?: string[]; ip?: string }[];
-  };
-  const server = status.pods.find(({ name }) => name.endsWith("server"));
-  const address = server?.addresses?.[0] ?? server?.ip ?? "";
+  const { text } = cnilab(["exec", "speed", "default/pod/server", "--", "ip", "-4", "-o", "addr", "show", "eth0"]);
+  const address = /inet ([0-9.]+)/.exec(text)?.[1] ?? "";
   const env = { ...process.env, XDG_STATE_HOME: stateHome, CI: "true" };
   const ours: number[] = [];
   const byHand: number[] = [];
@@ -152,7 +160,9 @@ async function iperf(): Promise<void> {
   const difference = (median(ours) / median(byHand) - 1) * 100;
   const gigabits = (rate: number): string => `${(rate / 1e9).toFixed(2)} Gbit/s`;
   line(`iperf over the embedded VXLAN (median of ${runs}): ${gigabits(median(ours))}`);
-  line(`  iperf3 by hand on the same path: ${gigabits(median(byHand))}; ${difference.toFixed(1)} % (target within 5 %)`);
+  line(
+    `  iperf3 by hand on the same path: ${gigabits(median(byHand))}; ${difference.toFixed(1)} % (target within 5 %)`,
+  );
 }
 
 const parts = { pods, matrix, rules, iperf };

@@ -131,7 +131,10 @@ function elementsOf(types: readonly DataType[], isInterval: boolean, elements: A
       elements.map(({ text }) => text),
     );
   }
-  return elements.map(({ text, verdict }) => ({ key: keyOf(types, text), ...(verdict === undefined ? {} : { verdict }) }));
+  return elements.map(({ text, verdict }) => ({
+    key: keyOf(types, text),
+    ...(verdict === undefined ? {} : { verdict }),
+  }));
 }
 
 function writeElements(
@@ -178,9 +181,11 @@ export function hasIntervals(part: NftPart): boolean {
 export function encodeRemoval(writer: NftWriter, what: "elements" | "rules" | "part", part: NftPart): void {
   const { family, table, kind, name } = part;
   const number = NFPROTO[family];
-  if (what === "elements") writer.begin(NFT_MSG.deleteElement, 0, number).text(ELEMENTS.table, table).text(ELEMENTS.set, name);
+  if (what === "elements")
+    writer.begin(NFT_MSG.deleteElement, 0, number).text(ELEMENTS.table, table).text(ELEMENTS.set, name);
   else if (what === "rules") writer.begin(NFT_MSG.deleteRule, 0, number).text(RULE.table, table).text(RULE.chain, name);
-  else if (kind === "chain") writer.begin(NFT_MSG.deleteChain, 0, number).text(CHAIN.table, table).text(CHAIN.name, name);
+  else if (kind === "chain")
+    writer.begin(NFT_MSG.deleteChain, 0, number).text(CHAIN.table, table).text(CHAIN.name, name);
   else writer.begin(NFT_MSG.deleteSet, 0, number).text(SET.table, table).text(SET.name, name);
   writer.end();
 }
@@ -218,8 +223,7 @@ export function encodeRules(writer: NftWriter, part: NftPart): void {
       writer,
       anonymous: ({ types, elements, isMap, isInterval }) => {
         const set = anonymousName(isMap);
-        const flags =
-          FLAGS.anonymous | FLAGS.constant | (isMap ? FLAGS.map : 0) | (isInterval ? FLAGS.interval : 0);
+        const flags = FLAGS.anonymous | FLAGS.constant | (isMap ? FLAGS.map : 0) | (isInterval ? FLAGS.interval : 0);
         const inside = elementsOf(types, isInterval, elements);
         newSet(writer, part, set, { types, flags, size: inside.length });
         writeElements(writer, NFT_MSG.newElement, { family, table, set }, inside);

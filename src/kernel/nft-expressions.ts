@@ -77,7 +77,11 @@ export function bitmask(writer: NftWriter, mask: Uint8Array): void {
   });
 }
 
-export function lookup(writer: NftWriter, set: string, { isMap, isNegated }: { isMap: boolean; isNegated: boolean }): void {
+export function lookup(
+  writer: NftWriter,
+  set: string,
+  { isMap, isNegated }: { isMap: boolean; isNegated: boolean },
+): void {
   if (isMap && isNegated) throw new NotEncodable("a map that is negated");
   expression(writer, "lookup", () => {
     writer.text(LOOKUP.set, set).u32(LOOKUP.sreg, LOADED_REGISTER);

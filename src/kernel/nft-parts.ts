@@ -85,5 +85,12 @@ export function tablesOf(text: string): NftTable[] {
 export function tableText({ family, name, comment, groups }: NftTable): string {
   const head = `table ${family} ${name}`;
   const parts = groups.flatMap((group) => group.map(({ text }) => text.replaceAll(/^/gm, "  ")));
-  return [head, `delete ${head}`, `${head} {`, ...(comment === undefined ? [] : [`  ${comment}`]), ...parts, "}\n"].join("\n");
+  return [
+    head,
+    `delete ${head}`,
+    `${head} {`,
+    ...(comment === undefined ? [] : [`  ${comment}`]),
+    ...parts,
+    "}\n",
+  ].join("\n");
 }

@@ -2,7 +2,18 @@ import { addressOf, NFPROTO, NotEncodable, rangeOf, TYPES } from "./nft-keys.ts"
 import type { DataType, NftFamily } from "./nft-keys.ts";
 import { conntrackState, loads, SELECTORS } from "./nft-selectors.ts";
 import type { Selector } from "./nft-selectors.ts";
-import { counter, compare, dnat, dynset, fibIsLocal, immediateVerdict, lookup, numgen, verdictOf } from "./nft-expressions.ts";
+import {
+  bitmask,
+  counter,
+  compare,
+  dnat,
+  dynset,
+  fibIsLocal,
+  immediateVerdict,
+  lookup,
+  numgen,
+  verdictOf,
+} from "./nft-expressions.ts";
 import type { NftVerdict } from "./nft-expressions.ts";
 import type { NftWriter } from "./nft-writer.ts";
 
@@ -118,6 +129,10 @@ function list(state: State): string[] {
   return inside.split(", ");
 }
 
+function allOnes(type: DataType): string {
+  return type === TYPES.ipv4_addr ? "255.255.255.255" : "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+}
+
 const IS_RANGE = /\/|\d-\d/;
 
 /** A value, prefix or range of one field. A prefix of whole bytes is compared as the bytes alone, as libnftables does. */
@@ -138,10 +153,12 @@ function matchOne(state: State, selector: Selector, text: string, isNegated: boo
   }
   const bits = Number(text.split("/")[1] ?? 0);
   if (text.includes("/")) {
-    if (bits === 0 || bits % 8 !== 0) throw new NotEncodable(`the prefix ${text}`);
+    if (bits === 0) throw new NotEncodable(`the prefix ${text}`);
+    const isWhole = bits % 8 === 0;
     state.expressions.push(() => {
-      loads(writer, [selector], bits / 8);
-      compare(writer, isNegated ? "neq" : "eq", first.subarray(0, bits / 8));
+      loads(writer, [selector], isWhole ? bits / 8 : type.bytes);
+      if (!isWhole) bitmask(writer, rangeOf(type, `${allOnes(type)}/${bits}`).first);
+      compare(writer, isNegated ? "neq" : "eq", isWhole ? first.subarray(0, bits / 8) : first);
     });
     return;
   }
@@ -178,7 +195,12 @@ function match(state: State): void {
     }
     const isInterval = texts.some((text) => IS_RANGE.test(text.split(" : ")[0] ?? "") && !text.startsWith('"'));
     if (isInterval && (isMap || fields.length > 1)) throw new NotEncodable("a map of intervals");
-    const name = state.target.anonymous({ types, isMap, isInterval, elements: texts.map((text) => element(text, isMap)) });
+    const name = state.target.anonymous({
+      types,
+      isMap,
+      isInterval,
+      elements: texts.map((text) => element(text, isMap)),
+    });
     state.expressions.push(load, () => lookup(writer, name, { isMap, isNegated }));
     return;
   }

@@ -1,4 +1,11 @@
-import { encodeDeclaration, encodeElements, encodeRemoval, encodeRules, hasIntervals, NFT_MSG } from "./nft-declarations.ts";
+import {
+  encodeDeclaration,
+  encodeElements,
+  encodeRemoval,
+  encodeRules,
+  hasIntervals,
+  NFT_MSG,
+} from "./nft-declarations.ts";
 import { NotEncodable } from "./nft-keys.ts";
 import { isBaseChain, partKey } from "./nft-parts.ts";
 import type { NftPart, NftTable } from "./nft-parts.ts";
@@ -119,7 +126,11 @@ function update(before: NftTable, after: NftTable): NftUpdate {
     });
   const isChain = ({ kind }: NftPart): boolean => kind === "chain";
   return {
-    added: [...fresh.map(declaration), ...fresh.filter((part) => !isChain(part)).map(content), ...fresh.filter(isChain).map(content)],
+    added: [
+      ...fresh.map(declaration),
+      ...fresh.filter((part) => !isChain(part)).map(content),
+      ...fresh.filter(isChain).map(content),
+    ],
     changed: [
       // What refers to others goes before them.
       ...chains.filter(([{ lines }]) => lines.length > 0).map(([old]) => removal("rules", old)),

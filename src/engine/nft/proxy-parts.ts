@@ -4,7 +4,13 @@ import type { EndpointSlice, Service } from "../../kube/types.ts";
 import type { Family } from "./address-ranges.ts";
 import { dependsOnNode, servicePorts } from "./proxy-backends.ts";
 import type { ServicePortBackends, ServiceSlices } from "./proxy-backends.ts";
-import { affinitySets, externalChainName, isExternallyServed, serviceChainName, serviceChains } from "./proxy-chains.ts";
+import {
+  affinitySets,
+  externalChainName,
+  isExternallyServed,
+  serviceChainName,
+  serviceChains,
+} from "./proxy-chains.ts";
 
 /** The maps and sets that lead to Services, and what one port of a Service adds to each. */
 export interface Lookups {
@@ -49,7 +55,12 @@ const remembered = new WeakMap<Service, Map<string, Remembered>>();
 /** The ports of a Service as parts of kube-proxy's `table`; equal input gives the same objects. Throws BAD_ADDRESS. */
 export function servicePortParts(
   service: ServiceSlices,
-  { table, family, node, clusterCidrs }: { table: string; family: Family; node: string; clusterCidrs: readonly string[] },
+  {
+    table,
+    family,
+    node,
+    clusterCidrs,
+  }: { table: string; family: Family; node: string; clusterCidrs: readonly string[] },
 ): readonly ServicePortParts[] {
   const known = remembered.get(service.service) ?? new Map<string, Remembered>();
   remembered.set(service.service, known);

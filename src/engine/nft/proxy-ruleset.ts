@@ -2,10 +2,10 @@ import type { EndpointSlice, Service } from "../../kube/types.ts";
 import { familyOf } from "./address-ranges.ts";
 import type { Family } from "./address-ranges.ts";
 import { partsOf, tableText } from "../../kernel/nft-parts.ts";
-import type { NftPart, NftTable } from "../../kernel/nft-parts.ts";
+import type { NftTable } from "../../kernel/nft-parts.ts";
 import { block, elements } from "./block.ts";
 import { evidenceRules, evidenceSets } from "./evidence.ts";
-import { withSlices } from "./proxy-backends.ts";
+import { dependsOnNode, withSlices } from "./proxy-backends.ts";
 import { servicePortParts } from "./proxy-parts.ts";
 import type { Lookups, ServicePortParts } from "./proxy-parts.ts";
 
@@ -36,10 +36,7 @@ function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
   const nodeMapType = "type inet_proto . inet_service : verdict;";
   const mapType = `type ${ADDRESS_TYPE[family]} . inet_proto . inet_service : verdict;`;
   return [
-    ...block("set cluster-ips", [
-      `type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`,
-      ...all("cluster-ips"),
-    ]),
+    ...block("set cluster-ips", [`type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`, ...all("cluster-ips")]),
     ...block("map service-ips", [`${mapType} comment "ClusterIP traffic"`, ...all("service-ips")]),
     ...block("map no-endpoint-services", [
       `${mapType} comment "vmap to drop or reject packets to services with no endpoints"`,
@@ -110,24 +107,44 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
   return chains.flatMap(([name, rules]) => block(`chain ${name}`, rules));
 }
 
-function familyTable(input: ProxyRulesetInput, family: Family): NftTable {
+/** What all nodes have in common, of the objects that were asked about last: nodes are brought up to date one after the other. */
+const common: { of?: Pick<ProxyRulesetInput, "services" | "endpointSlices">; groups: Map<string, NftTable["groups"]> } =
+  {
+    groups: new Map(),
+  };
+
+function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["groups"] {
+  const { services, endpointSlices } = input;
   const own = (cidrs: readonly string[]): string[] => cidrs.filter((cidr) => familyOf(cidr) === family);
-  const clusterCidrs = own(input.clusterCidrs);
-  const ports = withSlices(input.services, input.endpointSlices, family)
-    .flatMap((service) => servicePortParts(service, { table: PROXY_TABLE, family, node: input.node, clusterCidrs }))
+  const [clusterCidrs, serviceCidrs] = [own(input.clusterCidrs), own(input.serviceCidrs)];
+  if (common.of?.services !== services || common.of.endpointSlices !== endpointSlices) {
+    common.of = { services, endpointSlices };
+    common.groups.clear();
+  }
+  const node = services.some(dependsOnNode) ? input.node : "";
+  const key = [family, node, clusterCidrs.join(","), serviceCidrs.join(",")].join(" ");
+  const known = common.groups.get(key);
+  if (known !== undefined) return known;
+  const ports = withSlices(services, endpointSlices, family)
+    .flatMap((service) => servicePortParts(service, { table: PROXY_TABLE, family, node, clusterCidrs }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  const parts = (lines: readonly string[]): readonly NftPart[] => partsOf(family, PROXY_TABLE, lines);
+  const groups = [
+    partsOf(family, PROXY_TABLE, [...evidenceSets(REJECT_SET, [family]), ...evidenceSets(UNALLOCATED_SET, [family])]),
+    partsOf(family, PROXY_TABLE, lookups(ports, family)),
+    partsOf(family, PROXY_TABLE, staticChains(family, serviceCidrs)),
+    ...ports.map(({ parts }) => parts),
+  ];
+  common.groups.set(key, groups);
+  return groups;
+}
+
+function familyTable(input: ProxyRulesetInput, family: Family): NftTable {
+  const nodeAddresses = (input.nodeAddresses ?? []).filter((address) => familyOf(address) === family);
   return {
     family,
     name: PROXY_TABLE,
     comment: 'comment "rules for kube-proxy, modelled by cnilab"',
-    groups: [
-      parts([...evidenceSets(REJECT_SET, [family]), ...evidenceSets(UNALLOCATED_SET, [family])]),
-      parts(lookups(ports, family)),
-      parts(nodePortAddresses(family, own(input.nodeAddresses ?? []))),
-      parts(staticChains(family, own(input.serviceCidrs))),
-      ...ports.map((port) => port.parts),
-    ],
+    groups: [partsOf(family, PROXY_TABLE, nodePortAddresses(family, nodeAddresses)), ...commonGroups(input, family)],
   };
 }
 

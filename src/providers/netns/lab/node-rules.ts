@@ -60,6 +60,11 @@ export class NodeRules {
     this.loaded.set(owner, tables);
   }
 
+  close(): void {
+    this.batch.close();
+    this.nft.close();
+  }
+
   private replace(owner: string, tables: readonly NftTable[]): void {
     this.loadWhole(textOf(tables));
     this.doubtful.delete(owner);
