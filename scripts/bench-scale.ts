@@ -142,10 +142,11 @@ async function iperf(): Promise<void> {
       probes: { cells: { measured?: { bandwidthBps?: number } }[] }[];
     };
     ours.push(report.probes[0]?.cells[0]?.measured?.bandwidthBps ?? Number.NaN);
-    const args = ["exec", "speed", "default/pod/server", "--", "iperf3", "-s", "-1", "-p", "5201", "--forceflush"];
-    const listener = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "pipe", "inherit"] });
+    const args = ["exec", "speed", "default/pod/server", "--", "iperf3", "-s", "-1", "-p", "5201"];
+    const listener = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
     const ended = once(listener, "exit");
-    await once(listener.stdout, "data");
+    const listening = ["exec", "speed", "default/pod/server", "--", "ss", "-Hltn", "sport = :5201"];
+    while (cnilab(listening).text.trim() === "" && listener.exitCode === null);
     const client = ["exec", "speed", "default/pod/client", "--", "iperf3", "-c", address, "-t", "3", "-J"];
     const { stdout, stderr } = spawnSync(process.execPath, [main, ...client], { env, encoding: "utf8" });
     await ended;
