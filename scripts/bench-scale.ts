@@ -139,9 +139,11 @@ async function iperf(): Promise<void> {
   const byHand: number[] = [];
   for (let run = 0; run < runs; run++) {
     const report = JSON.parse(cnilab(["probe", "speed", "-o", "json"]).text) as {
-      probes: { cells: { measured?: { bandwidthBps?: number } }[] }[];
+      probes: { cells: { observation?: { measured?: { bandwidthBps?: number } } }[] }[];
     };
-    ours.push(report.probes[0]?.cells[0]?.measured?.bandwidthBps ?? Number.NaN);
+    const bandwidthBps = report.probes[0]?.cells[0]?.observation?.measured?.bandwidthBps;
+    if (bandwidthBps === undefined) throw new Error("the iperf probe measured nothing");
+    ours.push(bandwidthBps);
     const args = ["exec", "speed", "default/pod/server", "--", "iperf3", "-s", "-1", "-p", "5201"];
     const listener = spawn(process.execPath, [main, ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
     const ended = once(listener, "exit");
