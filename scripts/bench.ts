@@ -1,8 +1,7 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { agnhost, cleanUp, cnilab, deployment, ipBatch, main, repository, stateHome, writeLab } from "./bench-lab.ts";
+import type { Report } from "./bench-lab.ts";
 import { line, median, timed } from "./bench-figures.ts";
 
 /*
@@ -10,28 +9,6 @@ import { line, median, timed } from "./bench-figures.ts";
  * runs on are noisy, so medians of several runs are printed, and the ratio is what counts.
  */
 const runs = Number(process.argv[2] ?? 7);
-const repository = fileURLToPath(new URL("..", import.meta.url));
-const main = join(repository, "dist/cli/main.js");
-const stateHome = mkdtempSync(join(tmpdir(), "cnilab-bench-"));
-
-interface Report {
-  phases: { phase: string; durationMs: number }[];
-  probes: { kind: string; durationMs: number; cells: { expected?: string; verdict: string }[] }[];
-  verdict: string;
-}
-
-function cnilab(args: string[]): { text: string; wallMs: number } {
-  const startedAt = performance.now();
-  const result = spawnSync(process.execPath, [main, ...args], {
-    encoding: "utf8",
-    env: { ...process.env, XDG_STATE_HOME: stateHome, CI: "true" },
-    maxBuffer: 256 << 20,
-  });
-  const wallMs = performance.now() - startedAt;
-  if (result.status !== 0)
-    throw new Error(`cnilab ${args.join(" ")}: exit ${result.status}\n${result.stdout}${result.stderr}`);
-  return { text: result.stdout, wallMs };
-}
 
 function milliseconds(figure: number): string {
   return `${figure.toFixed(figure < 10 ? 1 : 0)} ms`;
@@ -54,84 +31,6 @@ function firstLab(): void {
   line(`first lab, up to down (${cells} cells, median of ${runs}): ${milliseconds(median(walls))} (target 1000 ms)`);
   line(`  floor, node -e 0: ${milliseconds(median(floors))}; ratio ${(median(walls) / median(floors)).toFixed(1)}`);
   line(`  phases: ${[...phases].map(([phase, figures]) => `${phase} ${milliseconds(median(figures))}`).join(", ")}`);
-}
-
-const agnhost = "registry.k8s.io/e2e-test-images/agnhost:2.53";
-
-function writeLab(name: string, manifest: string, probes: object[], wait: object[]): string {
-  const folder = join(stateHome, name);
-  mkdirSync(folder, { recursive: true });
-  writeFileSync(join(folder, "pods.yaml"), manifest);
-  writeFileSync(
-    join(folder, "lab.yaml"),
-    JSON.stringify({
-      apiVersion: "cnilab.dev/v1alpha1",
-      kind: "Lab",
-      metadata: { name, title: name },
-      topology: "two-workers",
-      cni: "calico",
-      scenario: [{ apply: "pods.yaml" }, ...wait],
-      probes,
-    }),
-  );
-  return folder;
-}
-
-function deployment(replicas: number): string {
-  const container = { name: "c", image: agnhost, args: ["netexec", "--udp-port=-1"], ports: [{ containerPort: 8080 }] };
-  const labels = { app: "many" };
-  const spec = {
-    replicas,
-    selector: { matchLabels: labels },
-    template: { metadata: { labels }, spec: { containers: [container] } },
-  };
-  return JSON.stringify({
-    apiVersion: "apps/v1",
-    kind: "Deployment",
-    metadata: { name: "many", namespace: "default" },
-    spec,
-  });
-}
-
-/**
- * The same network by iproute2's batch mode: what calico's model makes for each pod, in as many namespaces. No pod objects,
- * no servers, no rules and no sysctls, which ours has beside it.
- */
-function ipBatch(pods: number): number {
-  const host: string[] = [];
-  const script = ["set -e", "mount -t tmpfs none /run", "date +%s%N"];
-  const hostBatch = join(stateHome, "batch");
-  const inside: string[] = [];
-  for (let pod = 0; pod < pods; pod++) {
-    const address = `192.168.${Math.floor(pod / 250)}.${(pod % 250) + 2}`;
-    const hardware = `02:00:00:00:${Math.floor(pod / 250)
-      .toString(16)
-      .padStart(2, "0")}:${(pod % 250).toString(16).padStart(2, "0")}`;
-    host.push(
-      `netns add p${pod}`,
-      `link add v${pod} mtu 1450 address ee:ee:ee:ee:ee:ee type veth peer name eth0 mtu 1450 address ${hardware} netns p${pod}`,
-      `link set v${pod} addrgenmode none up`,
-      `route add ${address}/32 dev v${pod} scope link`,
-      `neigh add ${address} dev v${pod} lladdr ${hardware}`,
-    );
-    const file = join(stateHome, `batch-${pod}`);
-    const own = [
-      "link set lo up",
-      `addr add ${address}/32 dev eth0`,
-      "link set eth0 addrgenmode none up",
-      "route add 169.254.1.1/32 dev eth0 scope link",
-      "route add default via 169.254.1.1 dev eth0",
-      "neigh add 169.254.1.1 dev eth0 lladdr ee:ee:ee:ee:ee:ee",
-    ];
-    writeFileSync(file, `${own.join("\n")}\n`);
-    inside.push(`ip -n p${pod} -batch ${file}`);
-  }
-  writeFileSync(hostBatch, `${host.join("\n")}\n`);
-  const path = join(stateHome, "batch.sh");
-  writeFileSync(path, [...script, `ip -batch ${hostBatch}`, ...inside, "date +%s%N"].join("\n"));
-  const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "sh", path];
-  const [start = "", end = ""] = execFileSync("unshare", isolate, { encoding: "utf8" }).trim().split("\n");
-  return Number(BigInt(end) - BigInt(start)) / 1e6;
 }
 
 function hundredPods(): void {
@@ -223,6 +122,5 @@ try {
   if (process.argv[3] === undefined || process.argv[3] === "pods") hundredPods();
   if (process.argv[3] === undefined || process.argv[3] === "matrix") matrix();
 } finally {
-  spawnSync(process.execPath, [main, "down", "--all"], { env: { ...process.env, XDG_STATE_HOME: stateHome } });
-  rmSync(stateHome, { recursive: true, force: true });
+  cleanUp();
 }

@@ -5,6 +5,10 @@ const AF_NETLINK = 16;
 const SOCK_RAW = 3;
 const SOCK_CLOEXEC = 0o2000000;
 const SOL_NETLINK = 270;
+const SOL_SOCKET = 1;
+const SO_SNDBUF = 7;
+/** Sequence numbers of batches, so that they are none of their messages'. */
+const FIRST_OF_BATCH = 0x8000_0000;
 const NETLINK_CAP_ACK = 10;
 const NETLINK_EXT_ACK = 11;
 const NLM_F_ACK = 4;
@@ -99,6 +103,47 @@ export class NetlinkSocket {
         offset += (size + 3) & ~3;
       }
     }
+  }
+
+  /**
+   * Sends messages that belong together (nfnetlink's batches): `begin`, `body`, whose last message asks for an acknowledgement and has the
+   * sequence number `last`, and `end`. Gives 0, or the errno and kernel's words of the first that was refused. Numbers in `body` are below 2³¹.
+   */
+  transaction(
+    begin: NetlinkMessage,
+    body: Buffer,
+    last: number,
+    end: NetlinkMessage,
+  ): { errno: number; sequence: number; words?: string } {
+    this.sequence += 1;
+    const first = FIRST_OF_BATCH + (this.sequence % FIRST_OF_BATCH);
+    const data = Buffer.concat([begin.finish(first), body, end.finish(first)]);
+    check("send", calls.send(this.fd, data, data.length, 0), "netlink");
+    let refusal: { errno: number; sequence: number; words?: string } | undefined;
+    for (;;) {
+      const length = check("recv", calls.recv(this.fd, reply, reply.length, 0), "netlink");
+      for (let offset = 0; offset + 16 <= length;) {
+        const size = reply.readUInt32LE(offset);
+        const sequence = reply.readUInt32LE(offset + 8);
+        if (reply.readUInt16LE(offset + 4) === NLMSG_ERROR) {
+          const errno = -reply.readInt32LE(offset + 16);
+          const words = this.extendedMessage(offset, size);
+          if (errno !== 0) refusal ??= { errno, sequence, ...(words === undefined ? {} : { words }) };
+          // What concerns the batch as a whole is said of its first message.
+          if (sequence === last || sequence === first) return refusal ?? { errno: 0, sequence };
+        }
+        offset += (size + 3) & ~3;
+      }
+    }
+  }
+
+  /** Has the socket's buffer hold `bytes` of messages, or as many as the host allows an ordinary user (net.core.wmem_max); gives how many. */
+  enlargeSendBuffer(bytes: number): number {
+    const value = Buffer.alloc(4);
+    value.writeInt32LE(bytes);
+    check("setsockopt", calls.setsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, value, 4), "SO_SNDBUF");
+    check("getsockopt", calls.getsockopt(this.fd, SOL_SOCKET, SO_SNDBUF, value, [4]), "SO_SNDBUF");
+    return value.readInt32LE(0);
   }
 
   private extendedMessage(offset: number, size: number): string | undefined {

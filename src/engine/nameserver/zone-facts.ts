@@ -30,6 +30,33 @@ export interface ZoneFacts {
   services: ServiceFacts[];
 }
 
+/** Facts as one message, in which a Service that has not changed is its place in the list of the version before. */
+export interface ZoneUpdate extends Omit<ZoneFacts, "services"> {
+  /** Undefined where all Services are there. */
+  since?: number;
+  services: (ServiceFacts | number)[];
+}
+
+/** What has changed since `before`: a whole zone of 500 Services takes 5 ms to hand to another thread. */
+export function zoneUpdate(before: ZoneFacts | undefined, facts: ZoneFacts): ZoneUpdate {
+  if (before === undefined) return facts;
+  const places = new Map(before.services.map((service, index) => [service, index]));
+  return { ...facts, since: before.version, services: facts.services.map((each) => places.get(each) ?? each) };
+}
+
+/** The facts that an update stands for. Throws where it is one of another version than `before`. */
+export function updatedZone(before: ZoneFacts | undefined, { since, services, ...rest }: ZoneUpdate): ZoneFacts {
+  return {
+    ...rest,
+    services: services.map((each) => {
+      const service = typeof each === "number" ? before?.services[each] : each;
+      if (service === undefined || (since !== undefined && since !== before?.version))
+        throw new Error(`the zone is not of version ${since}, which an update builds on`);
+      return service;
+    }),
+  };
+}
+
 /** Kinds whose changes change {@link zoneFacts}. */
 export const ZONE_KINDS = ["Namespace", "Service", "EndpointSlice"] as const;
 
@@ -55,7 +82,19 @@ export function zoneFacts(store: ObjectStore, cluster: { dnsAddress: string; dns
   };
 }
 
+/** Objects of the store never change: a Service with the same slices has the same facts. */
+const remembered = new WeakMap<Service, { slices: readonly EndpointSlice[]; facts: ServiceFacts }>();
+
 function serviceFacts(service: Service, slices: readonly EndpointSlice[]): ServiceFacts {
+  const known = remembered.get(service);
+  if (known?.slices.length === slices.length && known.slices.every((slice, index) => slice === slices[index]))
+    return known.facts;
+  const facts = factsOf(service, slices);
+  remembered.set(service, { slices, facts });
+  return facts;
+}
+
+function factsOf(service: Service, slices: readonly EndpointSlice[]): ServiceFacts {
   const { spec, metadata } = service;
   const base = { name: metadata.name, namespace: metadata.namespace ?? "default" };
   if (spec.type === "ExternalName")

@@ -88,46 +88,61 @@ function affinityOf({ spec }: Service): number | undefined {
   return config?.clientIP?.timeoutSeconds ?? 10_800;
 }
 
-/**
- * Every ClusterIP port of the family, in the order of namespace, Service and port. Headless and ExternalName Services
- * have none. Throws BAD_ADDRESS. `node` decides for Services whose internalTrafficPolicy is Local.
- */
-export function servicePorts(
+/** A Service with those of the slices that are its own, in the family. */
+export interface ServiceSlices {
+  service: Service;
+  slices: readonly EndpointSlice[];
+}
+
+/** Every Service with its slices of the family, in the order of the Services. */
+export function withSlices(
   services: readonly Service[],
   slices: readonly EndpointSlice[],
   family: Family,
-  node: string,
-): ServicePortBackends[] {
+): ServiceSlices[] {
+  const addressType = family === "ip" ? "IPv4" : "IPv6";
   const slicesOf = new Map<string, EndpointSlice[]>();
   for (const slice of slices) {
-    if (slice.addressType !== (family === "ip" ? "IPv4" : "IPv6")) continue;
+    if (slice.addressType !== addressType) continue;
     const key = `${slice.metadata.namespace ?? "default"}/${slice.metadata.labels?.[SERVICE_NAME_LABEL] ?? ""}`;
-    slicesOf.set(key, [...(slicesOf.get(key) ?? []), slice]);
+    const known = slicesOf.get(key);
+    if (known === undefined) slicesOf.set(key, [slice]);
+    else known.push(slice);
   }
-  const ports = services.flatMap((service) => {
-    const found = clusterIpOf(service, family);
-    if (found === undefined) return [];
-    const clusterIp = canonicalAddress(found);
-    const namespace = service.metadata.namespace ?? "default";
-    const own = slicesOf.get(`${namespace}/${service.metadata.name}`) ?? [];
-    const affinitySeconds = affinityOf(service);
-    return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port, nodePort }): ServicePortBackends => {
-      const all = candidates(own, name, protocol, node);
-      const external = byPolicy(all, service.spec["externalTrafficPolicy"]);
-      return {
-        namespace,
-        service: service.metadata.name,
-        portName: name,
-        protocol: PROTOCOL_WORDS[protocol],
-        clusterIp,
-        port,
-        ...byPolicy(all, service.spec["internalTrafficPolicy"]),
-        ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
-        ...(nodePort === undefined ? {} : { nodePort: { port: nodePort, ...external } }),
-      };
-    });
+  return services.map((service) => ({
+    service,
+    slices: slicesOf.get(`${service.metadata.namespace ?? "default"}/${service.metadata.name}`) ?? [],
+  }));
+}
+
+/** Whether the Service's endpoints are not the same ones on every node. */
+export function dependsOnNode({ spec }: Service): boolean {
+  return spec["externalTrafficPolicy"] === "Local" || spec["internalTrafficPolicy"] === "Local";
+}
+
+/**
+ * Every ClusterIP port of a Service in the family, in their order. Headless and ExternalName Services have none. Throws
+ * BAD_ADDRESS. `node` decides where the Service {@link dependsOnNode}.
+ */
+export function servicePorts({ service, slices }: ServiceSlices, family: Family, node: string): ServicePortBackends[] {
+  const found = clusterIpOf(service, family);
+  if (found === undefined) return [];
+  const clusterIp = canonicalAddress(found);
+  const namespace = service.metadata.namespace ?? "default";
+  const affinitySeconds = affinityOf(service);
+  return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port, nodePort }): ServicePortBackends => {
+    const all = candidates(slices, name, protocol, node);
+    const external = byPolicy(all, service.spec["externalTrafficPolicy"]);
+    return {
+      namespace,
+      service: service.metadata.name,
+      portName: name,
+      protocol: PROTOCOL_WORDS[protocol],
+      clusterIp,
+      port,
+      ...byPolicy(all, service.spec["internalTrafficPolicy"]),
+      ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
+      ...(nodePort === undefined ? {} : { nodePort: { port: nodePort, ...external } }),
+    };
   });
-  const key = ({ namespace, service, portName, protocol }: ServicePortBackends): string =>
-    [namespace, service, portName, protocol].join("/");
-  return ports.toSorted((a, b) => (key(a) < key(b) ? -1 : 1));
 }

@@ -1,22 +1,28 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import type { Family } from "./address-ranges.ts";
 import { block } from "./block.ts";
 import type { Backend, ExternalPort, ServicePortBackends } from "./proxy-backends.ts";
 
 /** A chain name of kube-proxy: prefix, eight letters of the name's SHA-256 in base 32, and as much of the name as fits. */
 function chainName(prefix: string, name: string): string {
-  const digest = createHash("sha256").update(name).digest();
-  const hash = base32Prefix(digest);
-  const readable = /^[A-Za-z0-9._/-]*$/.test(name) ? `${hash}-${name}` : hash;
+  const letters = base32Prefix(hash("sha256", name, "buffer"));
+  const readable = /^[A-Za-z0-9._/-]*$/.test(name) ? `${letters}-${name}` : letters;
   return `${prefix}-${readable.length > 112 ? `${readable.slice(0, 109)}...` : readable}`;
 }
 
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+
 /** The first eight characters in RFC 4648 base 32: the first five bytes, five bits each. */
 function base32Prefix(bytes: Uint8Array): string {
-  const bits = [...bytes.subarray(0, 5)].map((byte) => byte.toString(2).padStart(8, "0")).join("");
-  return [0, 5, 10, 15, 20, 25, 30, 35]
-    .map((start) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".charAt(Number.parseInt(bits.slice(start, start + 5), 2)))
-    .join("");
+  let text = "";
+  let bits = 0;
+  let held = 0;
+  for (const byte of bytes.subarray(0, 5)) {
+    held = (held << 8) | byte;
+    for (bits += 8; bits >= 5; bits -= 5) text += LETTERS.charAt((held >> (bits - 5)) & 31);
+    held &= 31;
+  }
+  return text;
 }
 
 function portName({ namespace, service, protocol, portName: name }: ServicePortBackends): string {
@@ -42,8 +48,16 @@ function endpointName(port: ServicePortBackends, { address, port: number }: Back
   return `${portName(port)}__${address.replaceAll(":", ".")}/${number}`;
 }
 
+/** By backend, whose objects are made anew where a port changes: a name is hashed once. */
+const endpointChainNames = new WeakMap<Backend, string>();
+
 function endpointChainName(port: ServicePortBackends, backend: Backend): string {
-  return chainName("endpoint", endpointName(port, backend));
+  let name = endpointChainNames.get(backend);
+  if (name === undefined) {
+    name = chainName("endpoint", endpointName(port, backend));
+    endpointChainNames.set(backend, name);
+  }
+  return name;
 }
 
 function affinitySetName(port: ServicePortBackends, backend: Backend): string {

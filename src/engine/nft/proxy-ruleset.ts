@@ -1,17 +1,13 @@
 import type { EndpointSlice, Service } from "../../kube/types.ts";
 import { familyOf } from "./address-ranges.ts";
 import type { Family } from "./address-ranges.ts";
-import { block, elements, replaceTable } from "./block.ts";
+import { partsOf, tableText } from "../../kernel/nft-parts.ts";
+import type { NftTable } from "../../kernel/nft-parts.ts";
+import { block, elements } from "./block.ts";
 import { evidenceRules, evidenceSets } from "./evidence.ts";
-import { servicePorts } from "./proxy-backends.ts";
-import type { ServicePortBackends } from "./proxy-backends.ts";
-import {
-  affinitySets,
-  externalChainName,
-  isExternallyServed,
-  serviceChainName,
-  serviceChains,
-} from "./proxy-chains.ts";
+import { dependsOnNode, withSlices } from "./proxy-backends.ts";
+import { servicePortParts } from "./proxy-parts.ts";
+import type { Lookups, ServicePortParts } from "./proxy-parts.ts";
 
 export interface ProxyRulesetInput {
   services: readonly Service[];
@@ -34,49 +30,31 @@ export const UNALLOCATED_SET = "drops";
 const MASQUERADE_MARK = "0x4000";
 const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 
-function lookups(ports: readonly ServicePortBackends[], family: Family, nodeAddresses: readonly string[]): string[] {
-  const key = ({ clusterIp, protocol, port }: ServicePortBackends): string => `${clusterIp} . ${protocol} . ${port}`;
-  const served = ports.filter(({ backends }) => backends.length > 0);
-  const unserved = ports.filter(({ backends }) => backends.length === 0);
-  const clusterIps = [...new Set(ports.map(({ clusterIp }) => clusterIp))];
-  const nodePorts = ports.flatMap((port) =>
-    port.nodePort === undefined
-      ? []
-      : [{ port, nodePort: port.nodePort, key: `${port.protocol} . ${port.nodePort.port}` }],
-  );
+/** The maps and sets that all ports share. */
+function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
+  const all = (name: keyof Lookups): string[] => elements([...new Set(ports.flatMap((port) => port.lookups[name]))]);
   const nodeMapType = "type inet_proto . inet_service : verdict;";
   const mapType = `type ${ADDRESS_TYPE[family]} . inet_proto . inet_service : verdict;`;
   return [
-    ...block("set cluster-ips", [`type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`, ...elements(clusterIps)]),
-    ...block("map service-ips", [
-      `${mapType} comment "ClusterIP traffic"`,
-      ...elements(served.map((port) => `${key(port)} : goto ${serviceChainName(port)}`)),
-    ]),
+    ...block("set cluster-ips", [`type ${ADDRESS_TYPE[family]}; comment "Active ClusterIPs"`, ...all("cluster-ips")]),
+    ...block("map service-ips", [`${mapType} comment "ClusterIP traffic"`, ...all("service-ips")]),
     ...block("map no-endpoint-services", [
       `${mapType} comment "vmap to drop or reject packets to services with no endpoints"`,
-      ...elements(unserved.map((port) => `${key(port)} : goto ${port.withoutBackends}-chain`)),
+      ...all("no-endpoint-services"),
     ]),
-    ...block("set nodeport-ips", [
-      `type ${ADDRESS_TYPE[family]}; comment "IPs that accept NodePort traffic"`,
-      ...elements(nodeAddresses),
-    ]),
-    ...block("map service-nodeports", [
-      `${nodeMapType} comment "NodePort traffic"`,
-      ...elements(
-        nodePorts
-          .filter(({ port }) => isExternallyServed(port))
-          .map(({ key: nodeKey, port }) => `${nodeKey} : goto ${externalChainName(port)}`),
-      ),
-    ]),
+    ...block("map service-nodeports", [`${nodeMapType} comment "NodePort traffic"`, ...all("service-nodeports")]),
     ...block("map no-endpoint-nodeports", [
       `${nodeMapType} comment "vmap to drop or reject packets to service nodeports with no endpoints"`,
-      ...elements(
-        nodePorts
-          .filter(({ nodePort }) => nodePort.backends.length === 0)
-          .map(({ key: nodeKey, nodePort }) => `${nodeKey} : goto ${nodePort.withoutBackends}-chain`),
-      ),
+      ...all("no-endpoint-nodeports"),
     ]),
   ];
+}
+
+function nodePortAddresses(family: Family, nodeAddresses: readonly string[]): string[] {
+  return block("set nodeport-ips", [
+    `type ${ADDRESS_TYPE[family]}; comment "IPs that accept NodePort traffic"`,
+    ...elements(nodeAddresses),
+  ]);
 }
 
 /** The chains that do not depend on Services. LoadBalancer addresses would have their maps asked here. */
@@ -129,28 +107,59 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
   return chains.flatMap(([name, rules]) => block(`chain ${name}`, rules));
 }
 
-function familyTable(input: ProxyRulesetInput, family: Family): string[] {
+/** What all nodes have in common, of the objects that were asked about last: nodes are brought up to date one after the other. */
+const common: { of?: Pick<ProxyRulesetInput, "services" | "endpointSlices">; groups: Map<string, NftTable["groups"]> } =
+  {
+    groups: new Map(),
+  };
+
+function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["groups"] {
+  const { services, endpointSlices } = input;
   const own = (cidrs: readonly string[]): string[] => cidrs.filter((cidr) => familyOf(cidr) === family);
-  const ports = servicePorts(input.services, input.endpointSlices, family, input.node);
-  return replaceTable(`${family} ${PROXY_TABLE}`, [
-    'comment "rules for kube-proxy, modelled by cnilab"',
-    ...evidenceSets(REJECT_SET, [family]),
-    ...evidenceSets(UNALLOCATED_SET, [family]),
-    ...ports.flatMap((port) => affinitySets(port, family)),
-    ...lookups(ports, family, own(input.nodeAddresses ?? [])),
-    ...staticChains(family, own(input.serviceCidrs)),
-    ...ports.flatMap((port) => serviceChains(port, family, own(input.clusterCidrs))),
-  ]);
+  const [clusterCidrs, serviceCidrs] = [own(input.clusterCidrs), own(input.serviceCidrs)];
+  if (common.of?.services !== services || common.of.endpointSlices !== endpointSlices) {
+    common.of = { services, endpointSlices };
+    common.groups.clear();
+  }
+  const node = services.some(dependsOnNode) ? input.node : "";
+  const key = [family, node, clusterCidrs.join(","), serviceCidrs.join(",")].join(" ");
+  const known = common.groups.get(key);
+  if (known !== undefined) return known;
+  const ports = withSlices(services, endpointSlices, family)
+    .flatMap((service) => servicePortParts(service, { table: PROXY_TABLE, family, node, clusterCidrs }))
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+  const groups = [
+    partsOf(family, PROXY_TABLE, [...evidenceSets(REJECT_SET, [family]), ...evidenceSets(UNALLOCATED_SET, [family])]),
+    partsOf(family, PROXY_TABLE, lookups(ports, family)),
+    partsOf(family, PROXY_TABLE, staticChains(family, serviceCidrs)),
+    ...ports.map(({ parts }) => parts),
+  ];
+  common.groups.set(key, groups);
+  return groups;
+}
+
+function familyTable(input: ProxyRulesetInput, family: Family): NftTable {
+  const nodeAddresses = (input.nodeAddresses ?? []).filter((address) => familyOf(address) === family);
+  return {
+    family,
+    name: PROXY_TABLE,
+    comment: 'comment "rules for kube-proxy, modelled by cnilab"',
+    groups: [partsOf(family, PROXY_TABLE, nodePortAddresses(family, nodeAddresses)), ...commonGroups(input, family)],
+  };
 }
 
 /**
- * The ClusterIP Services of the cluster as nft commands for one node, as kube-proxy's nftables mode lays them out: one
- * transaction that replaces the tables as a whole, deterministic for equal input in any order. There is an ip6 table
- * only where the pod or service network has an IPv6 CIDR. Connections that stand keep their endpoint: their translation
- * is conntrack's.
+ * The ClusterIP Services of the cluster as tables for one node, as kube-proxy's nftables mode lays them out; deterministic
+ * for equal input in any order. There is an ip6 table only where the pod or service network has an IPv6 CIDR. Connections that stand keep their
+ * endpoint: their translation is conntrack's.
  */
-export function proxyRuleset(input: ProxyRulesetInput): string {
+export function proxyTables(input: ProxyRulesetInput): NftTable[] {
   const cidrs = [...input.clusterCidrs, ...input.serviceCidrs];
   const families: Family[] = cidrs.some((cidr) => familyOf(cidr) === "ip6") ? ["ip", "ip6"] : ["ip"];
-  return `${families.flatMap((family) => familyTable(input, family)).join("\n")}\n`;
+  return families.map((family) => familyTable(input, family));
+}
+
+/** {@link proxyTables} as nft commands: one transaction that replaces the tables as a whole. */
+export function proxyRuleset(input: ProxyRulesetInput): string {
+  return proxyTables(input).map(tableText).join("");
 }

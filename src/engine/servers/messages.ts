@@ -1,4 +1,4 @@
-import type { ZoneFacts } from "../nameserver/zone-facts.ts";
+import type { ZoneUpdate } from "../nameserver/zone-facts.ts";
 import type { Listen } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
 
@@ -28,7 +28,7 @@ export type ServerRequest =
   | { type: "start"; id: number; pods: PodToServe[] }
   | { type: "stop"; id: number; keys: string[] }
   /** Replaces what cluster DNS answers from; the answer comes when it is in effect. */
-  | { type: "dns"; id: number; facts: ZoneFacts }
+  | { type: "dns"; id: number; facts: ZoneUpdate }
   | { type: "logs"; id: number; key: string; container?: string }
   | { type: "close"; id: number };
 

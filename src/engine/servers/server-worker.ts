@@ -1,5 +1,6 @@
 import { parentPort } from "node:worker_threads";
 import { buildZone } from "../nameserver/records.ts";
+import { updatedZone } from "../nameserver/zone-facts.ts";
 import type { ZoneSource } from "../nameserver/server.ts";
 import type { ServerRequest, ServerResponse } from "./messages.ts";
 import { ServedPods } from "./served-pods.ts";
@@ -21,7 +22,7 @@ function run(port: NonNullable<typeof parentPort>): void {
         for (const key of request.keys) pods.stop(key);
         return { type: "stopped", id };
       case "dns":
-        zone.current = buildZone(request.facts);
+        zone.current = buildZone(updatedZone(zone.current?.facts, request.facts));
         return { type: "dns", id, version: request.facts.version };
       case "logs":
         return { type: "logs", id, lines: pods.logs(request.key, request.container) };

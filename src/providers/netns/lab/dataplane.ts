@@ -5,8 +5,7 @@ import { systemClock } from "../../../engine/clock.ts";
 import type { Family } from "../../../engine/nft/address-ranges.ts";
 import { hostPortRuleset } from "../../../engine/nft/host-ports.ts";
 import { DROP_SETS, policyRuleset } from "../../../engine/nft/policy-ruleset.ts";
-import { PROXY_TABLE, proxyRuleset, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
-import { updateTables } from "../../../engine/nft/update-table.ts";
+import { PROXY_TABLE, proxyTables, REJECT_SET, UNALLOCATED_SET } from "../../../engine/nft/proxy-ruleset.ts";
 import type { PolicyEnforcer } from "../../../engine/nft/policy-enforcer.ts";
 import { evidenceSetNames } from "../../../engine/nft/evidence.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
@@ -16,10 +15,10 @@ import { hostPorts } from "../../../kube/host-ports.ts";
 import { isPodTerminal } from "../../../kube/pods.ts";
 import type { Pod } from "../../../kube/types.ts";
 import { NETLINK_NETFILTER } from "../../../kernel/nft-set.ts";
-import { Nftables } from "../../../kernel/nftables.ts";
 import type { PlannedCluster, PlannedCni } from "../../../plan/types.ts";
 import type { CniDataplane } from "../../../cnis/types.ts";
 import type { EvidenceSet } from "./evidence.ts";
+import { NodeRules } from "./node-rules.ts";
 import type { PodNetwork } from "./pod-network.ts";
 import { lostEndpoints, udpTranslations } from "./udp-translations.ts";
 import type { UdpTranslations } from "./udp-translations.ts";
@@ -34,14 +33,12 @@ interface DataplaneOptions {
   cluster: PlannedCluster;
 }
 
-interface NodeRules {
+interface RuledNode {
   name: string;
   /** Primary ones, which node ports are reached at. */
   addresses: readonly string[];
-  nft: Nftables;
+  rules: NodeRules;
   conntrack: NetlinkSocket;
-  /** Table → text that is in the kernel; an equal text is not loaded again. */
-  loaded: Map<string, string>;
   /** What kube-proxy's table translates for UDP. */
   translations: UdpTranslations;
   /** Nobody changes kube-proxy's table. */
@@ -78,7 +75,7 @@ export function evidenceSetsOf(policy: PolicyEnforcer | undefined, families: rea
 export class Dataplane {
   readonly controllers: ControllerSet;
   private readonly options: DataplaneOptions;
-  private readonly nodes: NodeRules[];
+  private readonly nodes: RuledNode[];
 
   constructor(options: DataplaneOptions) {
     this.options = options;
@@ -86,9 +83,8 @@ export class Dataplane {
     this.nodes = [...underlay.nodes.values()].map(({ plan, primary, host }) => ({
       name: plan.name,
       addresses: primary.addresses,
-      nft: new Nftables(host.namespace),
+      rules: new NodeRules(plan.name, host.namespace),
       conntrack: host.namespace.enter(() => new NetlinkSocket(NETLINK_NETFILTER)),
-      loaded: new Map(),
       translations: new Map(),
       isProxyStopped: false,
     }));
@@ -110,27 +106,12 @@ export class Dataplane {
     );
   }
 
-  private load(node: NodeRules, table: string, text: string): void {
-    const previous = node.loaded.get(table);
-    if (previous === text || (previous === undefined && text === "")) return;
-    try {
-      node.nft.apply(updateTables(previous, text));
-    } catch (error) {
-      if (previous === undefined || !(error instanceof LabError)) throw error;
-      // A node's rules are its learner's to break: what is to be changed may not be there. The whole table then, as
-      // kube-proxy and Felix do; its text replaces whatever is in the kernel.
-      process.stderr.write(`${node.name}: the table ${table} is made anew: ${error.message}\n`);
-      node.nft.apply(text);
-    }
-    node.loaded.set(table, text);
-  }
-
-  /** Loads each node's text, whatever becomes of the others; then throws the first refusal. */
-  private loadAll(table: string, textOf: (node: NodeRules) => string, nodes = this.nodes): void {
+  /** Loads each node's rules, whatever becomes of the others; then throws the first refusal. */
+  private loadAll(load: (node: RuledNode) => void, nodes = this.nodes): void {
     const refusals: unknown[] = [];
     for (const node of nodes) {
       try {
-        this.load(node, table, textOf(node));
+        load(node);
       } catch (error) {
         refusals.push(error);
       }
@@ -155,9 +136,9 @@ export class Dataplane {
   private loadNodeRules(): void {
     const { network, dataplane } = this.options;
     const nodes = new Map(network.nodes().map((node) => [node.name, node]));
-    this.loadAll("cni", ({ name }) => {
+    this.loadAll(({ name, rules }) => {
       const node = nodes.get(name);
-      return node === undefined ? "" : dataplane.nodeNft(node, network.config);
+      rules.loadText("cni", node === undefined ? "" : dataplane.nodeNft(node, network.config));
     });
   }
 
@@ -188,19 +169,17 @@ export class Dataplane {
     const services = store.list("Service");
     const endpointSlices = store.list("EndpointSlice");
     const nodes = this.nodes.filter(({ isProxyStopped }) => !isProxyStopped);
-    this.loadAll(
-      "proxy",
-      (node) =>
-        proxyRuleset({
-          services,
-          endpointSlices,
-          clusterCidrs: cni.podCidrs,
-          serviceCidrs: cluster.serviceCidrs,
-          node: node.name,
-          nodeAddresses: node.addresses,
-        }),
-      nodes,
-    );
+    this.loadAll(({ name, addresses, rules }) => {
+      const tables = proxyTables({
+        services,
+        endpointSlices,
+        clusterCidrs: cni.podCidrs,
+        serviceCidrs: cluster.serviceCidrs,
+        node: name,
+        nodeAddresses: addresses,
+      });
+      rules.load("proxy", tables);
+    }, nodes);
     const addresses = this.nodes.flatMap((node) => node.addresses);
     const translations = udpTranslations(services, endpointSlices, addresses);
     for (const node of nodes) forgetStaleUdp(node, translations);
@@ -214,7 +193,9 @@ export class Dataplane {
       keysOf: ({ object }) => (hostPorts((object as Pod).spec).length > 0 ? ["rules"] : []),
       reconcile: () => {
         const pods = this.options.store.list("Pod").filter((pod) => !isPodTerminal(pod));
-        this.loadAll("host-ports", (node) => hostPortRuleset(pods.filter(({ spec }) => spec.nodeName === node.name)));
+        this.loadAll(({ name, rules }) =>
+          rules.loadText("host-ports", hostPortRuleset(pods.filter(({ spec }) => spec.nodeName === name))),
+        );
       },
     };
   }
@@ -229,14 +210,14 @@ export class Dataplane {
         const pods = store.list("Pod");
         const namespaces = store.list("Namespace");
         const policies = store.list("NetworkPolicy");
-        this.loadAll("policy", (node) => {
+        this.loadAll(({ name: node, rules }) => {
           const endpoints = [...network.pods.values()]
-            .filter((pod) => pod.node === node.name)
+            .filter((pod) => pod.node === node)
             .map(({ key, hostInterface }) => {
               const slash = key.indexOf("/");
               return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
             });
-          return policyRuleset({ enforcer, endpoints, pods, namespaces, policies });
+          rules.loadText("policy", policyRuleset({ enforcer, endpoints, pods, namespaces, policies }));
         });
       },
     };
@@ -244,7 +225,7 @@ export class Dataplane {
 }
 
 /** An established UDP flow keeps its translation whatever the rules say now; kube-proxy removes those of endpoints that went. */
-function forgetStaleUdp(node: NodeRules, after: UdpTranslations): void {
+function forgetStaleUdp(node: RuledNode, after: UdpTranslations): void {
   const before = node.translations;
   if (lostEndpoints(before, after)) {
     deleteUdpConnections(node.conntrack, ({ destination, destinationPort, answeredBy }) => {

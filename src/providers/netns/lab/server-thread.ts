@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import { installed } from "../../../core/installation.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
+import { zoneUpdate } from "../../../engine/nameserver/zone-facts.ts";
 import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
 
 type Request = ServerRequest extends infer Each ? (Each extends ServerRequest ? Omit<Each, "id"> : never) : never;
@@ -11,6 +12,8 @@ export class ServerThread {
   private readonly worker = new Worker(installed("dist/engine/servers/server-worker.js"));
   private readonly pending = new Map<number, { resolve(response: ServerResponse): void; reject(error: Error): void }>();
   private nextId = 1;
+  /** What the thread was sent last. */
+  private zone: ZoneFacts | undefined;
 
   constructor() {
     this.worker.on("message", (response: ServerResponse) => {
@@ -47,7 +50,15 @@ export class ServerThread {
 
   /** Resolves when cluster DNS answers from these facts. */
   async setZone(facts: ZoneFacts): Promise<void> {
-    await this.ask({ type: "dns", facts });
+    const before = this.zone;
+    this.zone = facts;
+    try {
+      await this.ask({ type: "dns", facts: zoneUpdate(before, facts) });
+    } catch (error) {
+      // What the thread has now is not known: the next is whole.
+      this.zone = undefined;
+      throw error;
+    }
   }
 
   async logs(key: string, container: string | undefined): Promise<string[]> {
