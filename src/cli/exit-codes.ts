@@ -35,12 +35,15 @@ const exact: Readonly<Record<string, ExitCode>> = {
   // What a step or a probe of the lab file says wrongly; other codes of these words tell what went wrong while it ran.
   CURL_BAD_PATTERN: usage,
   CURL_BAD_URL: usage,
+  CURL_CACERT: usage,
   CURL_NO_TARGET: usage,
+  IPERF_LOAD: usage,
   MATRIX_NO_PODS_NAMED: usage,
   PATH_BAD_PORT: usage,
   SCENARIO_BAD_REF: usage,
   SCENARIO_BAD_FILE: usage,
   SCENARIO_COMMAND_STRING: usage,
+  WAIT_BAD_CONDITION: usage,
   WAIT_NO_CONDITION: usage,
   // Of all POLICY_ codes these two are a manifest's fault.
   POLICY_INVALID: usage,
