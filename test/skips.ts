@@ -4,4 +4,5 @@ export const skipsAllowedInCi = [
   "needs an ordinary user",
   "needs a machine over SSH",
   "too long for CI: npm run test:machines",
+  "too long for CI: npm run test:weave",
 ];

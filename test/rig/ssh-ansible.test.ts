@@ -90,7 +90,9 @@ onRig(rigMissing ?? reason)("machines become a cluster by Ansible, and are given
     expect(Object.values(second).map(({ changed }) => changed)).toEqual([0, 0, 0]);
   });
 
-  test("an end in the middle of making the control plane leaves nothing running here, and reset gives back", async () => {
+  test("an end in the middle of making the control plane leaves nothing running here, and reset gives back", async (context) => {
+    // A killed run of the whole provider is in ssh-provider.test.ts.
+    if (process.env["CNILAB_LONG_LANES"] === undefined) context.skip("too long for CI: npm run test:machines");
     const abort = new AbortController();
     const alone = {
       ...run,

@@ -12,6 +12,8 @@ import { onRig, rigEnvironment, weaveManifests, weaveMissing } from "./rig.ts";
 import { captureText, changePolicies, ipSets, placePods, replaceDns } from "./weave-labs.ts";
 
 const MINUTES = 60_000;
+/** Two clusters of three nodes at once, for six minutes and more: more than CI has. */
+const isLong = process.env["CNILAB_LONG_LANES"] === undefined ? "too long for CI: npm run test:weave" : undefined;
 const TEXT = "rig-text-that-an-encrypted-link-hides";
 
 /** What was seen on one cluster, which all labs used one after another. */
@@ -104,7 +106,7 @@ async function seenOn(name: string, cniOptions: Record<string, string>): Promise
   return seen as Seen;
 }
 
-onRig(weaveMissing())("labs on real Weave in mode sleeve", () => {
+onRig(weaveMissing() ?? isLong)("labs on real Weave in mode sleeve", () => {
   const seen: Record<string, Seen> = {};
 
   beforeAll(async () => {

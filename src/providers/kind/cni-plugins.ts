@@ -57,7 +57,8 @@ async function copyPlugin(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const copy = `${NODE_FOLDER}/${plugin}`;
-  const write = 'cat > "$1.new" && chmod 755 "$1.new" && mv "$1.new" "$1"';
+  // A name of its own: whoever copies it at the same time replaces the same file whole.
+  const write = 'cat > "$1.$$" && chmod 755 "$1.$$" && mv "$1.$$" "$1"';
   await mustExecIn(container, ["sh", "-c", write, "sh", copy], { stdin: createReadStream(path), signal });
   // The one command that needs no namespace (CNI specification 1.0.0, VERSION).
   const asked = await execIn(container, [copy], {
