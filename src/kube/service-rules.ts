@@ -1,4 +1,4 @@
-import { cidrContains, formatCidr, isIp, parseCidr, parseIp } from "../core/ip.ts";
+import { cidrContains, formatCidr, parseCidr, parseIp } from "../core/ip.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestFindings } from "./manifest-findings.ts";
 import { dnsLabelProblem, portNameProblem } from "./names.ts";
@@ -211,8 +211,13 @@ export function checkEndpointSlice({ addressType, endpoints, ports }: EndpointSl
   checkOneOf(addressType, ["IPv4", "IPv6", "FQDN"], ["addressType"], findings);
   for (const [index, endpoint] of (endpoints ?? []).entries()) {
     for (const [position, address] of (endpoint?.addresses ?? []).entries()) {
-      if (addressType !== "FQDN" && typeof address === "string")
-        checkAddress(address, ["endpoints", index, "addresses", position], findings);
+      if (addressType === "FQDN" || typeof address !== "string") continue;
+      const path = ["endpoints", index, "addresses", position];
+      const isChecked = checkAddress(address, path, findings);
+      const family = `IPv${parseIp(address)?.family}`;
+      if (isChecked && (addressType === "IPv4" || addressType === "IPv6") && family !== addressType) {
+        findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is not of the slice's addressType, ${addressType}`);
+      }
     }
   }
   for (const [position, port] of (ports ?? []).entries()) {
@@ -221,6 +226,23 @@ export function checkEndpointSlice({ addressType, endpoints, ports }: EndpointSl
   }
 }
 
-function checkAddress(address: string, path: YamlPath, findings: ManifestFindings): void {
-  if (!isIp(address)) findings.error("MANIFEST_BAD_ADDRESS", path, `${JSON.stringify(address)} is no IP address`);
+/** What no endpoint may have (API server, ValidateNonSpecialIP). */
+const SPECIAL = [
+  { what: "unspecified", cidrs: ["0.0.0.0/32", "::/128"] },
+  { what: "loopback", cidrs: ["127.0.0.0/8", "::1/128"] },
+  { what: "link-local", cidrs: ["169.254.0.0/16", "fe80::/10"] },
+  { what: "link-local multicast", cidrs: ["224.0.0.0/24", "ff02::/16"] },
+].flatMap(({ what, cidrs }) => cidrs.flatMap((text) => ({ what, cidr: parseCidr(text) })));
+
+/** Whether it is an address that an endpoint may have. */
+function checkAddress(address: string, path: YamlPath, findings: ManifestFindings): boolean {
+  const ip = parseIp(address);
+  if (ip === undefined) {
+    findings.error("MANIFEST_BAD_ADDRESS", path, `${JSON.stringify(address)} is no IP address`);
+    return false;
+  }
+  const special = SPECIAL.find(({ cidr }) => cidr?.family === ip.family && cidrContains(cidr, ip));
+  if (special === undefined) return true;
+  findings.error("MANIFEST_BAD_ADDRESS", path, `${address} is ${special.what}: no endpoint may have it`);
+  return false;
 }

@@ -28,6 +28,8 @@ export class ProbeBench {
   private stableName: (end: string) => string;
   /** By the names of probes that have run. */
   private readonly lenses = new Map<string, Lens>();
+  /** What policies say of thousands of cells takes longer than probing them, and is asked for after each try and at the end. */
+  private readonly resolved = new WeakMap<RanProbe, ProbeResult>();
   private done = 0;
 
   private constructor(request: ProbingRequest, context: RunContext, view: ProbeBench["view"]) {
@@ -113,6 +115,14 @@ export class ProbeBench {
   }
 
   private resolve(ran: RanProbe): ProbeResult {
+    const known = this.resolved.get(ran);
+    if (known !== undefined) return known;
+    const resolved = this.resolveAnew(ran);
+    this.resolved.set(ran, resolved);
+    return resolved;
+  }
+
+  private resolveAnew(ran: RanProbe): ProbeResult {
     const { plan, rerunPrefix = "" } = this.request;
     const { probe, cells: ranCells, ...result } = ran;
     const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
