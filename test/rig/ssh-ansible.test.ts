@@ -183,6 +183,8 @@ const OTHERS = `
 cat > /root/image.tar
 ctr -n others images import /root/image.tar > /dev/null; ctr -n k8s.io images import /root/image.tar > /dev/null; rm /root/image.tar
 ctr -n others run --detach registry.k8s.io/pause:3.10.1 somebody
+# systemd hears of a mount a moment after it was made.
+timeout 30 sh -c 'until systemctl is-active --quiet run-containerd-io.containerd.runtime.v2.task-others-somebody-rootfs.mount; do sleep 0.1; done'
 `;
 
 function inventoryMachine(rig: RigMachine, isControlPlane: boolean): InventoryMachine {
