@@ -82,11 +82,11 @@ describeOnRig("a dual-stack cluster", () => {
       const addresses = await must("exec", name, "shop/deployment/client", "--", "ip", "-o", "addr", "show", "eth0");
       expect(addresses).toMatch(/inet 192\.168\.\d+\.\d+\/32/);
       expect(addresses).toMatch(/inet6 fd00:10:244:[0-9a-f:]+\/128/);
-      expect(await graded()).toMatchObject({ verdict: "fail", earned: 0, possible: 10 });
+      expect(await graded()).toMatchObject({ verdict: "fail", earned: 0, possible: 12 });
       for (const file of SOLUTIONS) await must("apply", name, "-f", join(folder, "solution", file));
-      expect(await graded()).toMatchObject({ verdict: "pass", earned: 10, possible: 10 });
+      expect(await graded()).toMatchObject({ verdict: "pass", earned: 12, possible: 12 });
       await must("reset", name);
-      expect(await graded()).toMatchObject({ verdict: "fail", earned: 0, possible: 10 });
+      expect(await graded()).toMatchObject({ verdict: "fail", earned: 0, possible: 12 });
       await must("down", name);
       expect(leftOf(name)).toEqual([]);
     },
