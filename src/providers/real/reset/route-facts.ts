@@ -14,9 +14,9 @@ export function isRoutedAlike(fact: string, others: readonly string[]): boolean 
   });
 }
 
-/** `route TO via … proto bird`, as ip-route(8) prints it: a host's address has no prefix length. */
+/** `route TO via … proto bird`, or `route6 …`, as ip-route(8) prints it: a host's address has no prefix length. */
 function daemonRoute(fact: string): { to: Cidr; way: string } | undefined {
-  const [, to = "", way = ""] = /^route (\S+) (via .*\bproto bird\b.*)$/.exec(fact) ?? [];
+  const [, to = "", way = ""] = /^route6? (\S+) (via .*\bproto bird\b.*)$/.exec(fact) ?? [];
   const cidr = parseCidr(to.includes("/") ? to : `${to}/${to.includes(":") ? 128 : 32}`);
   return cidr === undefined ? undefined : { to: cidr, way };
 }

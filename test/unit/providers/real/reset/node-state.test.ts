@@ -106,6 +106,11 @@ describe("what a lab left on a node", () => {
     expect(residue(pods, block, new Set())).toEqual({ extra: [], missing: [] });
     expect(residue(block, pods, new Set())).toEqual({ extra: [], missing: [] });
     expect(residue([...block, ...pods], block, new Set())).toEqual({ extra: [], missing: [] });
+    const way6 = "via fd9c:9209:2730:555c::4 dev eth0 proto bird metric 1024 pref medium";
+    const pods6 = [`route6 fd00:10:244:5f::40 ${way6}`, `route6 fd00:10:244:5f::41 ${way6}`];
+    const block6 = [`route6 fd00:10:244:5f::40/122 ${way6}`];
+    expect(residue(pods6, block6, new Set())).toEqual({ extra: [], missing: [] });
+    expect(residue(block6, pods6, new Set())).toEqual({ extra: [], missing: [] });
   });
 
   test("is a route that goes another way, to other addresses, or is not the daemon's", () => {
