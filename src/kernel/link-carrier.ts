@@ -1,4 +1,5 @@
 import { LabError } from "../core/errors.ts";
+import { attributeValue } from "./netlink-attributes.ts";
 import { NetlinkMessage } from "./netlink-message.ts";
 import type { NetlinkSocket } from "./netlink-socket.ts";
 import { linkHeader } from "./rtnetlink.ts";
@@ -39,11 +40,5 @@ export function untilCarrying(socket: NetlinkSocket, link: { name: string; index
 }
 
 function operationalState(payload: Buffer): number | undefined {
-  for (let at = ATTRIBUTES_AT; at + 4 <= payload.length;) {
-    const length = payload.readUInt16LE(at);
-    if (length < 4) return undefined;
-    if (payload.readUInt16LE(at + 2) === IFLA_OPERSTATE) return payload[at + 4];
-    at += (length + 3) & ~3;
-  }
-  return undefined;
+  return attributeValue(payload.subarray(ATTRIBUTES_AT), IFLA_OPERSTATE)?.[0];
 }

@@ -1,17 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { hostname } from "node:os";
+import { processStat } from "../../exec/process-stat.ts";
 
-/** When a process began, in clock ticks since boot (proc(5), field 22); undefined where there is no such process. */
+/** When a process began, as text; undefined where there is no such process. */
 function startOf(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    // The command's name, in parentheses, may hold anything.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH") return undefined;
-    throw error;
-  }
+  return processStat(pid)?.startTime.toString();
 }
 
 function isRunning(pid: number): boolean {

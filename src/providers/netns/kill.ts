@@ -1,20 +1,10 @@
-import { closeSync, readFileSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../../core/errors.ts";
+import { processStat, readIfThere } from "../../exec/process-stat.ts";
 import { lockLab, PID_FILE } from "./launch.ts";
 
 const DEADLINE_MS = 10_000;
-
-/** A file's text, or undefined where it, or the process that it is about, is not there. */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT" || (error as NodeJS.ErrnoException).code === "ESRCH")
-      return undefined;
-    throw error;
-  }
-}
 
 /**
  * The lab process as the host numbers it, and the unshare(1) that waits for it and holds the lock, too: a stopped one
@@ -24,9 +14,7 @@ function readIfThere(path: string): string | undefined {
 function labPids(stateDirectory: string): number[] {
   const pid = Number(readIfThere(join(stateDirectory, PID_FILE)) ?? 0);
   if (pid <= 0) return [];
-  const stat = readIfThere(`/proc/${pid}/stat`) ?? "";
-  // The second field is the program's name, in parentheses; it may hold blanks.
-  const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1] ?? 0);
+  const parent = processStat(pid)?.parent ?? 0;
   return [pid, parent].filter(
     (each) => each > 0 && readIfThere(`/proc/${each}/cmdline`)?.split("\0").includes(stateDirectory) === true,
   );

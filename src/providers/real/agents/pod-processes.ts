@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { processStat, readIfThere, type ProcessStat } from "../../../exec/process-stat.ts";
 
 /** A process of a pod, by the numbers of this host's /proc. */
 export interface PodProcess {
@@ -17,13 +18,6 @@ export interface PodAnchor {
   network: PodProcess;
   /** The first process of the oldest container that is not the sandbox's own. */
   container: PodProcess;
-}
-
-interface ProcessStat {
-  name: string;
-  state: string;
-  parent: number;
-  startTime: number;
 }
 
 /**
@@ -48,36 +42,10 @@ export function podOfCgroup(text: string): { uid: string; container: string } | 
   return undefined;
 }
 
-/** The parts of /proc/PID/stat that name a process; the program's name may hold spaces and brackets. */
-export function parseStat(text: string): ProcessStat {
-  const open = text.indexOf("(");
-  const close = text.lastIndexOf(")");
-  const fields = text.slice(close + 2).split(" ");
-  return {
-    name: text.slice(open + 1, close),
-    state: fields[0] ?? "",
-    parent: Number(fields[1]),
-    startTime: Number(fields[19]),
-  };
-}
-
-/** Undefined where there is no such file any more: a process may end at any moment. */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT" || code === "ESRCH") return undefined;
-    throw error;
-  }
-}
-
 /** Undefined where no such process runs; one that has ended and is not yet reaped does not run. */
 export function statOf(pid: number, proc = "/proc"): ProcessStat | undefined {
-  const text = readIfThere(join(proc, String(pid), "stat"));
-  if (text === undefined) return undefined;
-  const stat = parseStat(text);
-  return stat.state === "Z" || stat.state === "X" ? undefined : stat;
+  const stat = processStat(pid, proc);
+  return stat?.state === "Z" || stat?.state === "X" ? undefined : stat;
 }
 
 /**

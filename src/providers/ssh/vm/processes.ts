@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { LabError } from "../../../core/errors.ts";
+import { processStat, readIfThere } from "../../../exec/process-stat.ts";
 import { VM_FILES } from "./arguments.ts";
 import { askQmp } from "./qmp.ts";
 
@@ -21,24 +22,17 @@ export function processesOf(uuids: readonly string[]): number[] {
   });
 }
 
+/** None where it ended meanwhile. */
 function wordsOf(pid: string): string[] {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // It ended meanwhile.
-    if (code === "ENOENT" || code === "ESRCH") return [];
-    throw error;
-  }
+  return readIfThere(`/proc/${pid}/cmdline`)?.split("\0") ?? [];
 }
 
 /** Or all of its threads have ended, and nobody has taken leave of it yet (proc(5), stat). */
 function isGone(pid: number): boolean {
+  const stat = processStat(pid);
+  if (stat?.state !== "Z") return stat === undefined;
   try {
-    const state = readFileSync(`/proc/${pid}/stat`, "utf8")
-      .replace(/^.*\) /s, "")
-      .charAt(0);
-    return state === "Z" && readdirSync(`/proc/${pid}/task`).length === 1;
+    return readdirSync(`/proc/${pid}/task`).length === 1;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ESRCH") return true;

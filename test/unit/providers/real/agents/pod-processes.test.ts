@@ -2,7 +2,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { anchorOf, parseStat, podOfCgroup, scanPods } from "../../../../../src/providers/real/agents/pod-processes.ts";
+import { parseStat } from "../../../../../src/exec/process-stat.ts";
+import { anchorOf, podOfCgroup, scanPods } from "../../../../../src/providers/real/agents/pod-processes.ts";
 
 const uid = "513ef410-6b49-4978-84f6-544d022e68bc";
 
