@@ -83,6 +83,7 @@ export class RealCluster implements Cluster {
     this.api = api;
     this.agents = agents;
     const out = new Set<string>();
+    const install = (cnis as Readonly<Record<string, Cni>>)[plan.cni.name]?.install;
     const sentinel = new Sentinel({
       api,
       agents,
@@ -97,6 +98,7 @@ export class RealCluster implements Cluster {
       out,
       broken: () => faults?.broken() ?? Promise.resolve([]),
       system,
+      agent: install?.agent,
       namespaces: options.namespaces,
     });
     if (faults !== undefined) {
@@ -105,11 +107,8 @@ export class RealCluster implements Cluster {
     }
     if (stateDirectory !== undefined) {
       const nodes = options.nodes.map(({ name }) => name);
-      const rest = async (): Promise<void> => {
-        const pulse = await sentinel.restPolicies();
-        await pulse?.effect(AbortSignal.timeout(SETTLE_AFTER_RESET_MS));
-      };
-      const { lastingRules = [] } = (cnis as Readonly<Record<string, Cni>>)[plan.cni.name]?.install ?? {};
+      const rest = (): Promise<void> => this.settling.rest(SETTLE_AFTER_RESET_MS);
+      const { lastingRules = [] } = install ?? {};
       const reset = new Reset({ api, agents, nodes, stateDirectory, lastingRules, rest });
       this.keepSnapshot = () => reset.keep();
       this.reset = async () => {

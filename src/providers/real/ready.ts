@@ -6,6 +6,7 @@ import { sharedSignal } from "../../core/shared-signal.ts";
 import { isPodReady, podAddresses } from "../../kube/pods.ts";
 import type { KubeObject, Pod } from "../../kube/types.ts";
 import type { Plan } from "../../plan/types.ts";
+import { isAgentPod, type AgentPlace } from "./agent-trouble.ts";
 import type { KubernetesApi } from "./api/kubernetes-api.ts";
 import { podGap, refuseHopeless } from "./api/wait-reasons.ts";
 import type { RealNode } from "./cluster.ts";
@@ -24,7 +25,7 @@ export interface ReadinessOptions {
   /** Of each layer alone; default 3 minutes. */
   timeoutMs?: number;
   /** The DaemonSet whose pod on each node is the CNI's agent, "unknown" where nobody knows it; by default the plan's CNI says. */
-  agent?: { namespace: string; daemonSet: string } | "unknown";
+  agent?: AgentPlace | "unknown";
   system?: SystemPlace;
 }
 
@@ -43,7 +44,7 @@ export async function untilReady(options: ReadinessOptions): Promise<void> {
   const names = nodes.map(({ name }) => name);
   if (agent !== "unknown") {
     await everyNode(options, `the agent of ${plan.cni.name}`, names, { namespace: agent.namespace }, (pod) =>
-      (pod.metadata.ownerReferences ?? []).some(({ kind, name }) => kind === "DaemonSet" && name === agent.daemonSet),
+      isAgentPod(pod, agent),
     );
     progress(`${plan.cni.name} runs on ${names.length} nodes`);
   }
@@ -64,7 +65,7 @@ export async function untilReady(options: ReadinessOptions): Promise<void> {
   progress("Services and cluster DNS answer on every node");
 }
 
-function agentOf({ cni: { name } }: Plan): { namespace: string; daemonSet: string } {
+function agentOf({ cni: { name } }: Plan): AgentPlace {
   const cni = (cnis as Record<string, Cni>)[name];
   if (cni === undefined) throw new LabError("PLAN_UNKNOWN_CNI", `unknown CNI ${JSON.stringify(name)}`);
   return cni.install.agent;

@@ -4,6 +4,7 @@ import { sharedSignal } from "../../core/shared-signal.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { SettleResult } from "../types.ts";
 import type { KubernetesApi } from "./api/kubernetes-api.ts";
+import { settleTimeout, type AgentPlace } from "./agent-trouble.ts";
 import { QUIET_QUERIES, unsettled } from "./quiet.ts";
 import type { ObjectQuery } from "./api/follow.ts";
 import type { Sentinel } from "./sentinel.ts";
@@ -18,6 +19,8 @@ export interface SettlingOptions {
   out: Set<string>;
   broken: () => Promise<readonly string[]>;
   system: SystemPlace;
+  /** Where it is known; named when nothing else explains a time-out. */
+  agent?: AgentPlace | undefined;
   /** As {@link RealClusterOptions} has it. */
   namespaces?: (() => readonly string[]) | undefined;
 }
@@ -48,8 +51,8 @@ export class Settling {
     const startedAt = performance.now();
     const late = AbortSignal.timeout(timeoutMs);
     const pulses: Pulse[] = [];
-    const timeout = (gap: string): LabError =>
-      new LabError("SETTLE_TIMEOUT", `the cluster did not settle within ${timeoutMs / 1000} s: ${gap}`);
+    const message = (gap: string): string => `the cluster did not settle within ${timeoutMs / 1000} s: ${gap}`;
+    const timeout = (gap: string): LabError => new LabError("SETTLE_TIMEOUT", message(gap));
     const abandoned = new AbortController();
     const over = sharedSignal(AbortSignal.any([late, abandoned.signal]));
     try {
@@ -69,10 +72,32 @@ export class Settling {
       return { durationMs: performance.now() - startedAt };
     } catch (error) {
       if (!late.aborted || error instanceof LabError) throw error;
-      throw timeout(`${pulses.flatMap((pulse) => pulse.missing()).join(", ") || "the API server"} is behind`);
+      throw await this.behind(message, pulses);
     } finally {
       abandoned.abort();
     }
+  }
+
+  /** One state of what changes with every settling, seen on every node. Rejects with SETTLE_TIMEOUT. */
+  async rest(timeoutMs: number): Promise<void> {
+    const pulse = await this.options.sentinel.restPolicies();
+    if (pulse === undefined) return;
+    const late = AbortSignal.timeout(timeoutMs);
+    try {
+      await pulse.effect(late);
+    } catch (error) {
+      if (!late.aborted || error instanceof LabError) throw error;
+      throw await this.behind(
+        (gap) => `the cluster did not come to rest within ${timeoutMs / 1000} s: ${gap}`,
+        [pulse],
+      );
+    }
+  }
+
+  private behind(message: (gap: string) => string, pulses: readonly Pulse[]): Promise<LabError> {
+    const { api, agent } = this.options;
+    const missing = pulses.flatMap((pulse) => pulse.missing()).join(", ");
+    return settleTimeout(message(`${missing || "the API server"} is behind`), api, agent);
   }
 
   private async policies(over: AbortSignal, pulses: Pulse[]): Promise<Pulse | undefined> {

@@ -14,6 +14,7 @@ import { useServer } from "./api/use-server.ts";
 const served = useServer();
 const SYSTEM = "cnilab-system";
 const NODES = ["one", "two"];
+const AGENT = { namespace: "kube-system", daemonSet: "calico-node" };
 
 const ready = { conditions: [{ type: "Ready", status: "True" }] };
 
@@ -91,7 +92,14 @@ function settled(
     system: OWN_CLUSTER,
   });
   return {
-    settling: new Settling({ api, sentinel, out, broken: () => Promise.resolve(broken), system: OWN_CLUSTER }),
+    settling: new Settling({
+      api,
+      sentinel,
+      out,
+      broken: () => Promise.resolve(broken),
+      system: OWN_CLUSTER,
+      agent: AGENT,
+    }),
     sentinel,
     tried,
     asked,
@@ -292,6 +300,32 @@ describe("settling", () => {
       code: "SETTLE_TIMEOUT",
       message: expect.stringContaining("pod shop/web-1"),
     });
+  });
+
+  test("says of a time-out which agents of the CNI are not ready, and why", async () => {
+    putCluster();
+    const agent = pod("calico-node-x", "two", AGENT.namespace);
+    const ownerReferences = [{ apiVersion: "apps/v1", kind: "DaemonSet", name: AGENT.daemonSet, uid: "1" }];
+    const waiting = { reason: "CrashLoopBackOff", message: "back-off 5m0s" };
+    const lastState = { terminated: { reason: "Error", exitCode: 1 } };
+    served.server.put({
+      ...agent,
+      metadata: { ...agent.metadata, ownerReferences },
+      status: { phase: "Running", containerStatuses: [{ name: "c", restartCount: 7, state: { waiting }, lastState }] },
+    });
+    const silent = { outcome: "no-answer" as const, detail: "no answer before the deadline", latencyMs: 20 };
+    const hint =
+      "the CNI's agent is not ready: calico-node-x on node two: CrashLoopBackOff: container c: Error (exit code 1), 7 restarts";
+    await expect(settled({ sweep: () => silent }).settling.settle(300)).rejects.toMatchObject({
+      code: "SETTLE_TIMEOUT",
+      hint,
+    });
+    await expect(settled({ sweep: () => silent }).settling.rest(100)).rejects.toMatchObject({
+      code: "SETTLE_TIMEOUT",
+      message: expect.stringMatching(/did not come to rest within 0.1 s: the policy agent of node one, .* is behind$/),
+      hint,
+    });
+    await settled().settling.rest(5000);
   });
 
   test("takes an error of a node for an error, never for an answer", async () => {
