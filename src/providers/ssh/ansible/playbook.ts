@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { LabError } from "../../../core/errors.ts";
@@ -47,8 +47,7 @@ export async function playbook(run: PlaybookRun): Promise<PlaybookResult> {
   const inventory = join(run.stateDirectory, "inventory.yaml");
   const withPassword = Object.keys(sudoPasswords);
   writeFileSync(inventory, inventoryText({ lab, machines, settings, withPassword }), { mode: 0o600 });
-  // A path of a socket has room for 107 bytes (unix(7)): a state folder may be longer.
-  const scratch = mkdtempSync(join(tmpdir(), "cnilab-ansible-"));
+  const scratch = scratchFolder(run.stateDirectory);
   const results: Extract<PlaybookEvent, { kind: "result" }>[] = [];
   const texts: string[] = [];
   let stats: PlaybookResult | undefined;
@@ -92,6 +91,20 @@ export async function playbook(run: PlaybookRun): Promise<PlaybookResult> {
     await closeMasters(scratch);
     rmSync(scratch, { recursive: true, force: true });
   }
+}
+
+/**
+ * A folder for this run, outside the state folder: a path of a socket has room for 107 bytes (unix(7)). That of the lab's run
+ * before, if it was killed, goes.
+ */
+function scratchFolder(stateDirectory: string): string {
+  const prefix = join(tmpdir(), "cnilab-ansible-");
+  const note = join(stateDirectory, "ansible-scratch");
+  const earlier = existsSync(note) ? readFileSync(note, "utf8") : "";
+  if (earlier.startsWith(prefix)) rmSync(earlier, { recursive: true, force: true });
+  const scratch = mkdtempSync(prefix);
+  writeFileSync(note, scratch, { mode: 0o600 });
+  return scratch;
 }
 
 /** Nothing of the user's own Ansible. */
