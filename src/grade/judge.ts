@@ -1,6 +1,7 @@
 import { combineVerdicts, type CompareFigures, judgeCell } from "./verdict.ts";
+import type { StableName } from "./baseline.ts";
 import { judgeTask, scoreProbe, type TaskToJudge } from "./points.ts";
-import type { GradeReport, JudgedProbe, ProbeResult, Verdict } from "./types.ts";
+import type { GradeReport, JudgedProbe, ProbeResult, Verdict, VerdictCounts } from "./types.ts";
 
 /** What a grade is made from besides the probes' results. */
 export interface GradeInput {
@@ -8,23 +9,32 @@ export interface GradeInput {
   probes: readonly ProbeResult[];
   tasks: readonly TaskToJudge[];
   compareFigures: CompareFigures;
+  /** What feedback calls the end of a cell; default: as the cell does. */
+  nameOf?: StableName;
 }
 
 /** Judges every cell, probe and task by the contract in docs/grading.md. */
-export function gradeProbes({ probes, tasks, compareFigures }: GradeInput): GradeReport {
+export function gradeProbes({ probes, tasks, compareFigures, nameOf }: GradeInput): GradeReport {
   const judged = probes.map((probe) => judgeProbe(probe, compareFigures));
   const scored = judged.map((probe) => scoreProbe(probe, judged, tasks));
-  const count = (verdict: Verdict): number => scored.filter((probe) => probe.verdict === verdict).length;
+  const judgedTasks = tasks.map((task) => judgeTask(task, scored, nameOf));
+  const required = scored.filter(({ isBonus }) => isBonus !== true);
+  const requiredTasks = judgedTasks.filter(({ isBonus }) => isBonus !== true);
   return {
     // A task can be worse than its probes: it may name one that has no result.
-    verdict: combineVerdicts([
-      ...scored.map(({ verdict }) => verdict),
-      ...tasks.map((task) => judgeTask(task, scored).verdict),
-    ]),
+    verdict: combineVerdicts([...required, ...requiredTasks].map(({ verdict }) => verdict)),
     probes: scored,
-    tasks: tasks.map((task) => judgeTask(task, scored)),
-    earned: sum(scored.map(({ earned }) => earned)),
-    possible: sum(scored.map(({ possible }) => possible)),
+    tasks: judgedTasks,
+    ...totals(required),
+    ...(requiredTasks.length === tasks.length ? {} : { bonus: totals(scored.filter(({ isBonus }) => isBonus)) }),
+  };
+}
+
+function totals(probes: readonly JudgedProbe[]): { earned: number; possible: number; counts: VerdictCounts } {
+  const count = (verdict: Verdict): number => probes.filter((probe) => probe.verdict === verdict).length;
+  return {
+    earned: sum(probes.map(({ earned }) => earned)),
+    possible: sum(probes.map(({ possible }) => possible)),
     counts: { pass: count("pass"), fail: count("fail"), inconclusive: count("inconclusive") },
   };
 }

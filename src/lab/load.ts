@@ -125,7 +125,14 @@ async function readTasks(raw: unknown, files: ManifestFiles, list: ProblemList):
     const probes = Array.isArray(task["probes"])
       ? task["probes"].filter((name): name is string => typeof name === "string")
       : [];
-    tasks.push({ text: String(task["text"]).trim(), probes, solution, span: list.document.span([...path, "text"]) });
+    tasks.push({
+      name: typeof task["name"] === "string" ? task["name"].trim() : `task-${index + 1}`,
+      text: String(task["text"]).trim(),
+      ...(task["bonus"] === true ? { isBonus: true } : {}),
+      probes,
+      solution,
+      span: list.document.span([...path, "text"]),
+    });
   }
   return tasks;
 }

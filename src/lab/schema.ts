@@ -160,7 +160,12 @@ export function labSchema(registries: LabRegistries) {
     tasks: z
       .array(
         z.strictObject({
+          name: line(60).optional().describe("Unique; task-1, task-2, … by its place where it is left out"),
           text: z.string().trim().min(1).max(2000),
+          bonus: z
+            .boolean()
+            .optional()
+            .describe("Adds points above those of the other tasks, and never makes the lab fail"),
           probes: z.array(z.string()).min(1),
           solution: z.union([z.string(), z.array(z.string()).min(1)]),
         }),

@@ -128,7 +128,11 @@ export interface PlannedProbe {
 }
 
 export interface PlannedTask {
+  /** Unique in its lab. */
+  name: string;
   text: string;
+  /** Its points come on top of the others', and nothing of it makes the lab fail. */
+  isBonus?: true;
   probes: string[];
   /** Objects of the reference solution. */
   solution: PlannedObject[];

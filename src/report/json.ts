@@ -9,6 +9,7 @@ export interface ReportDocument extends Omit<Report, "grade"> {
   earned: number;
   possible: number;
   counts: Report["grade"]["counts"];
+  bonus?: Report["grade"]["bonus"];
   tasks: Report["grade"]["tasks"];
   probes: Report["grade"]["probes"];
 }

@@ -57,6 +57,8 @@ export interface StateGrade {
   verdict: Verdict;
   earned: number;
   possible: number;
+  /** Of bonus tasks, where there are any. */
+  bonus?: { earned: number; possible: number };
   /** Names of the probes that did not pass. */
   notPassed: string[];
   durationMs: number;

@@ -30,7 +30,13 @@ export interface LabStatus {
   nodes?: number;
   /** ISO 8601. */
   since?: string;
-  lastGrade?: { at: string; verdict: string; earned: number; possible: number };
+  lastGrade?: {
+    at: string;
+    verdict: string;
+    earned: number;
+    possible: number;
+    bonus?: { earned: number; possible: number };
+  };
 }
 
 /** The state of every lab with a folder, or of those named. Never fails for what a folder holds. */
@@ -71,6 +77,7 @@ function judge(record: RunRecord, isRunning: boolean): { state: LabState; detail
 
 function facts(record: RunRecord): Partial<LabStatus> {
   const { plan, lastGrade } = record;
+  const bonus = lastGrade?.grade.bonus;
   return {
     title: plan.lab.title,
     file: plan.lab.file,
@@ -86,6 +93,7 @@ function facts(record: RunRecord): Partial<LabStatus> {
             verdict: lastGrade.grade.verdict,
             earned: lastGrade.grade.earned,
             possible: lastGrade.grade.possible,
+            ...(bonus === undefined ? {} : { bonus: { earned: bonus.earned, possible: bonus.possible } }),
           },
         }),
   };

@@ -1,7 +1,8 @@
 import { attachBaseline } from "../grade/baseline.ts";
 import { attachControls } from "../grade/controls.ts";
 import { gradeProbes } from "../grade/judge.ts";
-import type { GradeReport, ProbeResult } from "../grade/types.ts";
+import { bonusProbes } from "../grade/points.ts";
+import type { CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
@@ -12,7 +13,7 @@ import type { RunContext } from "./context.ts";
 import { createLens, type Lens } from "./lens.ts";
 import { stableNames } from "./pod-owner.ts";
 import type { ProbingRequest } from "./probing.ts";
-import { enforcementGap, resolveCells } from "./resolve-cells.ts";
+import { agreedCells, enforcementGap, resolveCells } from "./resolve-cells.ts";
 import { mergeSecondTry, probesToRepeat, unsteadyCells } from "./second-try.ts";
 
 /** One SYN retransmit (RFC 6298: 1 s) and a little: before it, loss would look like a block. */
@@ -30,6 +31,7 @@ export class ProbeBench {
   private readonly lenses = new Map<string, Lens>();
   /** What policies say of thousands of cells takes longer than probing them, and is asked for after each try and at the end. */
   private readonly resolved = new WeakMap<RanProbe, ProbeResult>();
+  private readonly bonus: ReadonlySet<string>;
   private done = 0;
 
   private constructor(request: ProbingRequest, context: RunContext, view: ProbeBench["view"]) {
@@ -38,6 +40,7 @@ export class ProbeBench {
     this.at = context.now().toISOString();
     this.view = view;
     this.stableName = stableNames(view.probeContext.objects);
+    this.bonus = bonusProbes(request.plan.tasks);
   }
 
   static async open(request: ProbingRequest, context: RunContext): Promise<ProbeBench> {
@@ -99,7 +102,10 @@ export class ProbeBench {
       (probe) => rerunPrefix + rerunCommand(plan.lab.name, probe),
     );
     const compareFigures = figureComparer(this.view.probeContext);
-    return { results, grade: gradeProbes({ probes: results, tasks, compareFigures }) };
+    return {
+      results,
+      grade: gradeProbes({ probes: results, tasks, compareFigures, nameOf: (end) => this.nameOf(end) }),
+    };
   }
 
   lensOf(probe: RanProbe): Lens {
@@ -126,16 +132,22 @@ export class ProbeBench {
     const { plan, rerunPrefix = "" } = this.request;
     const { probe, cells: ranCells, ...result } = ran;
     const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
-    const resolved = resolveCells(probe, ranCells, {
-      ...this.lensOf(ran).reference,
-      rerun: (_probe, { key }) => reruns.get(key) ?? "",
-    });
+    const lens = this.lensOf(ran);
+    const rerun = (_probe: PlannedProbe, { key }: { key: CellKey }): string => reruns.get(key) ?? "";
+    const all = resolveCells(probe, ranCells, { ...lens.reference, rerun });
+    const fewer = lens.withoutOtherBonus(probe.name);
+    const resolved = fewer === undefined ? all : agreedCells(all, resolveCells(probe, ranCells, { ...fewer, rerun }));
     const cells = resolved.map((cell, index) => {
       const withoutFault = ranCells[index]?.withoutFault;
       return withoutFault === undefined ? cell : { ...cell, withoutFault };
     });
     const notEnforceable = enforcementGap(plan.cni, cells);
-    return { ...result, cells, ...(notEnforceable === undefined ? {} : { notEnforceable }) };
+    return {
+      ...result,
+      ...(this.bonus.has(probe.name) ? { isBonus: true } : {}),
+      cells,
+      ...(notEnforceable === undefined ? {} : { notEnforceable }),
+    };
   }
 
   private warnOfUnsteady(cells: string[]): void {

@@ -62,7 +62,10 @@ const recordSchema = z.object({
     cluster: z.looseObject({}),
     scenario: z.array(z.looseObject({ kind: z.string() })),
     probes: z.array(z.looseObject({ name: z.string(), kind: z.string() })),
-    tasks: z.array(z.looseObject({ text: z.string(), probes: z.array(z.string()) })),
+    tasks: z.array(
+      // A record of an earlier release has no names.
+      z.looseObject({ name: z.string().default(""), text: z.string(), probes: z.array(z.string()) }),
+    ),
   }),
   createdAt: z.string(),
   updatedAt: z.string(),

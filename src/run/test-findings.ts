@@ -21,14 +21,22 @@ export function findingsOf(
   }
   if (untouched !== undefined && task !== undefined) {
     const line = task.span?.line;
-    if (untouched.earned > 0)
-      add("TEST_UNTOUCHED_SCORES", `untouched it earns ${untouched.earned} points`, "nothing was done for them", line);
+    const earned = untouched.earned + (untouched.bonus?.earned ?? 0);
+    if (earned > 0)
+      add("TEST_UNTOUCHED_SCORES", `untouched it earns ${earned} points`, "nothing was done for them", line);
     else if (untouched.possible === 0 || untouched.verdict === "pass")
       add(
         "TEST_UNTOUCHED_SCORES",
         "untouched every probe of the tasks passes",
         "add a probe that only a solution passes",
         line,
+      );
+    else if (untouched.bonus?.possible === 0)
+      add(
+        "TEST_UNTOUCHED_SCORES",
+        "untouched every probe that only bonus tasks name passes",
+        "add a probe that only their solution passes",
+        plan.tasks.find(({ isBonus }) => isBonus === true)?.span?.line,
       );
   }
   const unsolved = plan.tasks.find(({ solution }) => solution.length === 0);
@@ -83,8 +91,9 @@ function fieldProbe(kind: string, name: string, what: string): string {
   return probe;
 }
 
-function gradeText({ verdict, earned, possible, notPassed }: StateGrade): string {
-  const points = possible > 0 ? `${earned} of ${possible} points` : verdict;
+function gradeText({ verdict, earned, possible, bonus, notPassed }: StateGrade): string {
+  const onTop = bonus === undefined ? "" : ` and ${bonus.earned} of ${bonus.possible} bonus points`;
+  const points = possible > 0 ? `${earned} of ${possible} points${onTop}` : verdict;
   const [first] = notPassed;
   const more = notPassed.length > 1 ? ` and ${notPassed.length - 1} more` : "";
   return first === undefined ? points : `${points}; "${first}"${more} did not pass`;

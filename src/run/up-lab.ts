@@ -22,7 +22,7 @@ export interface UpOutcome {
   /** Whether commands can be run on the nodes. */
   hasNodeShells: boolean;
   /** What the learner is to do. */
-  tasks: string[];
+  tasks: { name: string; text: string; isBonus?: true }[];
   phases: PhaseTime[];
 }
 
@@ -44,7 +44,7 @@ export async function upLab(request: UpRequest, context: RunContext): Promise<Up
       cni: cniText(plan.cni.name, plan.cni.mode, plan.cni.options),
       nodes: plan.topology.nodes.map(({ name }) => name),
       hasNodeShells: lab.provider.capabilities().features.includes("node-exec"),
-      tasks: plan.tasks.map(({ text }) => text),
+      tasks: plan.tasks.map(({ name, text, isBonus }) => ({ name, text, ...(isBonus === true ? { isBonus } : {}) })),
       phases: phases.times,
     };
   });

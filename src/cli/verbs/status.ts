@@ -48,9 +48,7 @@ export function declareStatus(program: Command, io: CliIo): void {
         status.cni ?? "-",
         status.nodes === undefined ? "-" : String(status.nodes),
         status.since ?? "-",
-        status.lastGrade === undefined
-          ? "-"
-          : `${status.lastGrade.verdict} ${status.lastGrade.earned}/${status.lastGrade.possible}`,
+        gradeText(status.lastGrade),
       ]);
       const details = statuses.flatMap(({ name, detail }) =>
         detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`],
@@ -62,4 +60,11 @@ export function declareStatus(program: Command, io: CliIo): void {
       return table + details.join("") + (contents === undefined ? "" : drawContents(contents));
     });
   });
+}
+
+/** `pass 10/10`, and ` +2/3` behind it where there are bonus points. */
+function gradeText(grade: LabStatus["lastGrade"]): string {
+  if (grade === undefined) return "-";
+  const bonus = grade.bonus === undefined ? "" : ` +${grade.bonus.earned}/${grade.bonus.possible}`;
+  return `${grade.verdict} ${grade.earned}/${grade.possible}${bonus}`;
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { UpOutcome } from "../../run/up-lab.ts";
 import { labArgument, outputOption, quietOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
 import { overridesOf, withBundle, withOverrides, type OverrideOptions } from "../lab-options.ts";
@@ -46,9 +47,14 @@ export function declareUp(program: Command, io: CliIo): void {
     title: string;
     nodes: string[];
     hasNodeShells: boolean;
-    tasks: string[];
+    tasks: UpOutcome["tasks"];
   }): string {
-    const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
+    const todo = tasks
+      .map(
+        ({ text, isBonus }, index) =>
+          `  ${index + 1}. ${isBonus === true ? "Bonus: " : ""}${text.replaceAll("\n", "\n     ")}\n`,
+      )
+      .join("");
     const commands = [
       [`cnilab apply ${name} -f FILE`, "apply a manifest"],
       hasNodeShells

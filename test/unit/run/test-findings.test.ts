@@ -52,6 +52,24 @@ describe("findings of a lab's test", () => {
       "30 TEST_UNTOUCHED_SCORES",
     ],
     ["nothing is to be earned", plan, { untouched: grade({ possible: 0 }), solved }, "30 TEST_UNTOUCHED_SCORES"],
+    [
+      "its bonus is earned untouched",
+      plan,
+      { untouched: grade({ verdict: "fail", bonus: { earned: 1, possible: 2 } }), solved },
+      "30 TEST_UNTOUCHED_SCORES",
+    ],
+    [
+      "nothing is to be earned by its bonus",
+      { ...plan, tasks: [...plan.tasks, { ...task(solution), isBonus: true, span: { ...span, line: 40 } }] },
+      { untouched: { ...untouched, bonus: { earned: 0, possible: 0 } }, solved },
+      "40 TEST_UNTOUCHED_SCORES",
+    ],
+    [
+      "its solution lacks a bonus point",
+      plan,
+      { untouched, solved: grade({ earned: 10, bonus: { earned: 1, possible: 2 } }) },
+      "1 TEST_SOLUTION_FAILS",
+    ],
     ["it has no task and does not pass", withoutTasks, { untouched }, "12 TEST_UNTOUCHED_FAILS"],
     [
       "it has no task and cannot be told",
