@@ -9,6 +9,8 @@ export interface TaskToJudge {
   text: string;
   isBonus?: true;
   probes: readonly string[];
+  /** Absent where it has none; `cost`: points of those that were taken. */
+  hints?: { taken: number; of: number; cost: number };
 }
 
 /** Names of the probes that only bonus tasks name; one that a required task names, too, is required. */
@@ -51,8 +53,10 @@ export function judgeTask(
   const voidedBy = brokenGuards(task, scored);
   const feedback = feedbackOf(task.probes, scored, nameOf);
   const counted = probes.filter(({ isBonus }) => isBonus === task.isBonus);
-  const points = (pick: (probe: JudgedProbe) => number): number =>
-    Math.round(counted.reduce((total, probe) => total + pick(probe), 0) * 100) / 100;
+  const points = (pick: (probe: JudgedProbe) => number): number => sum(counted.map(pick));
+  const earned = voidedBy.length > 0 ? 0 : points((probe) => probe.earned);
+  // A hint takes off what was earned and no more.
+  const hints = task.hints === undefined ? undefined : { ...task.hints, cost: Math.min(task.hints.cost, earned) };
   return {
     name: task.name,
     text: task.text,
@@ -61,12 +65,18 @@ export function judgeTask(
       ...probes.map(({ verdict }) => verdict),
       ...(isComplete ? [] : ["inconclusive" as const]),
     ]),
-    earned: voidedBy.length > 0 ? 0 : points(({ earned }) => earned),
+    earned: sum([earned, -(hints?.cost ?? 0)]),
     possible: points(({ possible }) => possible),
     probes: [...task.probes],
     voidedBy,
+    ...(hints === undefined ? {} : { hints }),
     ...(feedback === undefined ? {} : { feedback }),
   };
+}
+
+/** Points have at most two decimals; without rounding 0.1 + 0.2 would show as 0.30000000000000004. */
+export function sum(points: readonly number[]): number {
+  return Math.round(points.reduce((total, each) => total + each, 0) * 100) / 100;
 }
 
 function brokenGuards(task: TaskToJudge, all: readonly JudgedProbe[]): string[] {

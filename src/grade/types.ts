@@ -221,6 +221,8 @@ export interface JudgedTask {
   probes: string[];
   /** The probes with a guard that did not pass, failed or inconclusive: they void its points. */
   voidedBy: string[];
+  /** Absent where it has none. `cost`: points that were taken off what its probes earned. */
+  hints?: { taken: number; of: number; cost: number };
   /** Absent where it passed, or where its probes have no cell. */
   feedback?: TaskFeedback;
 }

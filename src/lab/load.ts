@@ -4,7 +4,7 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { sortProblems } from "../core/format-error.ts";
 import type { YamlDocument } from "../core/yaml-document.ts";
 import { isMapping, parseYaml } from "../core/yaml-source.ts";
-import type { PlannedTask, PlannedTopology } from "../plan/types.ts";
+import type { PlannedHint, PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
 import { ipFamilyOf, readCluster } from "./cluster.ts";
@@ -130,11 +130,21 @@ async function readTasks(raw: unknown, files: ManifestFiles, list: ProblemList):
       text: String(task["text"]).trim(),
       ...(task["bonus"] === true ? { isBonus: true } : {}),
       probes,
+      ...(Array.isArray(task["hints"]) ? { hints: readHints(task["hints"]) } : {}),
       solution,
       span: list.document.span([...path, "text"]),
     });
   }
   return tasks;
+}
+
+/** What the schema refuses is never planned. */
+function readHints(raw: readonly unknown[]): PlannedHint[] {
+  return raw.map((hint) =>
+    isMapping(hint)
+      ? { text: String(hint["text"]).trim(), cost: Number(hint["cost"] ?? 0) }
+      : { text: String(hint).trim(), cost: 0 },
+  );
 }
 
 /** A topology named in the lab is looked up whatever else is wrong; an inline one must have passed the schema. */

@@ -93,6 +93,9 @@ export const EXPECT_WORDS = ["allowed", "blocked", "rejected", "policy"] as cons
 /** Fields of a probe beside its kind. */
 export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint", "during", "after", "within"] as const;
 
+/** Text of a task's hint. */
+const hintText = z.string().trim().min(1).max(2000);
+
 type OptionSchemas = Record<string, z.ZodOptional<z.ZodType>>;
 
 /** Options of each kind under the kind's own name; that exactly one is there is checked by `readKinds`. */
@@ -168,6 +171,16 @@ export function labSchema(registries: LabRegistries) {
             .describe("Adds points above those of the other tasks, and never makes the lab fail"),
           probes: z.array(z.string()).min(1),
           solution: z.union([z.string(), z.array(z.string()).min(1)]),
+          hints: z
+            .array(
+              z.union([
+                hintText,
+                z.strictObject({ text: hintText, cost: z.number().min(0).max(1000).default(0).describe("In points") }),
+              ]),
+            )
+            .min(1)
+            .optional()
+            .describe("Shown one after the other by cnilab hint; their costs are taken off the task's points"),
         }),
       )
       .default([]),

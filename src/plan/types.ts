@@ -127,6 +127,13 @@ export interface PlannedProbe {
   span?: Span;
 }
 
+/** Help for a task that a learner may ask for. */
+export interface PlannedHint {
+  text: string;
+  /** Points that asking for it takes off the task's. */
+  cost: number;
+}
+
 export interface PlannedTask {
   /** Unique in its lab. */
   name: string;
@@ -134,6 +141,8 @@ export interface PlannedTask {
   /** Its points come on top of the others', and nothing of it makes the lab fail. */
   isBonus?: true;
   probes: string[];
+  /** In the order in which they are shown; absent where there are none. */
+  hints?: PlannedHint[];
   /** Objects of the reference solution. */
   solution: PlannedObject[];
   span?: Span;

@@ -1,7 +1,7 @@
 import junit, { type Builder, type TestCase } from "junit-report-builder";
 import { makeVisible } from "../core/visible-text.ts";
 import type { JudgedCell, JudgedProbe, JudgedTask } from "../grade/types.ts";
-import { describeFeedback, describeKey, describePhase, describeRecovery } from "./cell-text.ts";
+import { describeFeedback, describeHints, describeKey, describePhase, describeRecovery } from "./cell-text.ts";
 import { paintFor } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
 import type { Report } from "./types.ts";
@@ -46,6 +46,7 @@ function addTask(testCase: TestCase, report: Report, task: JudgedTask): void {
       task.text,
       `${task.earned}/${task.possible} points`,
       ...(feedback === undefined ? [] : [`wrong: ${feedback.probe}: ${describeFeedback(feedback)}`]),
+      ...(task.hints === undefined ? [] : [describeHints(task.hints)]),
       ...(voidedBy.length === 0 ? [] : [`voided by: ${voidedBy.join(", ")}`]),
     ].join("\n"),
   ).replaceAll("]]>", "]] >");

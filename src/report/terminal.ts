@@ -5,6 +5,7 @@ import {
   describeDuration,
   describeExpectation,
   describeFeedback,
+  describeHints,
   describeObservation,
   describePhase,
   describeRecovery,
@@ -94,6 +95,10 @@ function pointsText({ isBonus, earned, possible }: Pick<JudgedTask, "isBonus" | 
   return `${earned}/${possible} ${isBonus === true ? "bonus " : ""}points`;
 }
 
+function hintsText({ hints }: JudgedTask): string {
+  return hints === undefined || hints.taken === 0 ? "" : `  (${describeHints(hints)})`;
+}
+
 function taskText(task: JudgedTask, paint: Paint): string[] {
   const voided =
     task.voidedBy.length === 0
@@ -105,7 +110,11 @@ function taskText(task: JudgedTask, paint: Paint): string[] {
       : [`    wrong: ${makeVisibleLine(task.feedback.probe)}: ${describeFeedback(task.feedback)}`];
   // A task may be a paragraph: its own line breaks stay, below its mark.
   const text = makeVisible(task.text.trim()).replaceAll("\n", "\n  ");
-  return [`${ownMark(task, paint)} ${taskName(task)}${text}  ${pointsText(task)}`, ...voided, ...wrong];
+  return [
+    `${ownMark(task, paint)} ${taskName(task)}${text}  ${pointsText(task)}${hintsText(task)}`,
+    ...voided,
+    ...wrong,
+  ];
 }
 
 function failureBlocks(report: Report, paint: Paint): string[][] {

@@ -14,11 +14,11 @@ export async function gradePlacedLab(
 ): Promise<GradeReport> {
   const { context } = phases;
   const { probes, tasks } = plan;
-  const { controls: known, baseline } = record;
+  const { controls: known, baseline, hintsTaken } = record;
   const title = `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}`;
   const { grade, controls } = await phases.runProbing(probes, title, () =>
     probeAndJudge(
-      { plan, cluster, objects, probes, tasks, controls: known, baseline, phase: "probe", rerunPrefix },
+      { plan, cluster, objects, probes, tasks, hintsTaken, controls: known, baseline, phase: "probe", rerunPrefix },
       context,
     ),
   );

@@ -1,10 +1,10 @@
 import { attachBaseline } from "../grade/baseline.ts";
 import { attachControls } from "../grade/controls.ts";
 import { gradeProbes } from "../grade/judge.ts";
-import { bonusProbes } from "../grade/points.ts";
+import { bonusProbes, type TaskToJudge } from "../grade/points.ts";
 import type { CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
-import type { PlannedProbe } from "../plan/types.ts";
+import type { PlannedProbe, PlannedTask } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { rerunCommand } from "../probes/rerun.ts";
 import { runProbes, type RanProbe } from "../probes/scheduler.ts";
@@ -13,6 +13,7 @@ import type { RunContext } from "./context.ts";
 import { createLens, type Lens } from "./lens.ts";
 import { stableNames } from "./pod-owner.ts";
 import type { ProbingRequest } from "./probing.ts";
+import type { HintTaken } from "./record.ts";
 import { agreedCells, enforcementGap, resolveCells } from "./resolve-cells.ts";
 import { mergeSecondTry, probesToRepeat, unsteadyCells } from "./second-try.ts";
 
@@ -90,7 +91,8 @@ export class ProbeBench {
   }
 
   judge(ran: readonly RanProbe[]): { results: ProbeResult[]; grade: GradeReport } {
-    const { plan, controls, baseline = [], rerunPrefix = "", tasks } = this.request;
+    const { plan, controls, baseline = [], rerunPrefix = "", hintsTaken = [] } = this.request;
+    const tasks = this.request.tasks.map((task) => taskToJudge(task, hintsTaken));
     const results = attachBaseline(
       attachControls(
         ran.map((probe) => this.resolve(probe)),
@@ -160,6 +162,19 @@ export class ProbeBench {
       "the second try was judged; a change that takes effect late, or loss, looks like this",
     );
   }
+}
+
+/** A task as the grade takes it: of its hints only how many were taken, and what they cost. */
+function taskToJudge({ name, text, isBonus, probes, hints }: PlannedTask, taken: readonly HintTaken[]): TaskToJudge {
+  const shown = hints?.slice(0, taken.filter(({ task }) => task === name).length) ?? [];
+  const cost = shown.reduce((total, hint) => total + hint.cost, 0);
+  return {
+    name,
+    text,
+    ...(isBonus === undefined ? {} : { isBonus }),
+    probes,
+    ...(hints === undefined ? {} : { hints: { taken: shown.length, of: hints.length, cost } }),
+  };
 }
 
 async function viewOf(

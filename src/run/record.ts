@@ -33,6 +33,14 @@ export interface RunRecord {
   /** Absent where there was no baseline. */
   baseline?: BaselineCell[] | undefined;
   lastGrade?: { at: string; grade: GradeReport } | undefined;
+  /** Each hint that was shown, in their order: the nth entry of a task is its nth hint. `at` is ISO 8601. */
+  hintsTaken?: HintTaken[] | undefined;
+}
+
+/** That a learner asked for the next hint of a task. */
+export interface HintTaken {
+  task: string;
+  at: string;
 }
 
 /** What a lab's folder was found to hold. `reason` is one line for a person. */
@@ -72,6 +80,7 @@ const recordSchema = z.object({
   controls: z.array(z.object({ destination: z.string(), from: z.string(), isLoopback: z.boolean(), at: z.string() })),
   baseline: z.array(z.object({ probe: z.string(), cell: z.string(), passed: z.boolean().optional() })).optional(),
   lastGrade: z.looseObject({ at: z.string(), grade: gradeSchema }).optional(),
+  hintsTaken: z.array(z.object({ task: z.string(), at: z.string() })).optional(),
 });
 
 /** The lab's run record as `kind` says; truncated, foreign and older files are findings, not errors. */

@@ -21,8 +21,8 @@ export interface UpOutcome {
   nodes: string[];
   /** Whether commands can be run on the nodes. */
   hasNodeShells: boolean;
-  /** What the learner is to do. */
-  tasks: { name: string; text: string; isBonus?: true }[];
+  /** What the learner is to do; `hints`: how many there are. */
+  tasks: { name: string; text: string; isBonus?: true; hints: number }[];
   phases: PhaseTime[];
 }
 
@@ -44,7 +44,12 @@ export async function upLab(request: UpRequest, context: RunContext): Promise<Up
       cni: cniText(plan.cni.name, plan.cni.mode, plan.cni.options),
       nodes: plan.topology.nodes.map(({ name }) => name),
       hasNodeShells: lab.provider.capabilities().features.includes("node-exec"),
-      tasks: plan.tasks.map(({ name, text, isBonus }) => ({ name, text, ...(isBonus === true ? { isBonus } : {}) })),
+      tasks: plan.tasks.map(({ name, text, isBonus, hints = [] }) => ({
+        name,
+        text,
+        ...(isBonus === true ? { isBonus } : {}),
+        hints: hints.length,
+      })),
       phases: phases.times,
     };
   });

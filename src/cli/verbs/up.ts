@@ -60,6 +60,9 @@ export function declareUp(program: Command, io: CliIo): void {
       hasNodeShells
         ? [`cnilab shell ${name} node/${nodes.at(-1)}`, "look around"]
         : [`cnilab status ${name}`, "see what there is"],
+      ...(tasks.some(({ hints }) => hints > 0)
+        ? [[`cnilab hint ${name} --list`, "what hints there are"] as const]
+        : []),
       [`cnilab grade ${name}`, "grade it"],
       [`cnilab down ${name}`, "remove it"],
     ] as const;

@@ -227,3 +227,42 @@ describe("a bonus task", () => {
     expect([stands.verdict, stands.earned, stands.bonus?.earned]).toEqual(["pass", 5, 0]);
   });
 });
+
+describe("hints that were taken", () => {
+  const goal = (name: string) => probe(name, [cellWith("pass", false)], { points: 5 });
+  const hints = (taken: number, cost: number) => ({ hints: { taken, of: 3, cost } });
+
+  it("cost points of their task and of the total, and change no verdict", () => {
+    const report = grade(
+      [goal("a"), goal("b")],
+      [
+        { ...task("a"), ...hints(2, 1.5) },
+        { ...task("b"), ...hints(0, 0) },
+      ],
+    );
+    expect([report.verdict, report.earned, report.possible]).toEqual(["pass", 8.5, 10]);
+    expect(report.tasks.map(({ earned, hints: shown }) => [earned, shown])).toEqual([
+      [3.5, { taken: 2, of: 3, cost: 1.5 }],
+      [5, { taken: 0, of: 3, cost: 0 }],
+    ]);
+  });
+
+  it("never cost more than was earned", () => {
+    const lost = probe("lost", [cellWith("fail", false)], { points: 5 });
+    const report = grade([lost, goal("b")], [{ ...task("lost"), ...hints(3, 9) }, task("b")]);
+    expect([report.earned, report.tasks[0]?.earned, report.tasks[0]?.hints?.cost]).toEqual([5, 0, 0]);
+    const shared = grade(
+      [goal("a")],
+      [
+        { ...task("a"), ...hints(3, 4) },
+        { ...task("a"), ...hints(3, 4) },
+      ],
+    );
+    expect([shared.earned, shared.tasks.map(({ earned }) => earned)]).toEqual([0, [1, 1]]);
+  });
+
+  it("of a bonus task cost bonus points", () => {
+    const report = grade([goal("a"), goal("b")], [task("a"), { ...bonusTask("b"), ...hints(1, 2) }]);
+    expect([report.earned, report.bonus?.earned]).toEqual([5, 3]);
+  });
+});

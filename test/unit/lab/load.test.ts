@@ -176,6 +176,17 @@ test("tasks have the names that they say, or those of their places, and say whet
   ]);
 });
 
+test("a hint that is a text costs nothing", async () => {
+  const { lab } = await load(
+    "cni: calico\nscenario: [{ apply: manifests/shop.yaml }]\nprobes: [{ name: p, from: external, ping: { to: external }, expect: allowed }]\ntasks: [{ text: t, probes: [p], solution: manifests/shop.yaml, hints: [' one ', { text: two, cost: 0.5 }, { text: three }] }]\n",
+  );
+  expect(lab.tasks[0]?.hints).toEqual([
+    { text: "one", cost: 0 },
+    { text: "two", cost: 0.5 },
+    { text: "three", cost: 0 },
+  ]);
+});
+
 test.each([
   ["a policy in the scenario", "scenario: [{ apply: manifests/shop.yaml }, { apply: policy.yaml }]\n"],
   [

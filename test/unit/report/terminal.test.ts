@@ -161,11 +161,19 @@ describe("a report for the terminal", () => {
     given.grade = {
       ...given.grade,
       verdict: "pass",
-      earned: 5,
+      earned: 3,
       possible: 5,
       bonus: { earned: 0, possible: 3, counts: { pass: 1, fail: 1, inconclusive: 0 } },
       tasks: [
-        { ...common, name: "web", text: "Let web in.", verdict: "pass", earned: 5, possible: 5 },
+        {
+          ...common,
+          name: "web",
+          text: "Let web in.",
+          verdict: "pass",
+          earned: 3,
+          possible: 5,
+          hints: { taken: 2, of: 3, cost: 2 },
+        },
         {
           ...common,
           name: "task-2",
@@ -174,6 +182,7 @@ describe("a report for the terminal", () => {
           verdict: "fail",
           earned: 0,
           possible: 3,
+          hints: { taken: 1, of: 1, cost: 0 },
           feedback: { probe: leak.name, key, verdict: "fail", expected: "blocked", observed, reason: "x" },
         },
       ],

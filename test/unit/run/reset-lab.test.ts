@@ -49,6 +49,7 @@ function labWith(reset: (() => Promise<{ changes: string[]; durationMs: number }
     updatedAt: at,
     controls: [{ destination: "shop/db", from: "shop/web", isLoopback: false, at }],
     baseline: [{ probe: "p", cell: "c", passed: true }],
+    hintsTaken: [{ task: "task-1", at }],
     lastGrade: {
       at,
       grade: {
@@ -81,7 +82,7 @@ describe("a reset by the cluster itself", () => {
       baseline: [],
       updatedAt: "2026-03-03T00:00:00.000Z",
     });
-    expect(recorded().lastGrade).toBeUndefined();
+    expect([recorded().lastGrade, recorded().hintsTaken]).toEqual([undefined, undefined]);
   });
 
   test("that is bare stops before the scenario", async () => {
