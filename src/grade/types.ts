@@ -227,6 +227,28 @@ export interface JudgedTask {
   feedback?: TaskFeedback;
 }
 
+/** How long a lab may take. */
+export interface TimeLimit {
+  limitMs: number;
+  /** What a grade earns that begins later. */
+  afterLimit: "nothing" | "points";
+}
+
+/** The time limit of a lab and what of it was used. All in milliseconds of the wall clock. */
+export interface TimeUse extends TimeLimit {
+  /** When the lab was up, ISO 8601; absent where that is not known. */
+  startedAt?: string;
+  /** Absent where it cannot be told. */
+  usedMs?: number;
+  /** One of the two where `usedMs` is there: within the limit, or beyond it. */
+  leftMs?: number;
+  lateMs?: number;
+  /** One line: why it cannot be told. */
+  unknown?: string;
+  /** Points that what was seen would have earned, and that do not count. */
+  withheld?: { earned: number; bonus?: number };
+}
+
 /** How many got each verdict. */
 export type VerdictCounts = Record<Verdict, number>;
 
@@ -241,4 +263,6 @@ export interface GradeReport {
   counts: VerdictCounts;
   /** What comes on top; absent where no task is a bonus. */
   bonus?: { earned: number; possible: number; counts: VerdictCounts };
+  /** Of a lab with a time limit that is up by itself. */
+  time?: TimeUse;
 }

@@ -68,7 +68,14 @@ export async function loadLab(
   const topology = ipv4Topology === undefined || ipFamily === "ipv4" ? ipv4Topology : withIpv6(ipv4Topology);
 
   if (parsed.value !== undefined) {
-    const { metadata, cnis, providers } = parsed.value;
+    const { metadata, cnis, providers, timeLimit: limitMs, afterLimit } = parsed.value;
+    if (afterLimit !== undefined && limitMs === undefined)
+      list.errorAtKey(
+        "LAB_NO_TIME_LIMIT",
+        ["afterLimit"],
+        "afterLimit needs a timeLimit",
+        "add timeLimit, such as 30m",
+      );
     const realCluster = readRealCluster(parsed.value.cluster, topology, list);
     const lab: Lab = {
       file,
@@ -83,6 +90,7 @@ export async function loadLab(
       cni: cniOf(parsed.value, document),
       cnis: cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
       providers,
+      ...(limitMs === undefined ? {} : { timeLimit: { limitMs, afterLimit: afterLimit ?? "nothing" } }),
       ipFamily,
       cluster: cluster ?? { serviceCidrs: [], dnsAddress: "", dnsDomain: "" },
       ...(realCluster === undefined ? {} : { realCluster }),

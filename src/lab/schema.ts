@@ -90,6 +90,9 @@ export type TopologyInput = z.output<typeof topologySchema>;
 /** Words that every kind of probe takes as `expect`. */
 export const EXPECT_WORDS = ["allowed", "blocked", "rejected", "policy"] as const;
 
+/** What a grade that is late can earn. */
+export const AFTER_LIMIT = ["nothing", "points"] as const;
+
 /** Fields of a probe beside its kind. */
 export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint", "during", "after", "within"] as const;
 
@@ -131,6 +134,21 @@ export function labSchema(registries: LabRegistries) {
       minutes: z.int().min(1).max(600).optional(),
       description: z.string().max(4000).optional(),
     }),
+    timeLimit: durationField(24 * 3_600_000)
+      .superRefine((limitMs, issues) => {
+        if (limitMs < 60_000)
+          issues.addIssue({
+            code: "custom",
+            message: "a time limit is 1m or longer",
+            params: { code: "LAB_BAD_DURATION" },
+          });
+      })
+      .optional()
+      .describe("Counted from when up, or reset, was done to when a grade begins; 1m to 24h"),
+    afterLimit: z
+      .enum(AFTER_LIMIT)
+      .optional()
+      .describe("What a grade earns that begins after the time limit; default nothing"),
     topology: z.union([z.string(), topologySchema]).default(DEFAULT_TOPOLOGY),
     cni: z.union([
       cniName,

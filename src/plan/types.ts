@@ -1,5 +1,5 @@
 import type { Span } from "../core/errors.ts";
-import type { Expectation } from "../grade/types.ts";
+import type { Expectation, TimeLimit } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 
 /** Who sends or receives, as a lab file names it (`shop/deployment/web`, `node/worker1`, `external`, …). */
@@ -211,6 +211,8 @@ export interface Plan {
   machines?: PlannedMachine[];
   /** The machine outside the cluster, by the node name "external", which no node has; absent where the lab needs none. */
   external?: PlannedMachine;
+  /** Absent where there is none. */
+  timeLimit?: TimeLimit;
   scenario: PlannedStep[];
   probes: PlannedProbe[];
   tasks: PlannedTask[];

@@ -10,6 +10,7 @@ export interface ReportDocument extends Omit<Report, "grade"> {
   possible: number;
   counts: Report["grade"]["counts"];
   bonus?: Report["grade"]["bonus"];
+  time?: Report["grade"]["time"];
   tasks: Report["grade"]["tasks"];
   probes: Report["grade"]["probes"];
 }

@@ -1,9 +1,10 @@
 import junit, { type Builder, type TestCase } from "junit-report-builder";
 import { makeVisible } from "../core/visible-text.ts";
-import type { JudgedCell, JudgedProbe, JudgedTask } from "../grade/types.ts";
+import type { JudgedCell, JudgedProbe, JudgedTask, TimeUse } from "../grade/types.ts";
 import { describeFeedback, describeHints, describeKey, describePhase, describeRecovery } from "./cell-text.ts";
 import { paintFor } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
+import { describeTime } from "./time-text.ts";
 import type { Report } from "./types.ts";
 
 // The package's types describe an ES module with a default export; Node loads its CommonJS, which is the builder itself.
@@ -31,7 +32,20 @@ export function renderJunit(report: Report): string {
     const suite = root.testSuite().name("tasks").timestamp(report.startedAt);
     for (const task of report.grade.tasks) addTask(suite.testCase(), report, task);
   }
+  const { time } = report.grade;
+  if (time !== undefined) {
+    addTime(root.testSuite().name("time limit").timestamp(report.startedAt).testCase(), report, time);
+  }
   return `${root.build().trimEnd()}\n`;
+}
+
+/** The grade's exit code is also of the time: so is what CI reads. */
+function addTime(testCase: TestCase, report: Report, time: TimeUse): void {
+  testCase.className(xmlText(`${report.lab.name}.time`)).name("time limit");
+  const text = xmlText(describeTime(time));
+  if (time.leftMs !== undefined || time.afterLimit === "points") testCase.standardOutput(text);
+  else if (time.lateMs !== undefined) testCase.failure(text, "fail");
+  else testCase.error(text, "inconclusive");
 }
 
 function addTask(testCase: TestCase, report: Report, task: JudgedTask): void {

@@ -1,6 +1,6 @@
 import { optionsText } from "../core/cni-text.ts";
 import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
-import type { JudgedProbe, JudgedTask, Verdict } from "../grade/types.ts";
+import type { JudgedProbe, JudgedTask, TimeUse, Verdict } from "../grade/types.ts";
 import {
   describeDuration,
   describeExpectation,
@@ -13,6 +13,7 @@ import {
 import { paintFor, type Paint } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
 import { isMatrix, renderMatrix } from "./matrix.ts";
+import { describeTime } from "./time-text.ts";
 import { verdictWords, type Report, type ReportOptions } from "./types.ts";
 
 /** Failures beyond these are counted, not shown: the first ones nearly always say what is wrong. */
@@ -139,6 +140,11 @@ function failureBlocks(report: Report, paint: Paint): string[][] {
   return left > 0 ? [...shown, [paint.dim(`… and ${left} more cells that did not pass; -o json has them all`)]] : shown;
 }
 
+function timeLine(time: TimeUse, paint: Paint): string {
+  const text = `time: ${describeTime(time)}`;
+  return time.leftMs === undefined ? paint.yellow(text) : paint.dim(text);
+}
+
 function summaryLines(report: Report, paint: Paint): string[] {
   const { grade } = report;
   const colour = { pass: paint.green, fail: paint.red, inconclusive: paint.yellow }[grade.verdict];
@@ -157,6 +163,7 @@ function summaryLines(report: Report, paint: Paint): string[] {
   const times = report.phases.map((phase) => `${phase.phase} ${describeDuration(phase.durationMs)}`);
   const word = paint.bold(colour(verdictWords[grade.verdict]));
   return [
+    ...(grade.time === undefined ? [] : [timeLine(grade.time, paint)]),
     `${word}: ${parts.join(", ")} in ${describeDuration(report.durationMs)}`,
     ...(times.length === 0 ? [] : [paint.dim(times.join(" · "))]),
   ];

@@ -5,7 +5,7 @@ import type { RunContext } from "./context.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab } from "./lab-lock.ts";
 import { isLabUp } from "./leftovers.ts";
-import { readRecord, writeRecord, type RunRecord } from "./record.ts";
+import { readRecord, stampRecord, writeRecord, type RunRecord } from "./record.ts";
 
 export interface HintRequest {
   lab: string;
@@ -49,7 +49,7 @@ export async function labHints(
   const lock = lockLab(stateRoot, name);
   try {
     const record = await recordOf(name, context);
-    const outcome = nextHint(record, { task, isListOnly }, context.now().toISOString());
+    const outcome = nextHint(record, { task, isListOnly }, context.now());
     // Before it is shown: who interrupts the command has not got it for nothing.
     if (outcome.shown !== undefined) await writeRecord(stateRoot, record);
     return outcome;
@@ -58,19 +58,19 @@ export async function labHints(
   }
 }
 
-/** What {@link labHints} finds in a record; a hint that is taken is noted in it, at `at` (ISO 8601). */
+/** What {@link labHints} finds in a record; a hint that is taken is noted in it. */
 export function nextHint(
   record: RunRecord,
   { task, isListOnly }: Pick<HintRequest, "task" | "isListOnly">,
-  at: string,
+  now: Date,
 ): HintOutcome {
   const { lab } = record;
   const tasks = tasksAskedFor(record, task, isListOnly);
   const [only] = tasks;
-  const now = tasks.map((each) => hintsOf(each, record));
-  if (isListOnly || only === undefined || now[0]?.left === 0) return { lab, tasks: now };
-  record.hintsTaken = [...(record.hintsTaken ?? []), { task: only.name, at }];
-  record.updatedAt = at;
+  const known = tasks.map((each) => hintsOf(each, record));
+  if (isListOnly || only === undefined || known[0]?.left === 0) return { lab, tasks: known };
+  record.hintsTaken = [...(record.hintsTaken ?? []), { task: only.name, at: now.toISOString() }];
+  stampRecord(record, now);
   const after = hintsOf(only, record);
   return { lab, shown: { task: only.name, number: after.taken.length }, tasks: [after] };
 }

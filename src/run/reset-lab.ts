@@ -7,7 +7,7 @@ import { findKnownLab } from "./find-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
 import { PhaseRunner, withUndo, type PhaseTime } from "./phases.ts";
 import { keep, provision, providerNamed } from "./provision.ts";
-import { writeRecord, type RunRecord } from "./record.ts";
+import { startTiming, writeRecord, type RunRecord } from "./record.ts";
 import { labDirectory, removeLabDirectory } from "./state-directory.ts";
 
 export interface ResetRequest {
@@ -73,7 +73,8 @@ export async function resetInPlace(
   await writeRecord(context.stateRoot, record);
   const { changes, durationMs } = await phases.run("provision", `reset ${record.lab}`, reset);
   if (!isBare) await setScene({ plan: record.plan, cluster, record }, { needsBaseline: true }, phases);
-  record.updatedAt = context.now().toISOString();
+  const now = context.now();
+  Object.assign(record, startTiming(record.plan, now), { updatedAt: now.toISOString() });
   await writeRecord(context.stateRoot, record);
   return { changes, resetMs: durationMs };
 }

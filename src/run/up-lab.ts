@@ -1,4 +1,5 @@
 import { cniText } from "../core/cni-text.ts";
+import type { TimeLimit } from "../grade/types.ts";
 import { bringUp } from "./bring-up.ts";
 import type { RunContext } from "./context.ts";
 import { PhaseRunner, withUndo, type PhaseTime } from "./phases.ts";
@@ -23,6 +24,8 @@ export interface UpOutcome {
   hasNodeShells: boolean;
   /** What the learner is to do; `hints`: how many there are. */
   tasks: { name: string; text: string; isBonus?: true; hints: number }[];
+  /** Counted from now. */
+  timeLimit?: TimeLimit;
   phases: PhaseTime[];
 }
 
@@ -50,6 +53,7 @@ export async function upLab(request: UpRequest, context: RunContext): Promise<Up
         ...(isBonus === true ? { isBonus } : {}),
         hints: hints.length,
       })),
+      ...(plan.timeLimit === undefined ? {} : { timeLimit: plan.timeLimit }),
       phases: phases.times,
     };
   });

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { makeVisibleLine } from "../../core/visible-text.ts";
+import { describeTime } from "../../report/time-text.ts";
 import type { RunContext } from "../../run/context.ts";
 import type { LabContents } from "../../run/lab-contents.ts";
 import type { LabStatus } from "../../run/lab-status.ts";
@@ -50,9 +51,10 @@ export function declareStatus(program: Command, io: CliIo): void {
         status.since ?? "-",
         gradeText(status.lastGrade),
       ]);
-      const details = statuses.flatMap(({ name, detail }) =>
-        detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`],
-      );
+      const details = statuses.flatMap(({ name, detail, time }) => [
+        ...(detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`]),
+        ...(time === undefined ? [] : [`${name}: ${describeTime(time)}\n`]),
+      ]);
       const table = drawTable(
         ["lab", "state", "provider", "cni", "nodes", "since", "last grade"],
         rows.map((row) => row.map(makeVisibleLine)),

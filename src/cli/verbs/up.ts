@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { wholeSeconds } from "../../report/time-text.ts";
 import type { UpOutcome } from "../../run/up-lab.ts";
 import { labArgument, outputOption, quietOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
@@ -42,12 +43,14 @@ export function declareUp(program: Command, io: CliIo): void {
     nodes,
     hasNodeShells,
     tasks,
+    timeLimit,
   }: {
     name: string;
     title: string;
     nodes: string[];
     hasNodeShells: boolean;
     tasks: UpOutcome["tasks"];
+    timeLimit?: UpOutcome["timeLimit"];
   }): string {
     const todo = tasks
       .map(
@@ -70,6 +73,7 @@ export function declareUp(program: Command, io: CliIo): void {
     return [
       `${io.outPaint.bold(title)} is up: ${nodes.join(", ")}\n`,
       todo === "" ? "" : `\nYour tasks:\n${todo}`,
+      timeLimit === undefined ? "" : `\nTime limit: ${wholeSeconds(timeLimit.limitMs)} from now.\n`,
       "\n",
       ...commands.map(([command, what]) => `  ${command.padEnd(width)}  ${what}\n`),
     ].join("");

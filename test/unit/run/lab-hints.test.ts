@@ -23,7 +23,7 @@ const take = { isListOnly: false };
 describe("hints of a running lab", () => {
   test("are taken one after the other, kept in the record, and end", () => {
     const record = recordWith([task([]), withHints]);
-    const first = nextHint(record, take, at(1));
+    const first = nextHint(record, take, new Date(at(1)));
     expect(first).toEqual({
       lab: "lab",
       shown: { task: "find it", number: 1 },
@@ -32,7 +32,7 @@ describe("hints of a running lab", () => {
     expect(describeHints(first)).toBe(
       "find it\n  hint 1 of 2, no points: Look.\n  1 more, the next for 1.5 points: cnilab hint lab 'find it'\n",
     );
-    const second = nextHint(record, take, at(2));
+    const second = nextHint(record, take, new Date(at(2)));
     expect(describeHints(second)).toBe(
       "find it\n  hint 2 of 2, 1.5 points: Look\n    there.\n  there is no further hint\n",
     );
@@ -43,7 +43,7 @@ describe("hints of a running lab", () => {
       ],
       updatedAt: at(2),
     });
-    const third = nextHint(record, take, at(3));
+    const third = nextHint(record, take, new Date(at(3)));
     expect(third.shown).toBeUndefined();
     expect(third.tasks).toMatchObject([{ left: 0, cost: 1.5, taken: [{ at: at(1) }, { at: at(2) }] }]);
     expect(record.hintsTaken).toHaveLength(2);
@@ -51,8 +51,8 @@ describe("hints of a running lab", () => {
 
   test("are listed without being taken", () => {
     const record = recordWith([withHints, withBonusHint]);
-    nextHint(record, { ...take, task: "more" }, at(1));
-    const listed = nextHint(record, { isListOnly: true }, at(2));
+    nextHint(record, { ...take, task: "more" }, new Date(at(1)));
+    const listed = nextHint(record, { isListOnly: true }, new Date(at(2)));
     expect(listed.tasks.map((each) => [each.task, each.isBonus, each.taken.length, each.cost])).toEqual([
       ["find it", undefined, 0, 0],
       ["more", true, 1, 1],
@@ -68,7 +68,9 @@ describe("hints of a running lab", () => {
     ["several tasks have some", [withHints, withBonusHint], undefined, "USAGE_WHICH_TASK"],
   ])("are refused where %s, and none is taken", (_why, tasks, name, code) => {
     const record = recordWith(tasks);
-    expect(() => nextHint(record, { ...take, task: name }, at(1))).toThrow(expect.objectContaining({ code }) as Error);
+    expect(() => nextHint(record, { ...take, task: name }, new Date(at(1)))).toThrow(
+      expect.objectContaining({ code }) as Error,
+    );
     expect(record.hintsTaken).toBeUndefined();
   });
 });
