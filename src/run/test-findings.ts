@@ -5,7 +5,7 @@ import { isFullPass } from "./try-mutants.ts";
 /** What is wrong with a lab's probes, tasks or solution, by what its states were graded; in the order in which to mend it. */
 export function findingsOf(
   plan: Plan,
-  { untouched, solved, mutants }: Pick<LabTest, "untouched" | "solved" | "mutants">,
+  { untouched, withoutBonus, solved, mutants }: Pick<LabTest, "untouched" | "withoutBonus" | "solved" | "mutants">,
 ): TestFinding[] {
   const place = (line = 1): Pick<TestFinding, "file" | "line"> => ({ file: plan.lab.file, line });
   const findings: TestFinding[] = [];
@@ -47,6 +47,18 @@ export function findingsOf(
       "give it solution: FILE",
       unsolved.span?.line,
     );
+  if (
+    withoutBonus !== undefined &&
+    (withoutBonus.verdict !== "pass" || withoutBonus.earned !== withoutBonus.possible)
+  ) {
+    const { bonus: _, ...required } = withoutBonus;
+    add(
+      "TEST_BONUS_NEEDED",
+      `the required tasks' solutions alone do not score all required points: ${gradeText(required)}`,
+      "give the bonus task what needs its solution, or take bonus away",
+      plan.tasks.find(({ isBonus }) => isBonus === true)?.span?.line,
+    );
+  }
   if (solved !== undefined && !isFullPass(solved)) {
     const message = `the reference solution does not score all points: ${gradeText(solved)}`;
     add(
@@ -59,7 +71,12 @@ export function findingsOf(
   return [...findings, ...mutants.filter(({ status }) => status === "survived").map(survivor)];
 }
 
-type TestFindingCode = "TEST_UNTOUCHED_FAILS" | "TEST_UNTOUCHED_SCORES" | "TEST_NO_SOLUTION" | "TEST_SOLUTION_FAILS";
+type TestFindingCode =
+  | "TEST_BONUS_NEEDED"
+  | "TEST_UNTOUCHED_FAILS"
+  | "TEST_UNTOUCHED_SCORES"
+  | "TEST_NO_SOLUTION"
+  | "TEST_SOLUTION_FAILS";
 
 function survivor(mutant: TestedMutant): TestFinding {
   const { kind, name, what, file, line } = mutant;

@@ -89,6 +89,7 @@ test("the test of the grader asks for required and bonus points", async () => {
   const { labs } = JSON.parse(await must("test", folder, "-o", "json")) as LabTests;
   expect(labs[0]).toMatchObject({
     untouched: { verdict: "fail", earned: 0, possible: 7, bonus: { earned: 0, possible: 3 } },
+    withoutBonus: { verdict: "pass", earned: 7, possible: 7, bonus: { earned: 0, possible: 3 } },
     solved: { verdict: "pass", earned: 7, possible: 7, bonus: { earned: 3, possible: 3 } },
     counts: { survived: 0 },
     findings: [],

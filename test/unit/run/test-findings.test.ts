@@ -42,6 +42,11 @@ describe("findings of a lab's test", () => {
     const noticed = (["noticed", "equivalent", "refused"] as const).map((status) => ({ ...mutant, status }));
     expect(found(plan, { untouched, solved, mutants: noticed })).toEqual([]);
     expect(found(withoutTasks, { untouched: grade({ possible: 0 }) })).toEqual([]);
+    const [none, all] = [{ bonus: { earned: 0, possible: 2 } }, { bonus: { earned: 2, possible: 2 } }];
+    const withoutBonus = grade({ earned: 10, ...none, notPassed: ["more"] });
+    expect(found(plan, { untouched: { ...untouched, ...none }, withoutBonus, solved: { ...solved, ...all } })).toEqual(
+      [],
+    );
   });
 
   test.each([
@@ -63,6 +68,16 @@ describe("findings of a lab's test", () => {
       { ...plan, tasks: [...plan.tasks, { ...task(solution), isBonus: true, span: { ...span, line: 40 } }] },
       { untouched: { ...untouched, bonus: { earned: 0, possible: 0 } }, solved },
       "40 TEST_UNTOUCHED_SCORES",
+    ],
+    [
+      "something required needs the bonus",
+      { ...plan, tasks: [...plan.tasks, { ...task(solution), isBonus: true, span: { ...span, line: 40 } }] },
+      {
+        untouched,
+        withoutBonus: grade({ verdict: "inconclusive", earned: 10, bonus: { earned: 0, possible: 2 } }),
+        solved,
+      },
+      "40 TEST_BONUS_NEEDED",
     ],
     [
       "its solution lacks a bonus point",
