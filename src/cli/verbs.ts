@@ -8,6 +8,7 @@ import { declareDown } from "./verbs/down.ts";
 import { declareExec } from "./verbs/exec.ts";
 import { declareExplain } from "./verbs/explain.ts";
 import { declareGrade } from "./verbs/grade.ts";
+import { declareHint } from "./verbs/hint.ts";
 import { declareInit } from "./verbs/init.ts";
 import { declareList } from "./verbs/list.ts";
 import { declareLogs } from "./verbs/logs.ts";
@@ -32,6 +33,7 @@ export const verbs = {
   apply: declareApply,
   probe: declareProbe,
   grade: declareGrade,
+  hint: declareHint,
   reset: declareReset,
   down: declareDown,
   status: declareStatus,

@@ -1,6 +1,7 @@
 import { combineVerdicts, type CompareFigures, judgeCell } from "./verdict.ts";
-import { judgeTask, scoreProbe, type TaskToJudge } from "./points.ts";
-import type { GradeReport, JudgedProbe, ProbeResult, Verdict } from "./types.ts";
+import type { StableName } from "./baseline.ts";
+import { judgeTask, scoreProbe, sum, type TaskToJudge } from "./points.ts";
+import type { GradeReport, JudgedProbe, JudgedTask, ProbeResult, Verdict, VerdictCounts } from "./types.ts";
 
 /** What a grade is made from besides the probes' results. */
 export interface GradeInput {
@@ -8,23 +9,38 @@ export interface GradeInput {
   probes: readonly ProbeResult[];
   tasks: readonly TaskToJudge[];
   compareFigures: CompareFigures;
+  /** What feedback calls the end of a cell; default: as the cell does. */
+  nameOf?: StableName;
 }
 
 /** Judges every cell, probe and task by the contract in docs/grading.md. */
-export function gradeProbes({ probes, tasks, compareFigures }: GradeInput): GradeReport {
+export function gradeProbes({ probes, tasks, compareFigures, nameOf }: GradeInput): GradeReport {
   const judged = probes.map((probe) => judgeProbe(probe, compareFigures));
   const scored = judged.map((probe) => scoreProbe(probe, judged, tasks));
-  const count = (verdict: Verdict): number => scored.filter((probe) => probe.verdict === verdict).length;
+  const judgedTasks = tasks.map((task) => judgeTask(task, scored, nameOf));
+  const required = scored.filter(({ isBonus }) => isBonus !== true);
+  const requiredTasks = judgedTasks.filter(({ isBonus }) => isBonus !== true);
+  const bonus = scored.filter(({ isBonus }) => isBonus === true);
+  const bonusTasks = judgedTasks.filter(({ isBonus }) => isBonus === true);
   return {
     // A task can be worse than its probes: it may name one that has no result.
-    verdict: combineVerdicts([
-      ...scored.map(({ verdict }) => verdict),
-      ...tasks.map((task) => judgeTask(task, scored).verdict),
-    ]),
+    verdict: combineVerdicts([...required, ...requiredTasks].map(({ verdict }) => verdict)),
     probes: scored,
-    tasks: tasks.map((task) => judgeTask(task, scored)),
-    earned: sum(scored.map(({ earned }) => earned)),
-    possible: sum(scored.map(({ possible }) => possible)),
+    tasks: judgedTasks,
+    ...totals(required, requiredTasks),
+    ...(bonusTasks.length === 0 ? {} : { bonus: totals(bonus, bonusTasks) }),
+  };
+}
+
+/** A probe that several tasks name counts once; the hints of each of them cost. */
+function totals(
+  probes: readonly JudgedProbe[],
+  tasks: readonly JudgedTask[],
+): { earned: number; possible: number; counts: VerdictCounts } {
+  const count = (verdict: Verdict): number => probes.filter((probe) => probe.verdict === verdict).length;
+  return {
+    earned: Math.max(0, sum([...probes.map(({ earned }) => earned), ...tasks.map(({ hints }) => -(hints?.cost ?? 0))])),
+    possible: sum(probes.map(({ possible }) => possible)),
     counts: { pass: count("pass"), fail: count("fail"), inconclusive: count("inconclusive") },
   };
 }
@@ -45,9 +61,4 @@ function judgeProbe(probe: ProbeResult, compareFigures: CompareFigures): JudgedP
     earned: 0,
     possible: 0,
   };
-}
-
-/** Points have at most two decimals; without rounding 0.1 + 0.2 would show as 0.30000000000000004. */
-function sum(points: readonly number[]): number {
-  return Math.round(points.reduce((total, each) => total + each, 0) * 100) / 100;
 }

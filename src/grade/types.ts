@@ -168,6 +168,8 @@ export interface ProbeResult {
   kind: string;
   /** Where the lab file states it. */
   span?: Span;
+  /** Only bonus tasks name it: its points come on top, and it never makes the lab fail. */
+  isBonus?: true;
   /** Points the lab gives it; undefined where the lab states none. */
   points?: number;
   hint?: string;
@@ -195,22 +197,72 @@ export interface JudgedProbe extends Omit<ProbeResult, "cells"> {
   possible: number;
 }
 
+/** One cell that is wrong in a task that did not pass. */
+export interface TaskFeedback {
+  probe: string;
+  /** Pods by their workloads. */
+  key: CellKey;
+  verdict: "fail" | "inconclusive";
+  /** Absent where the reference cannot say. */
+  expected?: Expectation;
+  /** Absent where nothing was probed. */
+  observed?: Pick<Observation, "outcome" | "reason" | "tries">;
+  reason: string;
+}
+
 export interface JudgedTask {
+  name: string;
   text: string;
+  isBonus?: true;
   verdict: Verdict;
+  /** Of a bonus task: those of the probes that no other task names. */
   earned: number;
   possible: number;
   probes: string[];
   /** The probes with a guard that did not pass, failed or inconclusive: they void its points. */
   voidedBy: string[];
+  /** Absent where it has none. `cost`: points that were taken off what its probes earned. */
+  hints?: { taken: number; of: number; cost: number };
+  /** Absent where it passed, or where its probes have no cell. */
+  feedback?: TaskFeedback;
 }
 
+/** How long a lab may take. */
+export interface TimeLimit {
+  limitMs: number;
+  /** What a grade earns that begins later. */
+  afterLimit: "nothing" | "points";
+}
+
+/** The time limit of a lab and what of it was used. All in milliseconds of the wall clock. */
+export interface TimeUse extends TimeLimit {
+  /** When the lab was up, ISO 8601; absent where that is not known. */
+  startedAt?: string;
+  /** Absent where it cannot be told. */
+  usedMs?: number;
+  /** One of the two where `usedMs` is there: within the limit, or beyond it. */
+  leftMs?: number;
+  lateMs?: number;
+  /** One line: why it cannot be told. */
+  unknown?: string;
+  /** Points that what was seen would have earned, and that do not count. */
+  withheld?: { earned: number; bonus?: number };
+}
+
+/** How many got each verdict. */
+export type VerdictCounts = Record<Verdict, number>;
+
 export interface GradeReport {
+  /** Of what is required: nothing of bonus tasks is in it, nor in the points and counts. */
   verdict: Verdict;
   probes: JudgedProbe[];
   tasks: JudgedTask[];
   earned: number;
   possible: number;
   /** Of probes. */
-  counts: { pass: number; fail: number; inconclusive: number };
+  counts: VerdictCounts;
+  /** What comes on top; absent where no task is a bonus. */
+  bonus?: { earned: number; possible: number; counts: VerdictCounts };
+  /** Of a lab with a time limit that is up by itself. */
+  time?: TimeUse;
 }

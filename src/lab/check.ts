@@ -111,6 +111,14 @@ function checkProbeNames(probes: readonly ReadProbe[], list: ProblemList): void 
 
 function checkTasks(lab: Lab, list: ProblemList): void {
   const names = lab.probes.map(({ name }: PlannedProbe) => name);
+  checkTaskNames(lab, list);
+  if (lab.tasks.length > 0 && lab.tasks.every(({ isBonus }) => isBonus === true))
+    list.errorAtKey(
+      "LAB_ONLY_BONUS",
+      ["tasks", 0, "bonus"],
+      "every task of this lab is a bonus: nothing would have to be done to pass it",
+      "a bonus comes on top of a task without bonus: true",
+    );
   for (const [index, task] of lab.tasks.entries()) {
     for (const [position, name] of task.probes.entries()) {
       if (names.includes(name)) continue;
@@ -121,5 +129,21 @@ function checkTasks(lab: Lab, list: ProblemList): void {
         didYouMean(name, names),
       );
     }
+  }
+}
+
+function checkTaskNames(lab: Lab, list: ProblemList): void {
+  const firsts = new Map<string, number>();
+  for (const [index, { name }] of lab.tasks.entries()) {
+    const at = ["tasks", index, "name"];
+    const first = firsts.get(name);
+    if (first === undefined) firsts.set(name, list.document.span(at).line);
+    else
+      list.error(
+        "LAB_DUPLICATE_TASK",
+        at,
+        `another task, on line ${first}, is called ${JSON.stringify(name)}`,
+        "a task without a name is called task-1, task-2, … by its place",
+      );
   }
 }

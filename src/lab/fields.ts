@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { describeBounds, parseBound, type Dimension, type ParsedBound } from "../core/bound.ts";
-import { parseDurationMs } from "../core/duration.ts";
+import { formatDurationMs, parseDurationMs } from "../core/duration.ts";
 import { LabError } from "../core/errors.ts";
 import { parseIp } from "../core/ip.ts";
 import type { EndpointRef } from "../plan/types.ts";
@@ -24,18 +24,22 @@ export function parsedBy<Output>(parse: (text: string) => Output): z.ZodType<Out
   });
 }
 
-/** `30s`, `1m30s`, `500ms` → milliseconds, at most an hour. */
-export function durationField(): z.ZodType<number, string | number> {
+const HOUR_MS = 3_600_000;
+
+/** `30s`, `1m30s`, `500ms` → milliseconds, at most `mostMs`, by default an hour. */
+export function durationField(mostMs = HOUR_MS): z.ZodType<number, string | number> {
+  const longest = formatDurationMs(mostMs);
+  const [most, words] = mostMs === HOUR_MS ? ["60m", "an hour"] : [longest, longest];
   // A number is taken in only to be told what it lacks; editors should refuse it.
   return z
     .union([z.string(), z.number()])
     .transform((written, context) => {
       const durationMs = typeof written === "string" ? parseDurationMs(written) : undefined;
-      if (durationMs !== undefined && durationMs <= 3_600_000) return durationMs;
+      if (durationMs !== undefined && durationMs <= mostMs) return durationMs;
       const text = JSON.stringify(written);
       const problem =
         durationMs !== undefined
-          ? { message: `${text} is longer than an hour`, hint: "the longest is 60m" }
+          ? { message: `${text} is longer than ${words}`, hint: `the longest is ${most}` }
           : /^"?\d+"?$/.test(text)
             ? { message: `duration ${text} has no unit`, hint: `write ${text.replaceAll('"', "")}s for seconds` }
             : { message: `${text} is no duration`, hint: "write it like 500ms, 30s or 1m30s" };

@@ -4,7 +4,7 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { sortProblems } from "../core/format-error.ts";
 import type { YamlDocument } from "../core/yaml-document.ts";
 import { isMapping, parseYaml } from "../core/yaml-source.ts";
-import type { PlannedTask, PlannedTopology } from "../plan/types.ts";
+import type { PlannedHint, PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
 import { ipFamilyOf, readCluster } from "./cluster.ts";
@@ -68,7 +68,14 @@ export async function loadLab(
   const topology = ipv4Topology === undefined || ipFamily === "ipv4" ? ipv4Topology : withIpv6(ipv4Topology);
 
   if (parsed.value !== undefined) {
-    const { metadata, cnis, providers } = parsed.value;
+    const { metadata, cnis, providers, timeLimit: limitMs, afterLimit } = parsed.value;
+    if (afterLimit !== undefined && limitMs === undefined)
+      list.errorAtKey(
+        "LAB_NO_TIME_LIMIT",
+        ["afterLimit"],
+        "afterLimit needs a timeLimit",
+        "add timeLimit, such as 30m",
+      );
     const realCluster = readRealCluster(parsed.value.cluster, topology, list);
     const lab: Lab = {
       file,
@@ -83,6 +90,7 @@ export async function loadLab(
       cni: cniOf(parsed.value, document),
       cnis: cnis?.map((claim) => (typeof claim === "string" ? { name: claim } : claim)),
       providers,
+      ...(limitMs === undefined ? {} : { timeLimit: { limitMs, afterLimit: afterLimit ?? "nothing" } }),
       ipFamily,
       cluster: cluster ?? { serviceCidrs: [], dnsAddress: "", dnsDomain: "" },
       ...(realCluster === undefined ? {} : { realCluster }),
@@ -125,9 +133,26 @@ async function readTasks(raw: unknown, files: ManifestFiles, list: ProblemList):
     const probes = Array.isArray(task["probes"])
       ? task["probes"].filter((name): name is string => typeof name === "string")
       : [];
-    tasks.push({ text: String(task["text"]).trim(), probes, solution, span: list.document.span([...path, "text"]) });
+    tasks.push({
+      name: typeof task["name"] === "string" ? task["name"].trim() : `task-${index + 1}`,
+      text: String(task["text"]).trim(),
+      ...(task["bonus"] === true ? { isBonus: true } : {}),
+      probes,
+      ...(Array.isArray(task["hints"]) ? { hints: readHints(task["hints"]) } : {}),
+      solution,
+      span: list.document.span([...path, "text"]),
+    });
   }
   return tasks;
+}
+
+/** What the schema refuses is never planned. */
+function readHints(raw: readonly unknown[]): PlannedHint[] {
+  return raw.map((hint) =>
+    isMapping(hint)
+      ? { text: String(hint["text"]).trim(), cost: Number(hint["cost"] ?? 0) }
+      : { text: String(hint).trim(), cost: 0 },
+  );
 }
 
 /** A topology named in the lab is looked up whatever else is wrong; an inline one must have passed the schema. */

@@ -90,8 +90,14 @@ export type TopologyInput = z.output<typeof topologySchema>;
 /** Words that every kind of probe takes as `expect`. */
 export const EXPECT_WORDS = ["allowed", "blocked", "rejected", "policy"] as const;
 
+/** What a grade that is late can earn. */
+export const AFTER_LIMIT = ["nothing", "points"] as const;
+
 /** Fields of a probe beside its kind. */
 export const PROBE_FIELDS = ["name", "from", "expect", "points", "hint", "during", "after", "within"] as const;
+
+/** Text of a task's hint. */
+const hintText = z.string().trim().min(1).max(2000);
 
 type OptionSchemas = Record<string, z.ZodOptional<z.ZodType>>;
 
@@ -128,6 +134,21 @@ export function labSchema(registries: LabRegistries) {
       minutes: z.int().min(1).max(600).optional(),
       description: z.string().max(4000).optional(),
     }),
+    timeLimit: durationField(24 * 3_600_000)
+      .superRefine((limitMs, issues) => {
+        if (limitMs < 60_000)
+          issues.addIssue({
+            code: "custom",
+            message: "a time limit is 1m or longer",
+            params: { code: "LAB_BAD_DURATION" },
+          });
+      })
+      .optional()
+      .describe("Counted from when up, or reset, was done to when a grade begins; 1m to 24h"),
+    afterLimit: z
+      .enum(AFTER_LIMIT)
+      .optional()
+      .describe("What a grade earns that begins after the time limit; default nothing"),
     topology: z.union([z.string(), topologySchema]).default(DEFAULT_TOPOLOGY),
     cni: z.union([
       cniName,
@@ -160,9 +181,24 @@ export function labSchema(registries: LabRegistries) {
     tasks: z
       .array(
         z.strictObject({
+          name: line(60).optional().describe("Unique; task-1, task-2, … by its place where it is left out"),
           text: z.string().trim().min(1).max(2000),
+          bonus: z
+            .boolean()
+            .optional()
+            .describe("Adds points above those of the other tasks, and never makes the lab fail"),
           probes: z.array(z.string()).min(1),
           solution: z.union([z.string(), z.array(z.string()).min(1)]),
+          hints: z
+            .array(
+              z.union([
+                hintText,
+                z.strictObject({ text: hintText, cost: z.number().min(0).max(1000).default(0).describe("In points") }),
+              ]),
+            )
+            .min(1)
+            .optional()
+            .describe("Shown one after the other by cnilab hint; their costs are taken off the task's points"),
         }),
       )
       .default([]),

@@ -1,4 +1,5 @@
 import type { Span } from "../core/errors.ts";
+import type { TimeLimit } from "../grade/types.ts";
 import type {
   PlannedCluster,
   PlannedProbe,
@@ -44,6 +45,8 @@ export interface Lab {
   cnis: CniClaim[] | undefined;
   /** Providers it claims; undefined means all whose capabilities suffice. */
   providers: string[] | undefined;
+  /** Absent where there is none. */
+  timeLimit?: TimeLimit;
   ipFamily: IpFamily;
   cluster: PlannedCluster;
   /** Absent where the lab says nothing of it. */

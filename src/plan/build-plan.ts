@@ -78,6 +78,7 @@ export function buildPlan(lab: Lab, options: PlanOptions): Plan {
     ...(access === undefined ? {} : { access }),
     ...(assigned === undefined ? {} : { machines: assigned.machines }),
     ...(assigned?.external === undefined ? {} : { external: assigned.external }),
+    ...(lab.timeLimit === undefined ? {} : { timeLimit: lab.timeLimit }),
     scenario: lab.scenario,
     probes: lab.probes,
     tasks: lab.tasks,

@@ -1,5 +1,5 @@
 import type { Span } from "../core/errors.ts";
-import type { Expectation } from "../grade/types.ts";
+import type { Expectation, TimeLimit } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 
 /** Who sends or receives, as a lab file names it (`shop/deployment/web`, `node/worker1`, `external`, …). */
@@ -127,9 +127,22 @@ export interface PlannedProbe {
   span?: Span;
 }
 
-export interface PlannedTask {
+/** Help for a task that a learner may ask for. */
+export interface PlannedHint {
   text: string;
+  /** Points that asking for it takes off the task's. */
+  cost: number;
+}
+
+export interface PlannedTask {
+  /** Unique in its lab. */
+  name: string;
+  text: string;
+  /** Its points come on top of the others', and nothing of it makes the lab fail. */
+  isBonus?: true;
   probes: string[];
+  /** In the order in which they are shown; absent where there are none. */
+  hints?: PlannedHint[];
   /** Objects of the reference solution. */
   solution: PlannedObject[];
   span?: Span;
@@ -198,6 +211,8 @@ export interface Plan {
   machines?: PlannedMachine[];
   /** The machine outside the cluster, by the node name "external", which no node has; absent where the lab needs none. */
   external?: PlannedMachine;
+  /** Absent where there is none. */
+  timeLimit?: TimeLimit;
   scenario: PlannedStep[];
   probes: PlannedProbe[];
   tasks: PlannedTask[];

@@ -1,5 +1,13 @@
 import { makeVisibleLine } from "../core/visible-text.ts";
-import type { CellKey, Expectation, Observation, ProbePhase, Recovery } from "../grade/types.ts";
+import type {
+  CellKey,
+  Expectation,
+  JudgedTask,
+  Observation,
+  ProbePhase,
+  Recovery,
+  TaskFeedback,
+} from "../grade/types.ts";
 
 /** `shop/web → shop/db:5432/TCP`, or without a port `shop/web → shop/db`. */
 export function describeKey(key: CellKey): string {
@@ -35,6 +43,20 @@ export function describeObservation(observation: Observation | undefined): strin
   const tries = observation.tries > 1 ? ` (${observation.tries} tries)` : "";
   const reason = observation.reason === "" ? "" : `: ${makeVisibleLine(observation.reason)}`;
   return `${observation.outcome}${reason}${tries}`;
+}
+
+/** `shop/web → shop/db:5432/TCP: blocked expected, observed allowed: connected`, on one line. */
+export function describeFeedback({ key, expected, observed, verdict, reason }: TaskFeedback): string {
+  const observation = describeObservation(observed === undefined ? undefined : { ...observed, evidence: [] });
+  // Expected and observed alone do not tell why a cell is inconclusive.
+  const why = verdict === "fail" && typeof expected === "string" ? "" : `; ${verdict}: ${makeVisibleLine(reason)}`;
+  return `${describeKey(key)}: ${describeExpectation(expected)} expected, observed ${observation}${why}`;
+}
+
+/** `2 of 3 hints taken, -1.5 points`. */
+export function describeHints({ taken, of, cost }: NonNullable<JudgedTask["hints"]>): string {
+  const price = cost === 0 ? "" : `, -${cost} ${cost === 1 ? "point" : "points"}`;
+  return `${taken} of ${of} ${of === 1 ? "hint" : "hints"} taken${price}`;
 }
 
 /** Milliseconds for a person: `0.4 ms`, `12 ms`, `1.3 s`. */

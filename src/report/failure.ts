@@ -15,7 +15,7 @@ const fieldWidth = 10;
  * the oracle's reason with the policies' places, the evidence (at most 20 lines each) and the command that reruns it.
  */
 export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint): string[] {
-  const mark = cell.verdict === "fail" ? paint.red("✗") : paint.yellow("?");
+  const mark = cell.verdict !== "fail" ? paint.yellow("?") : probe.isBonus === true ? paint.dim("-") : paint.red("✗");
   const place = probe.span === undefined ? "" : paint.dim(`  ${describePlace(probe.span)}`);
   return [
     `${mark} ${paint.bold(makeVisibleLine(probe.name))}${place}`,

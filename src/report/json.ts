@@ -9,6 +9,8 @@ export interface ReportDocument extends Omit<Report, "grade"> {
   earned: number;
   possible: number;
   counts: Report["grade"]["counts"];
+  bonus?: Report["grade"]["bonus"];
+  time?: Report["grade"]["time"];
   tasks: Report["grade"]["tasks"];
   probes: Report["grade"]["probes"];
 }

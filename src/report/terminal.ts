@@ -1,9 +1,11 @@
 import { optionsText } from "../core/cni-text.ts";
 import { makeVisible, makeVisibleLine } from "../core/visible-text.ts";
-import type { JudgedProbe, JudgedTask, Verdict } from "../grade/types.ts";
+import type { JudgedProbe, JudgedTask, TimeUse, Verdict } from "../grade/types.ts";
 import {
   describeDuration,
   describeExpectation,
+  describeFeedback,
+  describeHints,
   describeObservation,
   describePhase,
   describeRecovery,
@@ -11,6 +13,7 @@ import {
 import { paintFor, type Paint } from "./colour.ts";
 import { renderFailure } from "./failure.ts";
 import { isMatrix, renderMatrix } from "./matrix.ts";
+import { describeTime } from "./time-text.ts";
 import { verdictWords, type Report, type ReportOptions } from "./types.ts";
 
 /** Failures beyond these are counted, not shown: the first ones nearly always say what is wrong. */
@@ -56,12 +59,13 @@ function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
   const passed = probe.cells.filter((cell) => cell.verdict === "pass").length;
   const total = probe.cells.length;
   const cells = total <= 1 ? oneCellText(probe) : `${passed} of ${total} as expected`;
-  const points = report.mode === "grade" && probe.possible > 0 ? `  ${probe.earned}/${probe.possible} points` : "";
+  const points = report.mode === "grade" && probe.possible > 0 ? `  ${pointsText(probe)}` : "";
+  const bonus = probe.isBonus === true && points === "" ? "  bonus" : "";
   const guard = report.mode === "grade" && report.grade.tasks.length > 0 && probe.role === "guard" ? "  guard" : "";
   const expectation = `expect ${makeVisibleLine(probe.expectText)}`;
   const phase = probe.phase === undefined ? "" : `  ${makeVisibleLine(describePhase(probe.phase))}`;
   const recovery = probe.recovery === undefined ? "" : `  ${describeRecovery(probe.recovery)}`;
-  return `${verdictMark(probe.verdict, paint)} ${makeVisibleLine(probe.name)}${phase}  ${paint.dim(expectation)}  ${cells}${recovery}${paint.dim(guard)}${points}`;
+  return `${ownMark(probe, paint)} ${makeVisibleLine(probe.name)}${phase}  ${paint.dim(expectation)}  ${cells}${recovery}${paint.dim(guard + bonus)}${points}`;
 }
 
 function oneCellText(probe: JudgedProbe): string {
@@ -78,24 +82,52 @@ function taskLines(report: Report, paint: Paint): string[] {
   return [paint.bold("Tasks"), ...report.grade.tasks.flatMap((task) => taskText(task, paint))];
 }
 
+/** What was left undone of a bonus is no failure. */
+function ownMark({ isBonus, verdict }: Pick<JudgedTask, "isBonus" | "verdict">, paint: Paint): string {
+  return isBonus === true && verdict === "fail" ? paint.dim("-") : verdictMark(verdict, paint);
+}
+
+/** Nothing for a task that is called by its place. */
+function taskName({ name }: JudgedTask): string {
+  return /^(task-\d+)?$/.test(name) ? "" : `${makeVisibleLine(name)}: `;
+}
+
+function pointsText({ isBonus, earned, possible }: Pick<JudgedTask, "isBonus" | "earned" | "possible">): string {
+  return `${earned}/${possible} ${isBonus === true ? "bonus " : ""}points`;
+}
+
+function hintsText({ hints }: JudgedTask): string {
+  return hints === undefined || hints.taken === 0 ? "" : `  (${describeHints(hints)})`;
+}
+
 function taskText(task: JudgedTask, paint: Paint): string[] {
   const voided =
     task.voidedBy.length === 0
       ? []
       : [`    voided: what worked before no longer does: ${task.voidedBy.map(makeVisibleLine).join(", ")}`];
+  const wrong =
+    task.feedback === undefined
+      ? []
+      : [`    wrong: ${makeVisibleLine(task.feedback.probe)}: ${describeFeedback(task.feedback)}`];
   // A task may be a paragraph: its own line breaks stay, below its mark.
   const text = makeVisible(task.text.trim()).replaceAll("\n", "\n  ");
-  return [`${verdictMark(task.verdict, paint)} ${text}  ${task.earned}/${task.possible} points`, ...voided];
+  return [
+    `${ownMark(task, paint)} ${taskName(task)}${text}  ${pointsText(task)}${hintsText(task)}`,
+    ...voided,
+    ...wrong,
+  ];
 }
 
 function failureBlocks(report: Report, paint: Paint): string[][] {
   const all = report.grade.probes.flatMap((probe) =>
     probe.cells.filter((cell) => cell.verdict !== "pass").map((cell) => ({ probe, cell })),
   );
+  const [bonus, required] = [all.filter(({ probe }) => probe.isBonus), all.filter(({ probe }) => !probe.isBonus)];
   // What failed comes before what could not be told, so that the bound never hides a failure behind the latter.
   const ordered = [
-    ...all.filter(({ cell }) => cell.verdict === "fail"),
-    ...all.filter(({ cell }) => cell.verdict !== "fail"),
+    ...required.filter(({ cell }) => cell.verdict === "fail"),
+    ...required.filter(({ cell }) => cell.verdict !== "fail"),
+    ...bonus,
   ];
   const shownOf = new Map<JudgedProbe, number>();
   const picked = ordered.filter(({ probe }) => {
@@ -108,21 +140,30 @@ function failureBlocks(report: Report, paint: Paint): string[][] {
   return left > 0 ? [...shown, [paint.dim(`… and ${left} more cells that did not pass; -o json has them all`)]] : shown;
 }
 
+function timeLine(time: TimeUse, paint: Paint): string {
+  const text = `time: ${describeTime(time)}`;
+  return time.leftMs === undefined ? paint.yellow(text) : paint.dim(text);
+}
+
 function summaryLines(report: Report, paint: Paint): string[] {
   const { grade } = report;
   const colour = { pass: paint.green, fail: paint.red, inconclusive: paint.yellow }[grade.verdict];
-  const passed = grade.probes.filter((probe) => probe.verdict === "pass").length;
-  const cells = grade.probes.flatMap((probe) => probe.cells);
+  const { bonus } = grade;
+  const required = grade.probes.filter(({ isBonus }) => isBonus !== true);
+  const passed = required.filter((probe) => probe.verdict === "pass").length;
+  const cells = required.flatMap((probe) => probe.cells);
   const count = (verdict: Verdict): number => cells.filter((cell) => cell.verdict === verdict).length;
   const parts = [
-    `${passed} of ${grade.probes.length} probes passed`,
+    `${passed} of ${required.length} probes passed`,
     `${count("pass")} of ${cells.length} cells as expected`,
     ...(count("inconclusive") > 0 ? [`${count("inconclusive")} inconclusive`] : []),
     ...(report.mode === "grade" && grade.possible > 0 ? [`${grade.earned}/${grade.possible} points`] : []),
+    ...(report.mode === "grade" && bonus !== undefined ? [`${bonus.earned}/${bonus.possible} bonus points`] : []),
   ];
   const times = report.phases.map((phase) => `${phase.phase} ${describeDuration(phase.durationMs)}`);
   const word = paint.bold(colour(verdictWords[grade.verdict]));
   return [
+    ...(grade.time === undefined ? [] : [timeLine(grade.time, paint)]),
     `${word}: ${parts.join(", ")} in ${describeDuration(report.durationMs)}`,
     ...(times.length === 0 ? [] : [paint.dim(times.join(" · "))]),
   ];

@@ -57,6 +57,8 @@ export interface StateGrade {
   verdict: Verdict;
   earned: number;
   possible: number;
+  /** Of bonus tasks, where there are any. */
+  bonus?: { earned: number; possible: number };
   /** Names of the probes that did not pass. */
   notPassed: string[];
   durationMs: number;
@@ -70,7 +72,9 @@ export interface LabTest {
   /** `inconclusive`: it was not run, or a grade could not be told. */
   verdict: Verdict;
   untouched?: StateGrade;
-  /** Absent where there is no solution. */
+  /** With the solutions of the required tasks alone; absent where no task is a bonus. */
+  withoutBonus?: StateGrade;
+  /** With all solutions; absent where there is none. */
   solved?: StateGrade;
   mutants: TestedMutant[];
   counts: Record<MutantStatus, number>;

@@ -45,7 +45,8 @@ function rowOf({ lab, untouched, solved, mutants, counts, notRun, durationMs }: 
 
 function gradeText(grade: StateGrade | undefined): string {
   if (grade === undefined) return "-";
-  return grade.possible > 0 ? `${grade.earned}/${grade.possible}` : verdictWords[grade.verdict];
+  const bonus = grade.bonus === undefined ? "" : ` +${grade.bonus.earned}/${grade.bonus.possible}`;
+  return grade.possible > 0 ? `${grade.earned}/${grade.possible}${bonus}` : verdictWords[grade.verdict];
 }
 
 function markOf({ verdict, notRun }: LabTest, paint: Paint): string {

@@ -1,3 +1,4 @@
+import { measureTime } from "../grade/time-limit.ts";
 import type { Report } from "../report/types.ts";
 import type { RunContext } from "./context.ts";
 import { gradePlacedLab } from "./grade-placed-lab.ts";
@@ -13,8 +14,22 @@ export async function gradeLab({ lab: argument }: { lab: string }, outer: RunCon
   const phases = new PhaseRunner(context);
   return withRunningLab(argument, context, async ({ record, cluster }) => {
     const { plan } = record;
+    // Whoever calls in time is in time, however long the probes take.
+    const time = plan.timeLimit === undefined ? undefined : measureTime(plan.timeLimit, record.timing, context.now());
+    if (time?.unknown !== undefined) warnOfTime(time.unknown, context);
     const objects = await phases.run("settle", "let changes take effect", () => settleFirst(cluster, context));
-    const grade = await gradePlacedLab({ plan, cluster, record }, phases, { objects });
+    const grade = await gradePlacedLab({ plan, cluster, record }, phases, { objects, time });
     return makeReport(plan, grade, { mode: "grade", warnings }, phases);
+  });
+}
+
+function warnOfTime(why: string, { emit }: RunContext): void {
+  emit({
+    type: "warning",
+    warning: {
+      code: "GRADE_TIME_UNKNOWN",
+      message: `what of the time limit is used cannot be told: ${why}`,
+      hint: "set the clock right and grade again; cnilab reset starts anew",
+    },
   });
 }

@@ -1,5 +1,7 @@
 import { cniText } from "../core/cni-text.ts";
 import { LabError } from "../core/errors.ts";
+import { measureTime } from "../grade/time-limit.ts";
+import type { TimeUse } from "../grade/types.ts";
 import type { RunContext } from "./context.ts";
 import { isLabUp } from "./leftovers.ts";
 import { readRecord, type RunRecord } from "./record.ts";
@@ -30,16 +32,25 @@ export interface LabStatus {
   nodes?: number;
   /** ISO 8601. */
   since?: string;
-  lastGrade?: { at: string; verdict: string; earned: number; possible: number };
+  /** Of a lab with a time limit that is up. */
+  time?: TimeUse;
+  lastGrade?: {
+    at: string;
+    verdict: string;
+    earned: number;
+    possible: number;
+    bonus?: { earned: number; possible: number };
+  };
 }
 
 /** The state of every lab with a folder, or of those named. Never fails for what a folder holds. */
 export async function labStatuses(context: RunContext, names?: string[]): Promise<LabStatus[]> {
   const { stateRoot } = context;
-  return Promise.all((names ?? listLabNames(stateRoot)).map((name) => statusOf(stateRoot, name)));
+  const now = context.now();
+  return Promise.all((names ?? listLabNames(stateRoot)).map((name) => statusOf(stateRoot, name, now)));
 }
 
-async function statusOf(root: string, name: string): Promise<LabStatus> {
+async function statusOf(root: string, name: string, now: Date): Promise<LabStatus> {
   const finding = readRecord(root, name);
   const directory = labDirectory(root, name);
   let isRunning: boolean;
@@ -53,7 +64,8 @@ async function statusOf(root: string, name: string): Promise<LabStatus> {
   const base = { name, isRunning, directory };
   if (finding.kind === "found") {
     const { state, detail } = judge(finding.record, isRunning);
-    return { ...base, state, ...(detail === undefined ? {} : { detail }), ...facts(finding.record) };
+    const time = state === "up" ? timeOf(finding.record, now) : {};
+    return { ...base, state, ...(detail === undefined ? {} : { detail }), ...facts(finding.record), ...time };
   }
   const what = finding.kind === "missing" ? "it has no run record" : finding.reason;
   return { ...base, state: "unreadable", detail: `${what}; cnilab down ${name} removes it` };
@@ -69,8 +81,13 @@ function judge(record: RunRecord, isRunning: boolean): { state: LabState; detail
   return { state: "dead", detail: `${how[record.state]}; cnilab down ${record.lab} removes what is left` };
 }
 
+function timeOf({ plan: { timeLimit }, timing }: RunRecord, now: Date): Pick<LabStatus, "time"> {
+  return timeLimit === undefined ? {} : { time: measureTime(timeLimit, timing, now) };
+}
+
 function facts(record: RunRecord): Partial<LabStatus> {
   const { plan, lastGrade } = record;
+  const bonus = lastGrade?.grade.bonus;
   return {
     title: plan.lab.title,
     file: plan.lab.file,
@@ -86,6 +103,7 @@ function facts(record: RunRecord): Partial<LabStatus> {
             verdict: lastGrade.grade.verdict,
             earned: lastGrade.grade.earned,
             possible: lastGrade.grade.possible,
+            ...(bonus === undefined ? {} : { bonus: { earned: bonus.earned, possible: bonus.possible } }),
           },
         }),
   };

@@ -1,16 +1,29 @@
 import { readFileSync } from "node:fs";
 import { dirname, relative, resolve } from "node:path";
 import type { KubeObject, Service } from "../kube/types.ts";
-import type { Plan, PlannedStep } from "../plan/types.ts";
+import type { Plan, PlannedStep, PlannedTask } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
 import type { Cluster, ObjectRef } from "../providers/types.ts";
 import { createFlowOracle, type FlowOracle } from "./flow-oracle.ts";
 import { referenceObjects } from "./reference-objects.ts";
 import { liveWorld, referenceWorld } from "./reference-world.ts";
 
+/** The lab as solutions would make it. */
+interface Reference {
+  oracle: FlowOracle;
+  world: OracleWorld;
+  services: Service[];
+}
+
 /** How the policies see the cluster: as the solved lab would be, which judges, and as it is, which explains. */
 export interface Lens {
-  reference: { oracle: FlowOracle; world: OracleWorld; services: Service[] };
+  /** With the solutions of all tasks. */
+  reference: Reference;
+  /**
+   * With the solutions that the probe of that name needs: those of the required tasks, and of the bonus tasks that name it.
+   * Undefined where these are all.
+   */
+  withoutOtherBonus(probe: string): Reference | undefined;
   live: FlowOracle;
 }
 
@@ -22,14 +35,24 @@ export async function createLens(plan: Plan, objects: readonly KubeObject[], clu
     serviceCidrs: plan.cluster.serviceCidrs,
     externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
   };
-  const world = referenceWorld(source);
-  const services = referenceObjects(plan, deletedRefs).flatMap(({ object }) =>
-    object.kind === "Service" ? [object as Service] : [],
-  );
-  return {
-    reference: { oracle: createFlowOracle(world, context), world, services },
-    live: createFlowOracle(liveWorld(source), context),
+  const referenceOf = (tasks: PlannedTask[]): Reference => {
+    const solved = { ...plan, tasks };
+    const world = referenceWorld({ ...source, plan: solved });
+    const services = referenceObjects(solved, deletedRefs).flatMap(({ object }) =>
+      object.kind === "Service" ? [object as Service] : [],
+    );
+    return { oracle: createFlowOracle(world, context), world, services };
   };
+  const known = new Map<string, Reference>();
+  const withoutOtherBonus = (probe: string): Reference | undefined => {
+    const tasks = plan.tasks.filter(({ isBonus, probes }) => isBonus !== true || probes.includes(probe));
+    if (tasks.length === plan.tasks.length) return undefined;
+    const names = JSON.stringify(tasks.map(({ name }) => name));
+    const reference = known.get(names) ?? referenceOf(tasks);
+    known.set(names, reference);
+    return reference;
+  };
+  return { reference: referenceOf(plan.tasks), withoutOtherBonus, live: createFlowOracle(liveWorld(source), context) };
 }
 
 /** Asked only where it is needed: not every provider has a host outside the cluster. */

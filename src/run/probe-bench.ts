@@ -1,9 +1,10 @@
 import { attachBaseline } from "../grade/baseline.ts";
 import { attachControls } from "../grade/controls.ts";
 import { gradeProbes } from "../grade/judge.ts";
-import type { GradeReport, ProbeResult } from "../grade/types.ts";
+import { bonusProbes, type TaskToJudge } from "../grade/points.ts";
+import type { CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
-import type { PlannedProbe } from "../plan/types.ts";
+import type { PlannedProbe, PlannedTask } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { rerunCommand } from "../probes/rerun.ts";
 import { runProbes, type RanProbe } from "../probes/scheduler.ts";
@@ -12,7 +13,8 @@ import type { RunContext } from "./context.ts";
 import { createLens, type Lens } from "./lens.ts";
 import { stableNames } from "./pod-owner.ts";
 import type { ProbingRequest } from "./probing.ts";
-import { enforcementGap, resolveCells } from "./resolve-cells.ts";
+import type { HintTaken } from "./record.ts";
+import { agreedCells, enforcementGap, resolveCells } from "./resolve-cells.ts";
 import { mergeSecondTry, probesToRepeat, unsteadyCells } from "./second-try.ts";
 
 /** One SYN retransmit (RFC 6298: 1 s) and a little: before it, loss would look like a block. */
@@ -30,6 +32,7 @@ export class ProbeBench {
   private readonly lenses = new Map<string, Lens>();
   /** What policies say of thousands of cells takes longer than probing them, and is asked for after each try and at the end. */
   private readonly resolved = new WeakMap<RanProbe, ProbeResult>();
+  private readonly bonus: ReadonlySet<string>;
   private done = 0;
 
   private constructor(request: ProbingRequest, context: RunContext, view: ProbeBench["view"]) {
@@ -38,6 +41,7 @@ export class ProbeBench {
     this.at = context.now().toISOString();
     this.view = view;
     this.stableName = stableNames(view.probeContext.objects);
+    this.bonus = bonusProbes(request.plan.tasks);
   }
 
   static async open(request: ProbingRequest, context: RunContext): Promise<ProbeBench> {
@@ -87,7 +91,8 @@ export class ProbeBench {
   }
 
   judge(ran: readonly RanProbe[]): { results: ProbeResult[]; grade: GradeReport } {
-    const { plan, controls, baseline = [], rerunPrefix = "", tasks } = this.request;
+    const { plan, controls, baseline = [], rerunPrefix = "", hintsTaken = [] } = this.request;
+    const tasks = this.request.tasks.map((task) => taskToJudge(task, hintsTaken));
     const results = attachBaseline(
       attachControls(
         ran.map((probe) => this.resolve(probe)),
@@ -99,7 +104,10 @@ export class ProbeBench {
       (probe) => rerunPrefix + rerunCommand(plan.lab.name, probe),
     );
     const compareFigures = figureComparer(this.view.probeContext);
-    return { results, grade: gradeProbes({ probes: results, tasks, compareFigures }) };
+    return {
+      results,
+      grade: gradeProbes({ probes: results, tasks, compareFigures, nameOf: (end) => this.nameOf(end) }),
+    };
   }
 
   lensOf(probe: RanProbe): Lens {
@@ -126,16 +134,22 @@ export class ProbeBench {
     const { plan, rerunPrefix = "" } = this.request;
     const { probe, cells: ranCells, ...result } = ran;
     const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
-    const resolved = resolveCells(probe, ranCells, {
-      ...this.lensOf(ran).reference,
-      rerun: (_probe, { key }) => reruns.get(key) ?? "",
-    });
+    const lens = this.lensOf(ran);
+    const rerun = (_probe: PlannedProbe, { key }: { key: CellKey }): string => reruns.get(key) ?? "";
+    const all = resolveCells(probe, ranCells, { ...lens.reference, rerun });
+    const fewer = lens.withoutOtherBonus(probe.name);
+    const resolved = fewer === undefined ? all : agreedCells(all, resolveCells(probe, ranCells, { ...fewer, rerun }));
     const cells = resolved.map((cell, index) => {
       const withoutFault = ranCells[index]?.withoutFault;
       return withoutFault === undefined ? cell : { ...cell, withoutFault };
     });
     const notEnforceable = enforcementGap(plan.cni, cells);
-    return { ...result, cells, ...(notEnforceable === undefined ? {} : { notEnforceable }) };
+    return {
+      ...result,
+      ...(this.bonus.has(probe.name) ? { isBonus: true } : {}),
+      cells,
+      ...(notEnforceable === undefined ? {} : { notEnforceable }),
+    };
   }
 
   private warnOfUnsteady(cells: string[]): void {
@@ -148,6 +162,19 @@ export class ProbeBench {
       "the second try was judged; a change that takes effect late, or loss, looks like this",
     );
   }
+}
+
+/** A task as the grade takes it: of its hints only how many were taken, and what they cost. */
+function taskToJudge({ name, text, isBonus, probes, hints }: PlannedTask, taken: readonly HintTaken[]): TaskToJudge {
+  const shown = hints?.slice(0, taken.filter(({ task }) => task === name).length) ?? [];
+  const cost = shown.reduce((total, hint) => total + hint.cost, 0);
+  return {
+    name,
+    text,
+    ...(isBonus === undefined ? {} : { isBonus }),
+    probes,
+    ...(hints === undefined ? {} : { hints: { taken: shown.length, of: hints.length, cost } }),
+  };
 }
 
 async function viewOf(

@@ -10,6 +10,7 @@ import type { RunContext } from "./context.ts";
 import { explainFailures } from "./explain-failures.ts";
 import { addNodeEvidence } from "./node-evidence.ts";
 import { ProbeBench } from "./probe-bench.ts";
+import type { HintTaken } from "./record.ts";
 import { isTimed, timedFaults } from "./timed-probes.ts";
 
 /** What is probed, and what is known from before. */
@@ -21,6 +22,8 @@ export interface ProbingRequest {
   probes: readonly PlannedProbe[];
   /** Empty where no points are counted. */
   tasks: readonly PlannedTask[];
+  /** Whose costs are taken off the points. */
+  hintsTaken?: readonly HintTaken[] | undefined;
   /** What answered earlier in this lab's life. */
   controls: readonly RecordedControl[];
   /** The untouched lab; absent where it was never probed. */

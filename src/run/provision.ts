@@ -4,7 +4,7 @@ import { providers } from "../providers/registry.ts";
 import type { Cluster, Finding, Provider, UpResult } from "../providers/types.ts";
 import type { RunContext } from "./context.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
-import { readRecord, recordVersion, writeRecord, type RunRecord } from "./record.ts";
+import { readRecord, recordVersion, startTiming, writeRecord, type RunRecord } from "./record.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { makeLabDirectory, removeLabDirectory } from "./state-directory.ts";
 import { runSupplies } from "./supplies.ts";
@@ -142,7 +142,9 @@ async function leaveFailed(
  * record without its lab is only removed by the next `up`.
  */
 export async function keep(lab: Provisioned, context: RunContext): Promise<void> {
-  await writeRecord(context.stateRoot, { ...lab.record, state: "up", updatedAt: context.now().toISOString() });
+  const now = context.now();
+  const timing = startTiming(lab.record.plan, now);
+  await writeRecord(context.stateRoot, { ...lab.record, ...timing, state: "up", updatedAt: now.toISOString() });
   await lab.up.detach();
   await lab.cluster.close();
   lab.unlock();

@@ -4,6 +4,7 @@ import writeFileAtomic from "write-file-atomic";
 import * as z from "zod";
 import type { BaselineCell } from "../grade/baseline.ts";
 import type { RecordedControl } from "../grade/controls.ts";
+import type { LabTiming } from "../grade/time-limit.ts";
 import type { GradeReport } from "../grade/types.ts";
 import type { Plan } from "../plan/types.ts";
 import { labDirectory, stateUnwritable } from "./state-directory.ts";
@@ -33,6 +34,16 @@ export interface RunRecord {
   /** Absent where there was no baseline. */
   baseline?: BaselineCell[] | undefined;
   lastGrade?: { at: string; grade: GradeReport } | undefined;
+  /** Of a lab with a time limit, from when it is up. */
+  timing?: LabTiming | undefined;
+  /** Each hint that was shown, in their order: the nth entry of a task is its nth hint. `at` is ISO 8601. */
+  hintsTaken?: HintTaken[] | undefined;
+}
+
+/** That a learner asked for the next hint of a task. */
+export interface HintTaken {
+  task: string;
+  at: string;
 }
 
 /** What a lab's folder was found to hold. `reason` is one line for a person. */
@@ -62,13 +73,18 @@ const recordSchema = z.object({
     cluster: z.looseObject({}),
     scenario: z.array(z.looseObject({ kind: z.string() })),
     probes: z.array(z.looseObject({ name: z.string(), kind: z.string() })),
-    tasks: z.array(z.looseObject({ text: z.string(), probes: z.array(z.string()) })),
+    tasks: z.array(
+      // A record of an earlier release has no names.
+      z.looseObject({ name: z.string().default(""), text: z.string(), probes: z.array(z.string()) }),
+    ),
   }),
   createdAt: z.string(),
   updatedAt: z.string(),
   controls: z.array(z.object({ destination: z.string(), from: z.string(), isLoopback: z.boolean(), at: z.string() })),
   baseline: z.array(z.object({ probe: z.string(), cell: z.string(), passed: z.boolean().optional() })).optional(),
   lastGrade: z.looseObject({ at: z.string(), grade: gradeSchema }).optional(),
+  timing: z.object({ startedAt: z.iso.datetime(), latestAt: z.iso.datetime() }).optional(),
+  hintsTaken: z.array(z.object({ task: z.string(), at: z.string() })).optional(),
 });
 
 /** The lab's run record as `kind` says; truncated, foreign and older files are findings, not errors. */
@@ -109,6 +125,20 @@ export function readRecord(root: string, name: string): RecordFinding {
     return { kind: "unreadable", reason: `${path} is the record of another lab, ${JSON.stringify(parsed.data.lab)}` };
   }
   return { kind: "found", record: parsed.data as unknown as RunRecord };
+}
+
+/** Notes in a record when it is changed. Its time limit is counted by the latest time ever seen, so that a clock set back shows. */
+export function stampRecord(record: RunRecord, now: Date): void {
+  const at = now.toISOString();
+  record.updatedAt = at;
+  const { timing } = record;
+  if (timing !== undefined && now.getTime() > Date.parse(timing.latestAt)) record.timing = { ...timing, latestAt: at };
+}
+
+/** The timing of a lab that is up, or untouched again, from now on; none where it has no limit. */
+export function startTiming({ timeLimit }: Plan, now: Date): Pick<RunRecord, "timing"> {
+  const at = now.toISOString();
+  return { timing: timeLimit === undefined ? undefined : { startedAt: at, latestAt: at } };
 }
 
 /** Writes the record whole or not at all; the lab's folder must exist. */

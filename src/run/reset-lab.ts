@@ -7,7 +7,7 @@ import { findKnownLab } from "./find-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
 import { PhaseRunner, withUndo, type PhaseTime } from "./phases.ts";
 import { keep, provision, providerNamed } from "./provision.ts";
-import { writeRecord, type RunRecord } from "./record.ts";
+import { startTiming, writeRecord, type RunRecord } from "./record.ts";
 import { labDirectory, removeLabDirectory } from "./state-directory.ts";
 
 export interface ResetRequest {
@@ -30,7 +30,7 @@ export interface ResetOutcome {
 
 /**
  * Brings a running lab back to its untouched state: the cluster as after CNI installation, then scenario and baseline as
- * `up` does. What was graded and what answered before is forgotten. Throws LAB_NOT_RUNNING, LAB_BUSY, RESET_NOT_POSSIBLE,
+ * `up` does. What was graded, what answered before and which hints were taken is forgotten. Throws LAB_NOT_RUNNING, LAB_BUSY, RESET_NOT_POSSIBLE,
  * and what the provider and the scenario throw. A lab whose reset failed stays up without a baseline, or is gone where a
  * reset is a cluster made anew.
  */
@@ -56,7 +56,7 @@ export async function resetLab({ lab: argument, isBare }: ResetRequest, context:
 
 /** A record that knows nothing of what the cluster answered: that of a cluster as it was before its scenario. */
 export function forgetAnswers(record: RunRecord): RunRecord {
-  return { ...record, controls: [], baseline: undefined, lastGrade: undefined };
+  return { ...record, controls: [], baseline: undefined, lastGrade: undefined, hintsTaken: undefined };
 }
 
 /** {@link resetLab} by the cluster itself; undefined where it cannot. The caller holds the lock. */
@@ -73,7 +73,8 @@ export async function resetInPlace(
   await writeRecord(context.stateRoot, record);
   const { changes, durationMs } = await phases.run("provision", `reset ${record.lab}`, reset);
   if (!isBare) await setScene({ plan: record.plan, cluster, record }, { needsBaseline: true }, phases);
-  record.updatedAt = context.now().toISOString();
+  const now = context.now();
+  Object.assign(record, startTiming(record.plan, now), { updatedAt: now.toISOString() });
   await writeRecord(context.stateRoot, record);
   return { changes, resetMs: durationMs };
 }

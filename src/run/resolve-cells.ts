@@ -47,6 +47,23 @@ export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], 
 }
 
 /**
+ * Cells of one probe as two references have them, with every bonus task solved and without those that the probe is not of: whoever
+ * solves none of these, or all, is judged the same. Where the references disagree on what to expect the cell leaves the grade;
+ * a server is a stand-in only where neither reference selects it.
+ */
+export function agreedCells(all: readonly Cell[], fewer: readonly Cell[]): Cell[] {
+  return fewer.map((cell, index) => {
+    const other = all[index];
+    const { standIn, ...rest } = cell;
+    const agreed = standIn === undefined || other?.standIn === undefined ? rest : cell;
+    const isSame =
+      JSON.stringify(cell.expected) === JSON.stringify(other?.expected) &&
+      (cell.ungraded === undefined) === (other?.ungraded === undefined);
+    return isSame ? agreed : { ...agreed, ungraded: "what to expect here depends on a bonus task's solution" };
+  });
+}
+
+/**
  * Why a CNI without enforcement cannot give what these cells expect, undefined where it can: it enforces, or nothing is
  * expected to be blocked by a policy.
  */

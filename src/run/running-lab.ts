@@ -3,7 +3,7 @@ import { attachLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab } from "./lab-lock.ts";
-import { writeRecord } from "./record.ts";
+import { stampRecord, writeRecord } from "./record.ts";
 
 /**
  * Works on a running lab that no other command changes meanwhile, and keeps what `act` changed in its record. Throws
@@ -20,7 +20,7 @@ export async function withRunningLab<T>(
     const lab = await attachLab(name, context);
     try {
       const result = await act(lab);
-      lab.record.updatedAt = context.now().toISOString();
+      stampRecord(lab.record, context.now());
       await writeRecord(context.stateRoot, lab.record);
       return result;
     } finally {

@@ -5,7 +5,7 @@ import { isFullPass } from "./try-mutants.ts";
 /** What is wrong with a lab's probes, tasks or solution, by what its states were graded; in the order in which to mend it. */
 export function findingsOf(
   plan: Plan,
-  { untouched, solved, mutants }: Pick<LabTest, "untouched" | "solved" | "mutants">,
+  { untouched, withoutBonus, solved, mutants }: Pick<LabTest, "untouched" | "withoutBonus" | "solved" | "mutants">,
 ): TestFinding[] {
   const place = (line = 1): Pick<TestFinding, "file" | "line"> => ({ file: plan.lab.file, line });
   const findings: TestFinding[] = [];
@@ -21,14 +21,22 @@ export function findingsOf(
   }
   if (untouched !== undefined && task !== undefined) {
     const line = task.span?.line;
-    if (untouched.earned > 0)
-      add("TEST_UNTOUCHED_SCORES", `untouched it earns ${untouched.earned} points`, "nothing was done for them", line);
+    const earned = untouched.earned + (untouched.bonus?.earned ?? 0);
+    if (earned > 0)
+      add("TEST_UNTOUCHED_SCORES", `untouched it earns ${earned} points`, "nothing was done for them", line);
     else if (untouched.possible === 0 || untouched.verdict === "pass")
       add(
         "TEST_UNTOUCHED_SCORES",
         "untouched every probe of the tasks passes",
         "add a probe that only a solution passes",
         line,
+      );
+    else if (untouched.bonus?.possible === 0)
+      add(
+        "TEST_UNTOUCHED_SCORES",
+        "untouched every probe that only bonus tasks name passes",
+        "add a probe that only their solution passes",
+        plan.tasks.find(({ isBonus }) => isBonus === true)?.span?.line,
       );
   }
   const unsolved = plan.tasks.find(({ solution }) => solution.length === 0);
@@ -39,6 +47,18 @@ export function findingsOf(
       "give it solution: FILE",
       unsolved.span?.line,
     );
+  if (
+    withoutBonus !== undefined &&
+    (withoutBonus.verdict !== "pass" || withoutBonus.earned !== withoutBonus.possible)
+  ) {
+    const { bonus: _, ...required } = withoutBonus;
+    add(
+      "TEST_BONUS_NEEDED",
+      `the required tasks' solutions alone do not score all required points: ${gradeText(required)}`,
+      "give the bonus task what needs its solution, or take bonus away",
+      plan.tasks.find(({ isBonus }) => isBonus === true)?.span?.line,
+    );
+  }
   if (solved !== undefined && !isFullPass(solved)) {
     const message = `the reference solution does not score all points: ${gradeText(solved)}`;
     add(
@@ -51,7 +71,12 @@ export function findingsOf(
   return [...findings, ...mutants.filter(({ status }) => status === "survived").map(survivor)];
 }
 
-type TestFindingCode = "TEST_UNTOUCHED_FAILS" | "TEST_UNTOUCHED_SCORES" | "TEST_NO_SOLUTION" | "TEST_SOLUTION_FAILS";
+type TestFindingCode =
+  | "TEST_BONUS_NEEDED"
+  | "TEST_UNTOUCHED_FAILS"
+  | "TEST_UNTOUCHED_SCORES"
+  | "TEST_NO_SOLUTION"
+  | "TEST_SOLUTION_FAILS";
 
 function survivor(mutant: TestedMutant): TestFinding {
   const { kind, name, what, file, line } = mutant;
@@ -83,8 +108,9 @@ function fieldProbe(kind: string, name: string, what: string): string {
   return probe;
 }
 
-function gradeText({ verdict, earned, possible, notPassed }: StateGrade): string {
-  const points = possible > 0 ? `${earned} of ${possible} points` : verdict;
+function gradeText({ verdict, earned, possible, bonus, notPassed }: StateGrade): string {
+  const onTop = bonus === undefined ? "" : ` and ${bonus.earned} of ${bonus.possible} bonus points`;
+  const points = possible > 0 ? `${earned} of ${possible} points${onTop}` : verdict;
   const [first] = notPassed;
   const more = notPassed.length > 1 ? ` and ${notPassed.length - 1} more` : "";
   return first === undefined ? points : `${points}; "${first}"${more} did not pass`;

@@ -29,7 +29,7 @@ import {
 /** What the host outside the cluster serves on every provider. */
 const EXTERNAL_PORTS = [{ port: 80, protocol: "TCP" }] as const;
 
-type Graded = Pick<LabTest, "untouched" | "solved" | "mutants">;
+type Graded = Pick<LabTest, "untouched" | "withoutBonus" | "solved" | "mutants">;
 
 /**
  * Tests one lab's grader on a cluster of its own, which is removed again whatever happens: untouched, solved, and each mutant
@@ -84,6 +84,16 @@ async function gradeAll(lab: PlacedLab, phases: PhaseRunner): Promise<Graded> {
 
   const before = untouchedObjects({ plan, deletedRefs });
   const state = new SolutionState(before);
+  const required = plan.tasks.filter(({ isBonus }) => isBonus !== true);
+  const withoutBonus =
+    required.length === plan.tasks.length
+      ? {}
+      : {
+          withoutBonus: await phases.run("solution", "apply and grade the solution without the bonus", async () => {
+            await state.change(lab, solutionObjects({ tasks: required }), context);
+            return gradeState(lab, context);
+          }),
+        };
   const solved = await phases.run("solution", "apply and grade the reference solution", async () => {
     await state.change(lab, solution, context);
     return gradeState(lab, context);
@@ -91,7 +101,7 @@ async function gradeAll(lab: PlacedLab, phases: PhaseRunner): Promise<Graded> {
   const { world, scope } = await look(lab);
   const mutants = mutantsOf({ plan, deletedRefs, readText: world.readText });
   // What the probes do not tell of the solution, they cannot tell of a mutant.
-  if (!isFullPass(solved)) return { untouched, solved, mutants: [] };
+  if (!isFullPass(solved)) return { untouched, ...withoutBonus, solved, mutants: [] };
 
   const inPlace = canFollow(solution);
   const tryAll = async (): Promise<TestedMutant[]> => {
@@ -110,7 +120,7 @@ async function gradeAll(lab: PlacedLab, phases: PhaseRunner): Promise<Graded> {
   const title = `try ${mutants.length} mutants of the solution`;
   // A cluster of a mutant's own is removed before an interrupt goes on.
   const results = await (inPlace ? phases.run("grade", title, tryAll) : phases.runToEnd("grade", title, tryAll));
-  return { untouched, solved, mutants: results };
+  return { untouched, ...withoutBonus, solved, mutants: results };
 }
 
 interface Looked {

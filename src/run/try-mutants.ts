@@ -1,5 +1,4 @@
 import { LabError } from "../core/errors.ts";
-import type { GradeReport } from "../grade/types.ts";
 import type { KubeObject, Service } from "../kube/types.ts";
 import type { PlannedObject } from "../plan/types.ts";
 import type { ObjectRef } from "../providers/types.ts";
@@ -88,8 +87,9 @@ export async function gradeState({ plan, cluster, record }: PlacedLab, context: 
     context,
   );
   const notPassed = grade.probes.filter(({ verdict }) => verdict !== "pass").map(({ name }) => name);
-  const { verdict, earned, possible } = grade;
-  return { verdict, earned, possible, notPassed, durationMs: context.monotonicMs() - startedMs };
+  const { verdict, earned, possible, bonus } = grade;
+  const onTop = bonus === undefined ? {} : { bonus: { earned: bonus.earned, possible: bonus.possible } };
+  return { verdict, earned, possible, ...onTop, notPassed, durationMs: context.monotonicMs() - startedMs };
 }
 
 /** Kinds of probes by what they cost where a flow is dropped: tools that look names up wait longest. */
@@ -117,13 +117,15 @@ export async function firstNotPassed({ plan, cluster, record }: PlacedLab, conte
   return [];
 }
 
-/** Nothing failed, nothing is open, and every point was earned. */
+/** Nothing failed, nothing is open, and every point was earned, those of bonus tasks included. */
 export function isFullPass({
   verdict,
   earned,
   possible,
-}: Pick<GradeReport, "verdict" | "earned" | "possible">): boolean {
-  return verdict === "pass" && earned === possible;
+  bonus = { earned: 0, possible: 0 },
+  notPassed,
+}: Omit<StateGrade, "durationMs">): boolean {
+  return verdict === "pass" && notPassed.length === 0 && earned === possible && bonus.earned === bonus.possible;
 }
 
 /** Judges a mutant without a cluster of its own where that can be done: it does the same as the solution. */

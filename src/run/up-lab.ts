@@ -1,4 +1,5 @@
 import { cniText } from "../core/cni-text.ts";
+import type { TimeLimit } from "../grade/types.ts";
 import { bringUp } from "./bring-up.ts";
 import type { RunContext } from "./context.ts";
 import { PhaseRunner, withUndo, type PhaseTime } from "./phases.ts";
@@ -21,8 +22,10 @@ export interface UpOutcome {
   nodes: string[];
   /** Whether commands can be run on the nodes. */
   hasNodeShells: boolean;
-  /** What the learner is to do. */
-  tasks: string[];
+  /** What the learner is to do; `hints`: how many there are. */
+  tasks: { name: string; text: string; isBonus?: true; hints: number }[];
+  /** Counted from now. */
+  timeLimit?: TimeLimit;
   phases: PhaseTime[];
 }
 
@@ -44,7 +47,13 @@ export async function upLab(request: UpRequest, context: RunContext): Promise<Up
       cni: cniText(plan.cni.name, plan.cni.mode, plan.cni.options),
       nodes: plan.topology.nodes.map(({ name }) => name),
       hasNodeShells: lab.provider.capabilities().features.includes("node-exec"),
-      tasks: plan.tasks.map(({ text }) => text),
+      tasks: plan.tasks.map(({ name, text, isBonus, hints = [] }) => ({
+        name,
+        text,
+        ...(isBonus === true ? { isBonus } : {}),
+        hints: hints.length,
+      })),
+      ...(plan.timeLimit === undefined ? {} : { timeLimit: plan.timeLimit }),
       phases: phases.times,
     };
   });

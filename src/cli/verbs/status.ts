@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { makeVisibleLine } from "../../core/visible-text.ts";
+import { describeTime } from "../../report/time-text.ts";
 import type { RunContext } from "../../run/context.ts";
 import type { LabContents } from "../../run/lab-contents.ts";
 import type { LabStatus } from "../../run/lab-status.ts";
@@ -48,13 +49,12 @@ export function declareStatus(program: Command, io: CliIo): void {
         status.cni ?? "-",
         status.nodes === undefined ? "-" : String(status.nodes),
         status.since ?? "-",
-        status.lastGrade === undefined
-          ? "-"
-          : `${status.lastGrade.verdict} ${status.lastGrade.earned}/${status.lastGrade.possible}`,
+        gradeText(status.lastGrade),
       ]);
-      const details = statuses.flatMap(({ name, detail }) =>
-        detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`],
-      );
+      const details = statuses.flatMap(({ name, detail, time }) => [
+        ...(detail === undefined ? [] : [`${name}: ${makeVisibleLine(detail)}\n`]),
+        ...(time === undefined ? [] : [`${name}: ${describeTime(time)}\n`]),
+      ]);
       const table = drawTable(
         ["lab", "state", "provider", "cni", "nodes", "since", "last grade"],
         rows.map((row) => row.map(makeVisibleLine)),
@@ -62,4 +62,11 @@ export function declareStatus(program: Command, io: CliIo): void {
       return table + details.join("") + (contents === undefined ? "" : drawContents(contents));
     });
   });
+}
+
+/** `pass 10/10`, and ` +2/3` behind it where there are bonus points. */
+function gradeText(grade: LabStatus["lastGrade"]): string {
+  if (grade === undefined) return "-";
+  const bonus = grade.bonus === undefined ? "" : ` +${grade.bonus.earned}/${grade.bonus.possible}`;
+  return `${grade.verdict} ${grade.earned}/${grade.possible}${bonus}`;
 }

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import { wholeSeconds } from "../../report/time-text.ts";
+import type { UpOutcome } from "../../run/up-lab.ts";
 import { labArgument, outputOption, quietOption, withExamples } from "../help.ts";
 import type { CliIo } from "../io.ts";
 import { overridesOf, withBundle, withOverrides, type OverrideOptions } from "../lab-options.ts";
@@ -41,19 +43,29 @@ export function declareUp(program: Command, io: CliIo): void {
     nodes,
     hasNodeShells,
     tasks,
+    timeLimit,
   }: {
     name: string;
     title: string;
     nodes: string[];
     hasNodeShells: boolean;
-    tasks: string[];
+    tasks: UpOutcome["tasks"];
+    timeLimit?: UpOutcome["timeLimit"];
   }): string {
-    const todo = tasks.map((task, index) => `  ${index + 1}. ${task.trim().replaceAll("\n", "\n     ")}\n`).join("");
+    const todo = tasks
+      .map(
+        ({ text, isBonus }, index) =>
+          `  ${index + 1}. ${isBonus === true ? "Bonus: " : ""}${text.replaceAll("\n", "\n     ")}\n`,
+      )
+      .join("");
     const commands = [
       [`cnilab apply ${name} -f FILE`, "apply a manifest"],
       hasNodeShells
         ? [`cnilab shell ${name} node/${nodes.at(-1)}`, "look around"]
         : [`cnilab status ${name}`, "see what there is"],
+      ...(tasks.some(({ hints }) => hints > 0)
+        ? [[`cnilab hint ${name} --list`, "what hints there are"] as const]
+        : []),
       [`cnilab grade ${name}`, "grade it"],
       [`cnilab down ${name}`, "remove it"],
     ] as const;
@@ -61,6 +73,7 @@ export function declareUp(program: Command, io: CliIo): void {
     return [
       `${io.outPaint.bold(title)} is up: ${nodes.join(", ")}\n`,
       todo === "" ? "" : `\nYour tasks:\n${todo}`,
+      timeLimit === undefined ? "" : `\nTime limit: ${wholeSeconds(timeLimit.limitMs)} from now.\n`,
       "\n",
       ...commands.map(([command, what]) => `  ${command.padEnd(width)}  ${what}\n`),
     ].join("");

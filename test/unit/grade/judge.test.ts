@@ -1,13 +1,17 @@
 import { describe, expect, it } from "vitest";
 import { gradeProbes } from "../../../src/grade/judge.ts";
+import { bonusProbes, type TaskToJudge } from "../../../src/grade/points.ts";
 import type { GradeReport, ProbeResult } from "../../../src/grade/types.ts";
 import { cell, cellWith, noFigures, probe, saw } from "./cells.ts";
 
-function grade(probes: ProbeResult[], tasks: { text: string; probes: string[] }[] = []): GradeReport {
-  return gradeProbes({ probes, tasks, compareFigures: noFigures });
+function grade(probes: ProbeResult[], tasks: TaskToJudge[] = []): GradeReport {
+  const bonus = bonusProbes(tasks);
+  const marked = probes.map((each): ProbeResult => (bonus.has(each.name) ? { ...each, isBonus: true } : each));
+  return gradeProbes({ probes: marked, tasks, compareFigures: noFigures });
 }
 
-const task = (...probes: string[]) => ({ text: "do it", probes });
+const task = (...probes: string[]): TaskToJudge => ({ name: "task-1", text: "do it", probes });
+const bonusTask = (...probes: string[]): TaskToJudge => ({ ...task(...probes), name: "more", isBonus: true });
 
 describe("the whole report", () => {
   it("fails if any probe fails, else is inconclusive if any is, else passes", () => {
@@ -61,7 +65,15 @@ describe("points", () => {
       { role: "goal", earned: 5, possible: 5 },
     ]);
     expect(report.tasks).toEqual([
-      { text: "do it", verdict: "pass", earned: 5, possible: 5, probes: ["guard", "goal"], voidedBy: [] },
+      {
+        name: "task-1",
+        text: "do it",
+        verdict: "pass",
+        earned: 5,
+        possible: 5,
+        probes: ["guard", "goal"],
+        voidedBy: [],
+      },
     ]);
     expect([report.earned, report.possible]).toEqual([5, 5]);
   });
@@ -172,5 +184,85 @@ describe("a guard that does not pass", () => {
   it("is not a failed goal: that costs its own points only", () => {
     const report = grade([probe("other", [cellWith("fail", false)], { points: 3 }), goal()], [task("other", "goal")]);
     expect(report.tasks[0]).toMatchObject({ verdict: "fail", earned: 5, possible: 8, voidedBy: [] });
+  });
+});
+
+describe("a bonus task", () => {
+  const goal = (verdict: "pass" | "fail" | "inconclusive") => probe("goal", [cellWith(verdict, false)], { points: 5 });
+  const more = (verdict: "pass" | "fail" | "inconclusive") => probe("more", [cellWith(verdict, false)], { points: 2 });
+
+  it("adds its points apart from the required ones, and has no say in verdict and counts", () => {
+    for (const verdict of ["pass", "fail", "inconclusive"] as const) {
+      const report = grade([goal("pass"), more(verdict)], [task("goal"), bonusTask("more")]);
+      expect(report).toMatchObject({
+        verdict: "pass",
+        earned: 5,
+        possible: 5,
+        counts: { pass: 1, fail: 0, inconclusive: 0 },
+        bonus: { earned: verdict === "pass" ? 2 : 0, possible: 2, counts: { [verdict]: 1 } },
+      });
+      expect(report.tasks[1]).toMatchObject({ name: "more", isBonus: true, verdict, possible: 2 });
+    }
+    const lost = grade([goal("fail"), more("pass")], [task("goal"), bonusTask("more")]);
+    expect([lost.verdict, lost.earned, lost.bonus?.earned]).toEqual(["fail", 0, 2]);
+  });
+
+  it("is not told of where there is none", () => {
+    const report = grade([goal("pass")], [task("goal")]);
+    expect("bonus" in report).toBe(false);
+    expect(report.probes[0] && "isBonus" in report.probes[0]).toBe(false);
+  });
+
+  it("leaves a probe required that a required task names, too", () => {
+    const report = grade([goal("fail"), more("pass")], [task("goal"), bonusTask("more", "goal")]);
+    expect(report).toMatchObject({ verdict: "fail", earned: 0, possible: 5, bonus: { earned: 2, possible: 2 } });
+    expect(report.tasks[1]).toMatchObject({ verdict: "fail", earned: 2, possible: 2 });
+  });
+
+  it("cannot save a required probe from being void, nor make one void", () => {
+    const guard = probe("guard", [cellWith("fail", true)]);
+    const void_ = grade([guard, goal("pass"), more("pass")], [task("guard", "goal"), bonusTask("goal", "more")]);
+    expect([void_.earned, void_.bonus?.earned]).toEqual([0, 2]);
+    const stands = grade([guard, goal("pass"), more("pass")], [task("goal"), bonusTask("guard", "goal", "more")]);
+    expect([stands.verdict, stands.earned, stands.bonus?.earned]).toEqual(["pass", 5, 0]);
+  });
+});
+
+describe("hints that were taken", () => {
+  const goal = (name: string) => probe(name, [cellWith("pass", false)], { points: 5 });
+  const hints = (taken: number, cost: number) => ({ hints: { taken, of: 3, cost } });
+
+  it("cost points of their task and of the total, and change no verdict", () => {
+    const report = grade(
+      [goal("a"), goal("b")],
+      [
+        { ...task("a"), ...hints(2, 1.5) },
+        { ...task("b"), ...hints(0, 0) },
+      ],
+    );
+    expect([report.verdict, report.earned, report.possible]).toEqual(["pass", 8.5, 10]);
+    expect(report.tasks.map(({ earned, hints: shown }) => [earned, shown])).toEqual([
+      [3.5, { taken: 2, of: 3, cost: 1.5 }],
+      [5, { taken: 0, of: 3, cost: 0 }],
+    ]);
+  });
+
+  it("never cost more than was earned", () => {
+    const lost = probe("lost", [cellWith("fail", false)], { points: 5 });
+    const report = grade([lost, goal("b")], [{ ...task("lost"), ...hints(3, 9) }, task("b")]);
+    expect([report.earned, report.tasks[0]?.earned, report.tasks[0]?.hints?.cost]).toEqual([5, 0, 0]);
+    const shared = grade(
+      [goal("a")],
+      [
+        { ...task("a"), ...hints(3, 4) },
+        { ...task("a"), ...hints(3, 4) },
+      ],
+    );
+    expect([shared.earned, shared.tasks.map(({ earned }) => earned)]).toEqual([0, [1, 1]]);
+  });
+
+  it("of a bonus task cost bonus points", () => {
+    const report = grade([goal("a"), goal("b")], [task("a"), { ...bonusTask("b"), ...hints(1, 2) }]);
+    expect([report.earned, report.bonus?.earned]).toEqual([5, 3]);
   });
 });

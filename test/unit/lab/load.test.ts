@@ -164,6 +164,29 @@ test("problems of lab and manifests come together, the lab's first", async () =>
   ).toEqual(["LAB_UNKNOWN_CNI", "LAB_UNKNOWN_PROBE", "MANIFEST_UNKNOWN_FIELD"]);
 });
 
+test("tasks have the names that they say, or those of their places, and say whether they are a bonus", async () => {
+  const task = "text: t, probes: [p], solution: manifests/shop.yaml";
+  const { lab } = await load(
+    `cni: calico\nscenario: [{ apply: manifests/shop.yaml }]\nprobes: [{ name: p, from: external, ping: { to: external }, expect: allowed }]\ntasks: [{ ${task} }, { name: second, bonus: true, ${task} }, { bonus: false, ${task} }]\n`,
+  );
+  expect(lab.tasks.map(({ name, isBonus }) => [name, isBonus])).toEqual([
+    ["task-1", undefined],
+    ["second", true],
+    ["task-3", undefined],
+  ]);
+});
+
+test("a hint that is a text costs nothing", async () => {
+  const { lab } = await load(
+    "cni: calico\nscenario: [{ apply: manifests/shop.yaml }]\nprobes: [{ name: p, from: external, ping: { to: external }, expect: allowed }]\ntasks: [{ text: t, probes: [p], solution: manifests/shop.yaml, hints: [' one ', { text: two, cost: 0.5 }, { text: three }] }]\n",
+  );
+  expect(lab.tasks[0]?.hints).toEqual([
+    { text: "one", cost: 0 },
+    { text: "two", cost: 0.5 },
+    { text: "three", cost: 0 },
+  ]);
+});
+
 test.each([
   ["a policy in the scenario", "scenario: [{ apply: manifests/shop.yaml }, { apply: policy.yaml }]\n"],
   [

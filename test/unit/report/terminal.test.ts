@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { renderJunit } from "../../../src/report/junit.ts";
 import { renderTerminal } from "../../../src/report/terminal.ts";
 import type { Report } from "../../../src/report/types.ts";
 import { cell, matrix, observation, probe, report } from "./sample-report.ts";
@@ -77,7 +78,15 @@ describe("a report for the terminal", () => {
   test("keeps the line breaks of a task's text", () => {
     const given = report([probe("one", [cell("shop/web-1", "shop/db-0", "pass")])]);
     given.grade.tasks = [
-      { text: "First line\nsecond line\n", verdict: "pass", earned: 5, possible: 5, probes: [], voidedBy: [] },
+      {
+        name: "task-1",
+        text: "First line\nsecond line\n",
+        verdict: "pass",
+        earned: 5,
+        possible: 5,
+        probes: [],
+        voidedBy: [],
+      },
     ];
     expect(renderTerminal(given, plain)).toContain("✓ First line\n  second line  5/5 points\n");
   });
@@ -89,6 +98,7 @@ describe("a report for the terminal", () => {
     ]);
     given.grade.tasks = [
       {
+        name: "task-1",
         text: "Only the web tier may reach the database.\n",
         verdict: "pass",
         earned: 5,
@@ -125,9 +135,60 @@ describe("a report for the terminal", () => {
   test("says which guard voided a task", async () => {
     const given = report([leak]);
     given.grade.tasks = [
-      { text: "Isolate it.", verdict: "fail", earned: 0, possible: 5, probes: [], voidedBy: ["the web tier works"] },
+      {
+        name: "task-1",
+        text: "Isolate it.",
+        verdict: "fail",
+        earned: 0,
+        possible: 5,
+        probes: [],
+        voidedBy: ["the web tier works"],
+      },
     ];
     await matches("voided", given);
+  });
+
+  test("tells bonus points apart, and of each task that did not pass one cell that is wrong", async () => {
+    const web = probe("web reaches the database", [cell("shop/web", "shop/db", "pass")], { earned: 5, possible: 5 });
+    const given = report([
+      web,
+      { ...leak, isBonus: true, earned: 0, possible: 3 },
+      probe("a neighbour still answers", [cell("shop/web", "shop/api", "pass")], { isBonus: true, role: "guard" }),
+    ]);
+    const key = { from: "shop/deployment/cache", to: "shop/service/db", port: 5432, protocol: "tcp" as const };
+    const common = { probes: [], voidedBy: [] };
+    const observed = { outcome: "allowed" as const, reason: "connected", tries: 2 };
+    given.grade = {
+      ...given.grade,
+      verdict: "pass",
+      earned: 3,
+      possible: 5,
+      bonus: { earned: 0, possible: 3, counts: { pass: 1, fail: 1, inconclusive: 0 } },
+      tasks: [
+        {
+          ...common,
+          name: "web",
+          text: "Let web in.",
+          verdict: "pass",
+          earned: 3,
+          possible: 5,
+          hints: { taken: 2, of: 3, cost: 2 },
+        },
+        {
+          ...common,
+          name: "task-2",
+          text: "Keep the cache out.",
+          isBonus: true,
+          verdict: "fail",
+          earned: 0,
+          possible: 3,
+          hints: { taken: 1, of: 1, cost: 0 },
+          feedback: { probe: leak.name, key, verdict: "fail", expected: "blocked", observed, reason: "x" },
+        },
+      ],
+    };
+    await matches("bonus", given);
+    await expect(renderJunit(given)).toMatchFileSnapshot("expected/bonus.xml");
   });
 
   test("counts failures beyond the first ones, real failures before what is inconclusive", async () => {

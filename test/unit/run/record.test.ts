@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { LabError } from "../../../src/core/errors.ts";
 import { findKnownLab, labToRemove } from "../../../src/run/find-lab.ts";
-import { readRecord, recordVersion, writeRecord, type RunRecord } from "../../../src/run/record.ts";
+import {
+  readRecord,
+  recordVersion,
+  stampRecord,
+  startTiming,
+  writeRecord,
+  type RunRecord,
+} from "../../../src/run/record.ts";
 import {
   isLabName,
   labDirectory,
@@ -42,6 +49,39 @@ function recordOf(name: string): RunRecord {
 function store(name: string, text: string): void {
   writeFileSync(join(makeLabDirectory(root, name), "record.json"), text);
 }
+
+describe("the timing of a run record", () => {
+  const [noon, later, earlier] = ["12:00", "12:05", "11:00"].map((time) => new Date(`2026-01-01T${time}:00.000Z`)) as [
+    Date,
+    Date,
+    Date,
+  ];
+
+  test("begins where the lab has a limit, and keeps the latest time that was seen", async () => {
+    const plan = planOf([]);
+    expect(startTiming(plan, noon)).toEqual({ timing: undefined });
+    const timing = startTiming({ ...plan, timeLimit: { limitMs: 60_000, afterLimit: "nothing" } }, noon);
+    const record = { ...recordOf("shop"), ...timing };
+    stampRecord(record, later);
+    stampRecord(record, earlier);
+    expect(record).toMatchObject({
+      updatedAt: earlier.toISOString(),
+      timing: { startedAt: noon.toISOString(), latestAt: later.toISOString() },
+    });
+    makeLabDirectory(root, "shop");
+    await writeRecord(root, record);
+    expect(readRecord(root, "shop")).toEqual({ kind: "found", record });
+  });
+
+  test("that is no time makes the record unreadable, not endless", () => {
+    const timing = { startedAt: "soon", latestAt: noon.toISOString() };
+    store("shop", JSON.stringify({ ...recordOf("shop"), timing }));
+    expect(readRecord(root, "shop")).toMatchObject({
+      kind: "unreadable",
+      reason: expect.stringContaining("timing.startedAt"),
+    });
+  });
+});
 
 describe("a run record", () => {
   test("reads back as it was written, and leaves no temporary file", async () => {

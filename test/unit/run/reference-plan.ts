@@ -18,7 +18,7 @@ export function step(kind: string, objects: PlannedObject[] = [], options: unkno
 
 /** A task whose solution is these objects. */
 export function task(solution: PlannedObject[]): PlannedTask {
-  return { text: "do it", probes: [], solution };
+  return { name: "task-1", text: "do it", probes: [], solution };
 }
 
 /** A plan of two workers with only what matters to the reference. */

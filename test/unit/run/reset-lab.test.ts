@@ -49,6 +49,7 @@ function labWith(reset: (() => Promise<{ changes: string[]; durationMs: number }
     updatedAt: at,
     controls: [{ destination: "shop/db", from: "shop/web", isLoopback: false, at }],
     baseline: [{ probe: "p", cell: "c", passed: true }],
+    hintsTaken: [{ task: "task-1", at }],
     lastGrade: {
       at,
       grade: {
@@ -73,6 +74,8 @@ function recorded(): RunRecord {
 describe("a reset by the cluster itself", () => {
   test("is followed by the scenario, and a record of the untouched lab", async () => {
     const lab = labWith(async () => ({ changes: ["namespace shop"], durationMs: 5 }));
+    lab.record.plan = { ...lab.record.plan, timeLimit: { limitMs: 60_000, afterLimit: "nothing" } };
+    lab.record.timing = { startedAt: "2026-01-01T00:00:00.000Z", latestAt: "2027-01-01T00:00:00.000Z" };
     expect(await resetInPlace(lab, false, phases())).toEqual({ changes: ["namespace shop"], resetMs: 5 });
     expect(lab.cluster.log).toContain("scale shop/Deployment/web 2");
     expect(recorded()).toMatchObject({
@@ -80,8 +83,9 @@ describe("a reset by the cluster itself", () => {
       controls: [],
       baseline: [],
       updatedAt: "2026-03-03T00:00:00.000Z",
+      timing: { startedAt: "2026-03-03T00:00:00.000Z", latestAt: "2026-03-03T00:00:00.000Z" },
     });
-    expect(recorded().lastGrade).toBeUndefined();
+    expect([recorded().lastGrade, recorded().hintsTaken]).toEqual([undefined, undefined]);
   });
 
   test("that is bare stops before the scenario", async () => {

@@ -3,7 +3,7 @@ import type { Expectation, Observation, Outcome } from "../../../src/grade/types
 import type { OracleWorld } from "../../../src/policy/types.ts";
 import type { ProbedCell } from "../../../src/probes/types.ts";
 import { createFlowOracle } from "../../../src/run/flow-oracle.ts";
-import { enforcementGap, resolveCells } from "../../../src/run/resolve-cells.ts";
+import { agreedCells, enforcementGap, resolveCells } from "../../../src/run/resolve-cells.ts";
 import { planOf } from "./reference-plan.ts";
 
 const world: OracleWorld = {
@@ -148,5 +148,27 @@ describe("the gap of a CNI that enforces nothing", () => {
     expect(enforcementGap(flannel, [resolve("allowed")])).toBeUndefined();
     expect(enforcementGap(flannel, [resolve("blocked", { flow: flowTo("web", "10.0.0.1", 80) })])).toBeUndefined();
     expect(enforcementGap(flannel, [{ ...resolve("policy"), ungraded: "not declared" }])).toBeUndefined();
+  });
+});
+
+describe("cells of two references", () => {
+  const all = resolve("policy");
+  const open = { ...all, expected: "allowed" as const };
+
+  it("are graded where both expect the same, as the one with fewer solutions has them", () => {
+    expect(agreedCells([all], [{ ...all, rerun: "fewer" }])).toEqual([{ ...all, rerun: "fewer" }]);
+  });
+
+  it("leave the grade where they disagree", () => {
+    const [cell] = agreedCells([all], [open]);
+    expect(cell).toMatchObject({ expected: "allowed", ungraded: expect.stringContaining("bonus task") as string });
+    expect(agreedCells([{ ...all, ungraded: "no such port" }], [all])[0]?.ungraded).toContain("bonus task");
+  });
+
+  it("take a server for another's only where neither reference selects it", () => {
+    const standIn = "shop/x is behind it";
+    expect(agreedCells([all], [{ ...all, standIn }])[0]?.standIn).toBeUndefined();
+    expect(agreedCells([{ ...all, standIn }], [all])[0]?.standIn).toBeUndefined();
+    expect(agreedCells([{ ...all, standIn }], [{ ...all, standIn }])[0]?.standIn).toBe(standIn);
   });
 });

@@ -42,6 +42,11 @@ describe("findings of a lab's test", () => {
     const noticed = (["noticed", "equivalent", "refused"] as const).map((status) => ({ ...mutant, status }));
     expect(found(plan, { untouched, solved, mutants: noticed })).toEqual([]);
     expect(found(withoutTasks, { untouched: grade({ possible: 0 }) })).toEqual([]);
+    const [none, all] = [{ bonus: { earned: 0, possible: 2 } }, { bonus: { earned: 2, possible: 2 } }];
+    const withoutBonus = grade({ earned: 10, ...none, notPassed: ["more"] });
+    expect(found(plan, { untouched: { ...untouched, ...none }, withoutBonus, solved: { ...solved, ...all } })).toEqual(
+      [],
+    );
   });
 
   test.each([
@@ -52,6 +57,34 @@ describe("findings of a lab's test", () => {
       "30 TEST_UNTOUCHED_SCORES",
     ],
     ["nothing is to be earned", plan, { untouched: grade({ possible: 0 }), solved }, "30 TEST_UNTOUCHED_SCORES"],
+    [
+      "its bonus is earned untouched",
+      plan,
+      { untouched: grade({ verdict: "fail", bonus: { earned: 1, possible: 2 } }), solved },
+      "30 TEST_UNTOUCHED_SCORES",
+    ],
+    [
+      "nothing is to be earned by its bonus",
+      { ...plan, tasks: [...plan.tasks, { ...task(solution), isBonus: true, span: { ...span, line: 40 } }] },
+      { untouched: { ...untouched, bonus: { earned: 0, possible: 0 } }, solved },
+      "40 TEST_UNTOUCHED_SCORES",
+    ],
+    [
+      "something required needs the bonus",
+      { ...plan, tasks: [...plan.tasks, { ...task(solution), isBonus: true, span: { ...span, line: 40 } }] },
+      {
+        untouched,
+        withoutBonus: grade({ verdict: "inconclusive", earned: 10, bonus: { earned: 0, possible: 2 } }),
+        solved,
+      },
+      "40 TEST_BONUS_NEEDED",
+    ],
+    [
+      "its solution lacks a bonus point",
+      plan,
+      { untouched, solved: grade({ earned: 10, bonus: { earned: 1, possible: 2 } }) },
+      "1 TEST_SOLUTION_FAILS",
+    ],
     ["it has no task and does not pass", withoutTasks, { untouched }, "12 TEST_UNTOUCHED_FAILS"],
     [
       "it has no task and cannot be told",

@@ -97,9 +97,15 @@ test("only policies and Services can follow one another in one cluster", () => {
 });
 
 test("a full pass is every point and nothing open", () => {
-  expect(isFullPass({ verdict: "pass", earned: 10, possible: 10 })).toBe(true);
-  expect(isFullPass({ verdict: "inconclusive", earned: 10, possible: 10 })).toBe(false);
-  expect(isFullPass({ verdict: "pass", earned: 9, possible: 10 })).toBe(false);
+  expect(isFullPass({ verdict: "pass", earned: 10, possible: 10, notPassed: [] })).toBe(true);
+  expect(isFullPass({ verdict: "inconclusive", earned: 10, possible: 10, notPassed: [] })).toBe(false);
+  expect(isFullPass({ verdict: "pass", earned: 9, possible: 10, notPassed: [] })).toBe(false);
+  const required = { verdict: "pass", earned: 10, possible: 10 } as const;
+  expect(isFullPass({ ...required, bonus: { earned: 2, possible: 2 }, notPassed: [] })).toBe(true);
+  expect(isFullPass({ ...required, bonus: { earned: 1, possible: 2 }, notPassed: [] })).toBe(false);
+  expect(isFullPass({ ...required, bonus: { earned: 2, possible: 2 }, notPassed: ["a guard of the bonus"] })).toBe(
+    false,
+  );
 });
 
 test("what the API says of an object is told from a cluster that fails", () => {

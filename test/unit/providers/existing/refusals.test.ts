@@ -24,7 +24,7 @@ test("a lab that keeps to its namespaces is not refused, be they made by its sol
       step("scale", { ref: { kind: "Deployment", name: "web", namespace: "shop" }, replicas: 2 }),
     ],
     probes: [],
-    tasks: [{ text: "t", probes: [], solution: [object("Namespace", "late")] }],
+    tasks: [{ name: "t", text: "t", probes: [], solution: [object("Namespace", "late")] }],
   };
   expect(refusals(lab)).toEqual([]);
 });

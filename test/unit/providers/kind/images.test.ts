@@ -12,7 +12,7 @@ function pod(name: string, image: string): PlannedObject {
 test("nodes get the images of the scenario's and of the solutions' pods, and the one of our own pods", () => {
   const plan = planOn("two-workers", {
     scenario: [{ kind: "apply", options: {}, objects: [pod("a", "nginx:1.22"), pod("b", "nginx:1.22")] }],
-    tasks: [{ text: "t", probes: [], solution: [pod("c", "busybox:1.35")] }],
+    tasks: [{ name: "t", text: "t", probes: [], solution: [pod("c", "busybox:1.35")] }],
   });
   expect(podImages(plan)).toEqual(["nginx:1.22", "busybox:1.35", "registry.k8s.io/e2e-test-images/agnhost:2.53"]);
 });
