@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
+import type { AdminPolicy } from "../src/kube/admin-policy-types.ts";
 import { namespaceLabels } from "../src/kube/selectors.ts";
 import type { ContainerPort, Namespace, NetworkPolicy, Pod, Protocol } from "../src/kube/types.ts";
 
@@ -24,6 +25,8 @@ export interface TruthTable {
   pods: Pod[];
   /** The policies with `$(namespace/pod)` and `$(outside)` replaced by addresses, known only once pods run. */
   policies(addressOf: (end: string) => string): NetworkPolicy[];
+  /** Cluster-wide ones, the same. */
+  adminPolicies(addressOf: (end: string) => string): AdminPolicy[];
   cells: TruthCell[];
 }
 
@@ -40,6 +43,7 @@ interface TableFile {
   /** Ports as "80/tcp" or, with a name, "http=80/tcp". */
   pods: Record<string, { labels?: Record<string, string>; ports: string[] }>;
   policies: NetworkPolicy[];
+  adminPolicies?: AdminPolicy[];
   expected: Record<string, string>;
 }
 
@@ -66,6 +70,7 @@ export function loadTruthTable(path: string): TruthTable {
     })),
     pods,
     policies: (addressOf) => fillIn(file.policies, addressOf) as NetworkPolicy[],
+    adminPolicies: (addressOf) => fillIn(file.adminPolicies ?? [], addressOf) as AdminPolicy[],
     cells: Object.entries(file.expected).flatMap(([heading, grid]) => {
       const port = parsePort(heading);
       requireListeners(path, pods, port);

@@ -154,6 +154,8 @@ export interface InstallConfig extends CniConfig {
 export interface CniInstall {
   /** The upstream release of the manifests; beside {@link Cni.version}, which the embedded engine follows. */
   version: string;
+  /** Whether that release enforces the cluster-wide policies of policy.networking.k8s.io. */
+  enforcesAdminPolicy: boolean;
   /** Modes that can be made, each with what it needs. */
   modes: Readonly<Record<string, InstallMode>>;
   /** The DaemonSet whose pod on each node is the agent. */
@@ -177,6 +179,8 @@ export interface Cni {
   version: string;
   defaultPodCidr: string;
   enforcesPolicy: boolean;
+  /** Whether the model enforces the cluster-wide policies of policy.networking.k8s.io; of real clusters `install` says it. */
+  enforcesAdminPolicy: boolean;
   defaultMode: string;
   modes: readonly CniMode[];
   /** The embedded engine's model; undefined where there is none yet. */

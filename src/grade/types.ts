@@ -79,6 +79,8 @@ export interface PolicyReason {
   spans: Span[];
   /** The API's text, or the CNIs, leave this flow open: `allowed` is a reading only, and the cell has no `expected`. */
   notGradable?: string;
+  /** It is so because the CNI does not enforce the cluster-wide policies that would decide this flow. */
+  isUnenforced?: true;
 }
 
 export interface CellKey {

@@ -32,12 +32,6 @@ type Facts = (typeof FACTS)[keyof typeof FACTS];
  */
 export function checkAdminPolicy({ kind, metadata, spec }: AdminPolicy, findings: ManifestFindings): void {
   const facts = FACTS[kind];
-  findings.warn(
-    "MANIFEST_NOT_ENFORCED",
-    ["kind"],
-    `kind ${kind} is stored and not enforced: neither the embedded engine nor a CNI here does`,
-    "cnilab explain counts it; what it decides otherwise than NetworkPolicies is left out of grades",
-  );
   if (kind === "BaselineAdminNetworkPolicy" && typeof metadata.name === "string" && metadata.name !== "default") {
     const message = "the one BaselineAdminNetworkPolicy of a cluster is named default";
     findings.error("MANIFEST_BAD_NAME", ["metadata", "name"], message, "write name: default");

@@ -12,6 +12,8 @@ export const ADMIN_POLICY_VERSIONS = {
 
 export type AdminPolicyKind = keyof typeof ADMIN_POLICY_VERSIONS;
 
+export const ADMIN_POLICY_KINDS = Object.keys(ADMIN_POLICY_VERSIONS) as AdminPolicyKind[];
+
 /** Pods by their namespaces' labels and their own; v1alpha1 demands both selectors. */
 export interface NamespacedPods {
   namespaceSelector?: LabelSelector;

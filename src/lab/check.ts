@@ -9,7 +9,7 @@ import { findOverlaps, networksOf } from "./cluster.ts";
 import { DEFAULT_POD_CIDR_V6, POD_BOUNDS, podCidrsOf, readNetworks } from "./families.ts";
 import { parseWith } from "./issues.ts";
 import type { ReadProbe } from "./prepare.ts";
-import { policyNotEnforced } from "./policy-use.ts";
+import { adminPolicyUse, policyNotEnforced } from "./policy-use.ts";
 import type { ProblemList } from "./problems.ts";
 import type { ReadStep } from "./read-manifests.ts";
 import type { LabRegistries } from "./registries.ts";
@@ -40,6 +40,7 @@ export function checkLab(checked: LabToCheck, registries: LabRegistries, list: P
   checkTimes(checked, registries, list);
   const warning = policyNotEnforced(lab, cni, Object.values(registries.cnis));
   if (warning !== undefined) list.warnings.push({ ...warning, span: lab.cni.span });
+  list.warnings.push(...adminPolicyUse(lab, cni, cni.enforcesAdminPolicy));
 }
 
 /** For CNIs that have no options. */

@@ -1,6 +1,7 @@
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
+import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import type { ManifestObject } from "../kube/manifest-check.ts";
 import { objectKey } from "../kube/names.ts";
 import type { PlannedObject, PlannedStep } from "../plan/types.ts";
@@ -107,6 +108,6 @@ async function readObjects(
   return objects;
 }
 
-function planned({ object, file, line }: ManifestObject): PlannedObject {
-  return { object, file, line };
+function planned({ object, file, line, spanAt }: ManifestObject): PlannedObject {
+  return { object, file, line, ...(isAdminPolicy(object) ? { kindSpan: spanAt(["kind"]) } : {}) };
 }

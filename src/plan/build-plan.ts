@@ -3,7 +3,7 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { findOverlaps, networksOf } from "../lab/cluster.ts";
 import { podCidrsOf } from "../lab/families.ts";
 import type { InventoryMachine } from "../lab/inventory.ts";
-import { policyNotEnforced } from "../lab/policy-use.ts";
+import { adminPolicyUse, policyNotEnforced } from "../lab/policy-use.ts";
 import { LAB_API_VERSION } from "../lab/schema.ts";
 import type { Lab } from "../lab/types.ts";
 import { assignMachines, machinesOfTopology, type Assigned } from "./assign-machines.ts";
@@ -71,6 +71,7 @@ export function buildPlan(lab: Lab, options: PlanOptions): Plan {
       podCidrs,
       mtu: podMtu(lab, cni, modeFacts),
       enforcesPolicy: cni.enforcesPolicy,
+      ...((provider.models === undefined ? cni.install : cni).enforcesAdminPolicy ? { enforcesAdminPolicy: true } : {}),
       options: inForce,
     },
     cluster: lab.cluster,
@@ -86,12 +87,15 @@ export function buildPlan(lab: Lab, options: PlanOptions): Plan {
 }
 
 /**
- * What the user should know of a plan: a policy lab on a CNI that enforces none. Of loadLab's warnings the one with code
- * LAB_POLICY_NOT_ENFORCED is about the lab's own CNI; after an override this list holds instead.
+ * What the user should know of a plan: a policy lab on a CNI that enforces none, and cluster-wide policies that it does not enforce or
+ * enforces otherwise than the release. Of loadLab's warnings those with codes of CNI_WARNINGS are about the lab's own CNI; this list
+ * holds instead.
  */
 export function planWarnings(lab: Lab, plan: Plan, cnis: Readonly<Record<string, Cni>>): LabWarning[] {
-  const warning = policyNotEnforced(lab, cnis[plan.cni.name] as Cni, Object.values(cnis));
-  return warning === undefined ? [] : [{ ...warning, span: lab.cni.span }];
+  const cni = cnis[plan.cni.name] as Cni;
+  const warning = policyNotEnforced(lab, cni, Object.values(cnis));
+  const ofAdmin = adminPolicyUse(lab, cni, plan.cni.enforcesAdminPolicy === true);
+  return warning === undefined ? ofAdmin : [{ ...warning, span: lab.cni.span }, ...ofAdmin];
 }
 
 function machinesOf(lab: Lab, inventory: readonly InventoryMachine[] | undefined): Assigned {

@@ -9,7 +9,7 @@ import { featuresNeeded } from "./needs.ts";
 import { tooSmallForIpv6 } from "./pod-mtu.ts";
 
 /** What {@link refusals} and buildPlan need of a provider. */
-export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines"> {
+export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines" | "models"> {
   kind: string;
   capabilities(): Capabilities;
 }

@@ -64,6 +64,8 @@ export interface PlannedCni {
   /** Pod interface MTU; by default what the CNI would compute from the nodes' smallest MTU and its overhead. */
   mtu: number;
   enforcesPolicy: boolean;
+  /** Whether cluster-wide policies (policy.networking.k8s.io) count here; absent: they do not. */
+  enforcesAdminPolicy?: boolean;
   options: Record<string, unknown>;
 }
 
@@ -98,6 +100,8 @@ export interface PlannedObject {
   object: KubeObject;
   file: string;
   line: number;
+  /** Where its kind is written, of a cluster-wide policy: which CNI enforces it is known to the plan alone. */
+  kindSpan?: Span;
 }
 
 /** A scenario step: `kind` names its entry in src/scenarios/registry.ts, `options` is what its schema produced. */

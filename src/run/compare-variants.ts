@@ -10,6 +10,8 @@ import type { RunContext } from "./context.ts";
 import { planLab, type LabOverrides, type ReadLab } from "./read-lab.ts";
 import { registries } from "./registries.ts";
 
+const TOLD_BY_CELLS: ReadonlySet<string> = new Set(["LAB_POLICY_NOT_ENFORCED", "MANIFEST_NOT_ENFORCED"]);
+
 /** What to run a lab on: a plan, or why there is none. */
 export type PlannedVariant = { variant: Variant; plan: Plan } | { variant: Variant; notRun: ComparedVariant["notRun"] };
 
@@ -67,7 +69,7 @@ function planVariant(read: ReadLab, overrides: LabOverrides, emit: RunContext["e
     const { plan, warnings } = planLab(read, takesMachines ? { ...others, inventory } : others);
     // What a CNI does not enforce is told beside each cell that it concerns.
     for (const warning of warnings) {
-      if (warning.code !== "LAB_POLICY_NOT_ENFORCED") emit({ type: "warning", warning });
+      if (!TOLD_BY_CELLS.has(warning.code)) emit({ type: "warning", warning });
     }
     const { options } = plan.cni;
     return { variant: Object.keys(options).length === 0 ? variant : { ...variant, options }, plan };

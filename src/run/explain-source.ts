@@ -166,7 +166,8 @@ async function readRunning(argument: string, context: RunContext): Promise<Polic
       adminPolicies,
       nodes: nodesOf(plan),
       podCidrs,
-      warnings: adminPolicies.map((placed) => notEnforced(policyName(placed))),
+      warnings:
+        plan.cni.enforcesAdminPolicy === true ? [] : adminPolicies.map((placed) => notEnforced(policyName(placed))),
     };
   } finally {
     await cluster.close();

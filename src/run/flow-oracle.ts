@@ -25,16 +25,19 @@ export interface FlowContext {
   serviceCidrs: readonly string[];
   /** Addresses of the host outside the cluster; none where the lab has no such host. */
   externalAddresses: readonly string[];
+  /** Whether cluster-wide policies are enforced; absent: they are not. */
+  enforcesAdminPolicy?: boolean | undefined;
 }
 
 /**
  * Puts an oracle of the world behind probes' flows. A flow to a Service is judged as one to each of its pods on the
  * target port, because policies see what kube-proxy made of it; where the pods' verdicts differ nothing is expected. Nor is
- * it where cluster-wide policies would decide otherwise than NetworkPolicies, since nothing here enforces them.
+ * it where cluster-wide policies would decide otherwise than NetworkPolicies and nothing enforces them.
  */
 export function createFlowOracle(world: OracleWorld, context: FlowContext): FlowOracle {
-  const oracle = createOracle({ ...world, adminPolicies: [] });
-  const withAdmin = (world.adminPolicies ?? []).length > 0 ? createOracle(world) : undefined;
+  const isWhole = context.enforcesAdminPolicy === true || (world.adminPolicies ?? []).length === 0;
+  const oracle = createOracle(isWhole ? world : { ...world, adminPolicies: [] });
+  const withAdmin = isWhole ? undefined : createOracle(world);
   const pods = new Set(world.pods.map(({ namespace, name }) => `${namespace}/${name}`));
   const nodes = new Set((world.nodes ?? []).map(({ name }) => name));
 
@@ -128,6 +131,7 @@ function combine(verdicts: readonly OracleVerdict[], withoutAdmin: string | unde
     lines: [...new Set(reasons.flatMap(({ lines }) => lines))],
     spans: uniqueSpans(reasons.flatMap(({ spans }) => spans)),
     ...(notGradable === undefined ? {} : { notGradable }),
+    ...(withoutAdmin === undefined ? {} : { isUnenforced: true as const }),
   };
   const isLoopback = verdicts.every((verdict) => verdict.notGradable?.cause === "loopback");
   return notGradable === undefined

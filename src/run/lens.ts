@@ -33,6 +33,7 @@ export async function createLens(plan: Plan, objects: readonly KubeObject[], clu
   const context = {
     objects,
     serviceCidrs: plan.cluster.serviceCidrs,
+    enforcesAdminPolicy: plan.cni.enforcesAdminPolicy,
     externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
   };
   const referenceOf = (tasks: PlannedTask[]): Reference => {

@@ -1,8 +1,10 @@
 import { parseYaml } from "../core/yaml-source.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
+import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import type { KubeObject, NetworkPolicy, Service } from "../kube/types.ts";
 import type { Plan, PlannedObject } from "../plan/types.ts";
 import type { MutantChange, TestedMutant } from "../report/test-types.ts";
+import { adminPolicyMutants } from "./admin-policy-mutants.ts";
 import { differingPaths, orderedJson, sameJson, valueAt, withValue, without } from "./object-edits.ts";
 import { policyMutants } from "./policy-mutants.ts";
 import { type DeletedRefs, keyOf, namespaceOf, referenceObjects } from "./reference-objects.ts";
@@ -92,6 +94,7 @@ export function mutantsOf(source: MutantSource): Mutant[] {
 
 function ofKind(object: KubeObject): ObjectMutant[] {
   if (object.kind === "NetworkPolicy") return policyMutants(object as NetworkPolicy);
+  if (isAdminPolicy(object)) return adminPolicyMutants(object);
   if (object.kind === "Service") return serviceMutants(object as Service);
   return [];
 }
@@ -122,6 +125,6 @@ function placesOf({ object, file, line }: PlannedObject, text: string | undefine
   return (path) => (document === undefined || path.length === 0 ? line : document.span(path).line);
 }
 
-function isClusterWide({ kind }: KubeObject): boolean {
-  return kind === "Namespace";
+function isClusterWide(object: KubeObject): boolean {
+  return object.kind === "Namespace" || isAdminPolicy(object);
 }

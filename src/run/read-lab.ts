@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { LabError, type LabWarning } from "../core/errors.ts";
 import { readInventory, type InventoryMachine } from "../lab/inventory.ts";
 import { loadLab } from "../lab/load.ts";
+import { CNI_WARNINGS } from "../lab/policy-use.ts";
 import type { Lab } from "../lab/types.ts";
 import { buildPlan, planWarnings } from "../plan/build-plan.ts";
 import type { CniOptionTexts } from "../plan/cni-options.ts";
@@ -55,7 +56,7 @@ export function planLab({ lab, warnings }: ReadLab, overrides: LabOverrides): { 
   const inventory = inventoryOf(chosen, overrides);
   const plan = buildPlan(lab, { provider: chosen, cniOverride, cniOptions, cnis: registries.cnis, access, inventory });
   // About the lab's own CNI; what holds for the one chosen is in the plan's warnings.
-  const ofFile = warnings.filter(({ code }) => code !== "LAB_POLICY_NOT_ENFORCED");
+  const ofFile = warnings.filter(({ code }) => !CNI_WARNINGS.has(code));
   return { plan, warnings: [...ofFile, ...planWarnings(lab, plan, registries.cnis)] };
 }
 

@@ -1,9 +1,9 @@
-import { isAdminPolicy } from "../kube/admin-policy-types.ts";
+import { type AdminPolicy, isAdminPolicy } from "../kube/admin-policy-types.ts";
 import { declaredPorts, isHostNetwork, isPodTerminal, podAddresses } from "../kube/pods.ts";
 import { namespaceLabels } from "../kube/selectors.ts";
 import type { KubeObject, NetworkPolicy, Pod, PodTemplateSpec } from "../kube/types.ts";
 import type { Plan, PlannedObject } from "../plan/types.ts";
-import type { OraclePod, OracleWorld, PlacedPolicy } from "../policy/types.ts";
+import type { OraclePod, OracleWorld, PlacedAdminPolicy, PlacedPolicy } from "../policy/types.ts";
 import { type WorkloadName, workloadOf } from "./pod-owner.ts";
 import { placeAdminPolicy, placePolicy } from "./policy-places.ts";
 import { type DeletedRefs, namespaceOf, referenceObjects } from "./reference-objects.ts";
@@ -30,7 +30,7 @@ export function referenceWorld(source: WorldSource): OracleWorld {
   for (const { object } of reference) if (object.kind === "Namespace") namespaces.set(object.metadata.name, object);
   return {
     namespaces: describeNamespaces(namespaces.values()),
-    nodes: describeNodes(source.plan),
+    nodes: describeNodes(source),
     pods: livePods(source.objects).map((pod) =>
       describePod(pod, referenceTemplate(reference, workloadOf(pod, source.objects))),
     ),
@@ -44,30 +44,56 @@ export function referenceWorld(source: WorldSource): OracleWorld {
 }
 
 /**
- * The world as it is, learner's policies and labels included: it explains what was seen, and judges nothing. It has no
- * cluster-wide policies, since nothing enforces them.
+ * The world as it is, learner's policies and labels included: it explains what was seen, and judges nothing. It has
+ * cluster-wide policies only where they are enforced.
  */
 export function liveWorld({ plan, objects, readText }: WorldSource): OracleWorld {
-  const places = plan.scenario.flatMap((step) => step.objects).filter(({ object }) => isPolicy(object));
+  const planned = plan.scenario.flatMap((step) => step.objects);
+  const places = planned.filter(({ object }) => isPolicy(object));
   return {
     namespaces: describeNamespaces(objects.filter(({ kind }) => kind === "Namespace")),
-    nodes: describeNodes(plan),
+    nodes: describeNodes({ plan, objects }),
     pods: livePods(objects).map((pod) => describePod(pod, undefined)),
     policies: objects.filter(isPolicy).map((policy): PlacedPolicy => {
       const place = places.findLast(({ object }) => isSamePolicy(object, policy));
       return place === undefined ? { policy } : { ...placePolicy(place, readText(place.file)), policy };
     }),
+    ...(plan.cni.enforcesAdminPolicy === true
+      ? {
+          adminPolicies: objects.filter(isAdminPolicy).map((policy) => placeLiveAdminPolicy(policy, planned, readText)),
+        }
+      : {}),
   };
+}
+
+function placeLiveAdminPolicy(
+  policy: AdminPolicy,
+  planned: readonly PlannedObject[],
+  readText: WorldSource["readText"],
+): PlacedAdminPolicy {
+  const place = planned.findLast(
+    ({ object }) =>
+      isAdminPolicy(object) &&
+      object.kind === policy.kind &&
+      object.metadata.name === policy.metadata.name &&
+      JSON.stringify([object.spec.ingress, object.spec.egress]) ===
+        JSON.stringify([policy.spec.ingress, policy.spec.egress]),
+  );
+  return place === undefined ? { policy } : { ...placeAdminPolicy(place, readText(place.file)), policy };
 }
 
 function describeNamespaces(namespaces: Iterable<KubeObject>): OracleWorld["namespaces"] {
   return [...namespaces].map(({ metadata: { name, labels } }) => ({ name, labels: namespaceLabels(name, labels) }));
 }
 
-function describeNodes(plan: Plan): NonNullable<OracleWorld["nodes"]> {
+/** Labels are those of the Node objects, which have some that no topology says: the role, the name. */
+function describeNodes({ plan, objects }: Pick<WorldSource, "plan" | "objects">): NonNullable<OracleWorld["nodes"]> {
+  const live = new Map(
+    objects.filter(({ kind }) => kind === "Node").map(({ metadata }) => [metadata.name, metadata.labels]),
+  );
   return plan.topology.nodes.map(({ name, labels, interfaces }) => ({
     name,
-    labels,
+    labels: live.get(name) ?? labels,
     addresses: interfaces.flatMap(({ addresses }) => addresses),
   }));
 }

@@ -65,9 +65,13 @@ export function agreedCells(all: readonly Cell[], fewer: readonly Cell[]): Cell[
 
 /**
  * Why a CNI without enforcement cannot give what these cells expect, undefined where it can: it enforces, or nothing is
- * expected to be blocked by a policy.
+ * expected to be blocked by a policy. Of cluster-wide policies the same.
  */
 export function enforcementGap(cni: PlannedCni, cells: readonly Cell[]): string | undefined {
+  const isAdminNeeded = cells.some(
+    ({ expected, ungraded, why }) => ungraded === undefined && expected === "blocked" && why?.isUnenforced === true,
+  );
+  if (isAdminNeeded) return `${cni.name} does not enforce cluster-wide policies`;
   if (cni.enforcesPolicy) return undefined;
   const isNeeded = cells.some(
     ({ expected, ungraded, why }) => ungraded === undefined && expected === "blocked" && why?.allowed === false,

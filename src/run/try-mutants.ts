@@ -1,4 +1,5 @@
 import { LabError } from "../core/errors.ts";
+import { ADMIN_POLICY_KINDS } from "../kube/admin-policy-types.ts";
 import type { KubeObject, Service } from "../kube/types.ts";
 import type { PlannedObject } from "../plan/types.ts";
 import type { ObjectRef } from "../providers/types.ts";
@@ -17,8 +18,9 @@ import { equalService } from "./service-mutants.ts";
 /** A mutant need not become ready: what it is by then is graded. */
 const mutantReadyMs = 10_000;
 
+const policies: ReadonlySet<string> = new Set(["NetworkPolicy", ...ADMIN_POLICY_KINDS]);
 /** Kinds whose effect is told by the objects that are there now, whatever was there before. */
-const stateless = new Set(["NetworkPolicy", "Service"]);
+const stateless: ReadonlySet<string> = new Set([...policies, "Service"]);
 
 /** What the API says of an object that it does not take, whoever writes it. */
 const refusals = new Set(["FIELD_IMMUTABLE", "OBJECT_INVALID", "NODE_PORT_TAKEN", "CLUSTER_IP_TAKEN", "API_REFUSED"]);
@@ -130,10 +132,10 @@ export function isFullPass({
 
 /** Judges a mutant without a cluster of its own where that can be done: it does the same as the solution. */
 export function whyEquivalent(mutant: Mutant, source: WorldSource, scope: EffectScope): string | undefined {
-  if (mutant.object === undefined && mutant.kind !== "NetworkPolicy") return undefined;
+  if (mutant.object === undefined && !policies.has(mutant.kind)) return undefined;
   if (mutant.kind === "Service" && mutant.object !== undefined)
     return equalService(mutant.original as Service, mutant.object as Service);
-  if (mutant.kind !== "NetworkPolicy" || differenceOf(mutant, source, scope) !== undefined) return undefined;
+  if (!policies.has(mutant.kind) || differenceOf(mutant, source, scope) !== undefined) return undefined;
   return "no policy's verdict of any pair of this lab changes";
 }
 

@@ -13,6 +13,7 @@ export const calico = defineCni({
   version: "3.30.3",
   defaultPodCidr: "192.168.0.0/16",
   enforcesPolicy: true,
+  enforcesAdminPolicy: true,
   defaultMode: "vxlan",
   modes: [
     {

@@ -120,6 +120,8 @@ function patch(
  */
 export const calicoInstall: CniInstall = {
   version: "3.28.5",
+  // AdminNetworkPolicy came with 3.29, BaselineAdminNetworkPolicy with 3.30, ClusterNetworkPolicy, in their place, with 3.32.
+  enforcesAdminPolicy: false,
   modes: {
     vxlan: { manifest: VXLAN_MANIFEST, kernel: ["vxlan"], ports: [VXLAN] },
     "cross-subnet": { manifest: VXLAN_MANIFEST, kernel: ["vxlan"], ports: [VXLAN] },

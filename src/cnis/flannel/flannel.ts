@@ -12,6 +12,7 @@ export const flannel = defineCni({
   version: "0.27.4",
   defaultPodCidr: "10.244.0.0/16",
   enforcesPolicy: false,
+  enforcesAdminPolicy: false,
   defaultMode: "vxlan",
   modes: [
     {

@@ -77,6 +77,7 @@ function patch(
 /** Flannel from its kube-flannel.yml (github.com/flannel-io/flannel, Documentation/kubernetes.md). */
 export const flannelInstall: CniInstall = {
   version: "0.28.4",
+  enforcesAdminPolicy: false,
   modes: {
     // flannel-io/flannel Documentation/backends.md: the ports of its backends.
     vxlan: { manifest: MANIFEST, kernel: ["vxlan"], ports: [{ protocol: "udp", port: 8472, what: "VXLAN" }] },

@@ -88,6 +88,7 @@ function patch(
 /** Weave Net from the manifest in its fork's source tree (website/kubernetes/kube-addon.md there tells the variables). */
 export const weaveInstall: CniInstall = {
   version: VERSION,
+  enforcesAdminPolicy: false,
   modes: {
     sleeve: { manifest: MANIFEST, kernel: [], ports: PORTS },
     // Encrypted, its tunnels are IPsec's: ESP in transport mode with AES-GCM (docs/fastdp.md in Weave's source).

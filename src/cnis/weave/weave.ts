@@ -17,6 +17,7 @@ export const weave = defineCni({
   version: "2.9.0",
   defaultPodCidr: "10.32.0.0/12",
   enforcesPolicy: true,
+  enforcesAdminPolicy: false,
   // Weave's own choice is fastdp, and sleeve where the kernel has no Open vSwitch; sleeve runs on every kernel.
   defaultMode: "sleeve",
   // 1376 of 1500 bytes is Weave's documented default (WEAVE_MTU); it leaves room for either encapsulation, encrypted or not.

@@ -1,12 +1,15 @@
 import { matchesSelector } from "../../kube/selectors.ts";
-import type { NetworkPolicy, NetworkPolicyPeer } from "../../kube/types.ts";
+import type { NetworkPolicy, NetworkPolicyPeer, NetworkPolicyPort } from "../../kube/types.ts";
+import { adminPoliciesOf, AdminGroups } from "./admin-chains.ts";
+import type { AdminTiers } from "./admin-chains.ts";
 import type { Family } from "./address-ranges.ts";
 import { block } from "./block.ts";
 import { evidenceRules } from "./evidence.ts";
 import { comment, identifier } from "./names.ts";
 import type { PolicyEnforcer } from "./policy-enforcer.ts";
-import type { PolicyPod } from "./policy-peers.ts";
-import { portMatches } from "./policy-ports.ts";
+import { DROP_SETS, peerTexts, portTexts, ruleLines, SIDES } from "./policy-matches.ts";
+import type { Direction } from "./policy-matches.ts";
+import type { PolicyPod, PolicyWorld } from "./policy-peers.ts";
 import type { PolicySets } from "./policy-sets.ts";
 
 /** A pod of the node that the ruleset is for, at the node's end of its link. */
@@ -15,17 +18,6 @@ export interface PolicyEndpoint {
   namespace: string;
   name: string;
 }
-
-/** The sets that list what was dropped, by direction (see evidence.ts for their elements). */
-export const DROP_SETS = { ingress: "drops-ingress", egress: "drops-egress" } as const;
-
-type Direction = "ingress" | "egress";
-
-/** What differs between the directions: the pod's own end of a packet, and whose address the peers are matched with. */
-const SIDES = {
-  egress: { interfaceKey: "iifname", ownField: "saddr", peerField: "daddr" },
-  ingress: { interfaceKey: "oifname", ownField: "daddr", peerField: "saddr" },
-} as const;
 
 /**
  * Whether the policy isolates in this direction. Without policyTypes every policy isolates ingress, and egress where it
@@ -50,76 +42,68 @@ function chain(name: string, rules: readonly string[]): string[] {
   return block(`chain ${name}`, rules);
 }
 
-/** The accept rules of one policy in one direction: one a combination of peers' family and kind of port match. */
-function policyChain(
-  policy: NetworkPolicy,
-  direction: Direction,
-  sets: PolicySets,
-  { chains }: PolicyEnforcer,
-): string[] {
-  const { peerField } = SIDES[direction];
-  const rules: { peers: NetworkPolicyPeer[]; ports: ReturnType<typeof portMatches> }[] =
-    direction === "ingress"
-      ? (policy.spec.ingress ?? []).map(({ from, ports }) => ({
-          peers: from ?? [],
-          ports: portMatches(ports),
-        }))
-      : (policy.spec.egress ?? []).map(({ to, ports }) => ({
-          peers: to ?? [],
-          ports: portMatches(ports),
-        }));
-  const lines = rules.flatMap(({ peers, ports }, index) => {
-    const peerMatches: { family?: Family; text: string }[] =
-      peers.length === 0
-        ? [{ text: "" }]
-        : sets
-            .peers(peers, namespaceOf(policy))
-            .map(({ family, name }) => ({ family, text: `${family} ${peerField} @${name} ` }));
-    const portTexts: { family?: Family; text: string }[] = (ports ?? [{ text: "" }]).flatMap((match) =>
-      "text" in match
-        ? [{ text: match.text === "" ? "" : `${match.text} ` }]
-        : sets.namedPort(match.named).map(({ family, name }) => ({
-            family,
-            text: `${family} daddr . meta l4proto . th dport @${name} `,
-          })),
-    );
-    return peerMatches.flatMap((peer) =>
-      portTexts
-        .filter(({ family }) => family === undefined || peer.family === undefined || family === peer.family)
-        .map((port) => `${peer.text}${port.text}counter accept ${comment(`${direction} rule ${index + 1}`)}`),
-    );
-  });
-  return chain(identifier(chains[direction].policy, nameOf(policy)), lines);
+/** What chains of one node are made from. */
+export interface RuleContext {
+  /** NetworkPolicies in the order that their jumps shall have. */
+  policies: readonly NetworkPolicy[];
+  tiers: AdminTiers;
+  world: PolicyWorld;
+  sets: PolicySets;
+  families: readonly Family[];
+  enforcer: PolicyEnforcer;
 }
 
-/** What an isolated pod lets through: what any of its policies accepts; the rest is recorded, then dropped. */
+/** The accept rules of one policy in one direction: one a combination of peers' family and kind of port match. */
+function policyChain(policy: NetworkPolicy, direction: Direction, { sets, enforcer }: RuleContext): string[] {
+  const { ingress = [], egress = [] } = policy.spec;
+  const rules: { peers: NetworkPolicyPeer[]; ports: NetworkPolicyPort[] | undefined }[] =
+    direction === "ingress"
+      ? ingress.map(({ from, ports }) => ({ peers: from ?? [], ports }))
+      : egress.map(({ to, ports }) => ({ peers: to ?? [], ports }));
+  const lines = rules.flatMap(({ peers, ports }, index) => {
+    const whom = peers.length === 0 ? undefined : sets.peers(peers, namespaceOf(policy));
+    const matches = { peers: peerTexts(whom, direction), ports: portTexts(ports, sets) };
+    return ruleLines(matches, "accept", `${direction} rule ${index + 1}`);
+  });
+  return chain(identifier(enforcer.chains[direction].policy, nameOf(policy)), lines);
+}
+
+/**
+ * What meets a pod's packets: the Admin tier, then the NetworkPolicies that isolate it or, where none does, the Baseline tier. Of an
+ * isolated pod what no policy accepts is recorded, then dropped; what comes to the end of another's chain passes.
+ */
 function endpointChain(
-  { hostInterface, namespace, name }: PolicyEndpoint,
-  policies: readonly NetworkPolicy[],
+  { endpoint: { hostInterface, namespace, name } }: LocalPod,
+  { own, admin, baseline }: PodPolicies,
   direction: Direction,
-  families: readonly Family[],
-  { chains }: PolicyEnforcer,
+  { families, enforcer: { chains } }: RuleContext,
 ): string[] {
   const prefixes = chains[direction];
   return chain(`${prefixes.endpoint}-${hostInterface}`, [
     "ct state invalid drop",
-    ...policies.map((policy) => `jump ${identifier(prefixes.policy, nameOf(policy))}`),
-    ...evidenceRules(DROP_SETS[direction], families),
-    `counter drop ${comment(`${direction} of ${namespace}/${name}: no policy allows it`)}`,
+    ...(admin === undefined ? [] : [`jump ${admin}`]),
+    ...own.map((policy) => `jump ${identifier(prefixes.policy, nameOf(policy))}`),
+    ...(own.length > 0
+      ? [
+          ...evidenceRules(DROP_SETS[direction], families),
+          `counter drop ${comment(`${direction} of ${namespace}/${name}: no policy allows it`)}`,
+        ]
+      : []),
+    ...(baseline === undefined ? [] : [`jump ${baseline}`]),
   ]);
 }
 
-/** A base chain that sends packets of isolated pods to their chains. */
+/** A base chain that sends packets of pods under policy to their chains. */
 export function baseChain(
   name: string,
   hook: string,
   direction: Direction,
-  isolated: DirectionRules["isolated"],
+  judged: DirectionRules["judged"],
   { chains, knowsPodsBy }: PolicyEnforcer,
   before: readonly string[] = [],
 ): string[] {
   const { interfaceKey, ownField } = SIDES[direction];
-  const elements = isolated.flatMap(({ endpoint: { hostInterface }, pod }) => {
+  const elements = judged.flatMap(({ endpoint: { hostInterface }, pod }) => {
     const verdict = `goto ${chains[direction].endpoint}-${hostInterface}`;
     if (knowsPodsBy === "interface") return [`"${hostInterface}" : ${verdict}`];
     return pod.addresses.filter(({ family }) => family === "ip").map(({ text }) => `${text} : ${verdict}`);
@@ -139,26 +123,29 @@ export interface LocalPod {
   pod: PolicyPod;
 }
 
-/** Isolated pods, and the chains they need. */
+/** Pods under policy, and the chains they need. */
 export interface DirectionRules {
-  isolated: LocalPod[];
+  judged: LocalPod[];
   chains: string[];
 }
 
+/** What judges one pod in one direction: NetworkPolicies that isolate it, and the chains of the tiers around them. */
+interface PodPolicies {
+  own: readonly NetworkPolicy[];
+  admin: string | undefined;
+  baseline: string | undefined;
+}
+
 /**
- * The chains of one direction: of every policy that isolates one of these pods, and of every pod so isolated. A policy
- * chain accepts or returns; `policies` in the order their jumps shall have.
+ * The chains of one direction: of every policy that isolates one of these pods, of every list of cluster-wide policies that one is
+ * the subject of, and of every pod so judged. A policy's chain accepts or returns.
  */
-export function directionRules(
-  local: readonly LocalPod[],
-  policies: readonly NetworkPolicy[],
-  direction: Direction,
-  sets: PolicySets,
-  families: readonly Family[],
-  enforcer: PolicyEnforcer,
-): DirectionRules {
+export function directionRules(local: readonly LocalPod[], direction: Direction, context: RuleContext): DirectionRules {
+  const { policies, tiers, world } = context;
   const used = new Set<NetworkPolicy>();
-  const rules: DirectionRules = { isolated: [], chains: [] };
+  const groups = new AdminGroups(direction, context);
+  const judged: LocalPod[] = [];
+  const endpointChains: string[] = [];
   const isolating = policies.filter((policy) => isolates(policy, direction));
   for (const each of local) {
     const { endpoint, pod } = each;
@@ -166,13 +153,16 @@ export function directionRules(
       (policy) =>
         namespaceOf(policy) === endpoint.namespace && matchesSelector(policy.spec.podSelector, pod.pod.metadata.labels),
     );
-    if (own.length === 0) continue;
+    const admin = groups.chainOf("admin", adminPoliciesOf(tiers.admin, direction, pod, world));
+    const baseline =
+      own.length > 0 ? undefined : groups.chainOf("baseline", adminPoliciesOf(tiers.baseline, direction, pod, world));
+    if (own.length === 0 && admin === undefined && baseline === undefined) continue;
     for (const policy of own) used.add(policy);
-    rules.isolated.push(each);
-    rules.chains.push(...endpointChain(endpoint, own, direction, families, enforcer));
+    judged.push(each);
+    endpointChains.push(...endpointChain(each, { own, admin, baseline }, direction, context));
   }
   const policyChains = isolating
     .filter((policy) => used.has(policy))
-    .flatMap((policy) => policyChain(policy, direction, sets, enforcer));
-  return { ...rules, chains: [...policyChains, ...rules.chains] };
+    .flatMap((policy) => policyChain(policy, direction, context));
+  return { judged, chains: [...groups.chains(), ...policyChains, ...endpointChains] };
 }

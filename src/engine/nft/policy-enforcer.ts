@@ -1,4 +1,7 @@
 import type { LabWarning } from "../../core/errors.ts";
+import { isAdminPolicy } from "../../kube/admin-policy-types.ts";
+import { adminPolicyWarning } from "../../kube/admin-policy-warning.ts";
+import type { AdminEnforcement } from "../../kube/admin-policy-warning.ts";
 import type { KubeObject, NetworkPolicy } from "../../kube/types.ts";
 
 /** How chains of one direction are called: a policy's and a pod's, each followed by what tells it from others. */
@@ -7,12 +10,24 @@ interface ChainPrefixes {
   endpoint: string;
 }
 
+/** How cluster-wide policies are enforced. */
+interface AdminEnforcer extends AdminEnforcement {
+  /** What chains of lists of policies begin with, followed by the tier. */
+  egress: string;
+  ingress: string;
+}
+
 /** Whose policy rules a node has: by what names they are known, and where and by what they know a pod's packets. */
 export interface PolicyEnforcer {
   /** The table's name; its family is inet. */
   table: string;
   comment: string;
   chains: { egress: ChainPrefixes; ingress: ChainPrefixes };
+  /**
+   * How it enforces cluster-wide policies (policy.networking.k8s.io), each of which it enforces whole; absent where it enforces
+   * none.
+   */
+  admin?: AdminEnforcer;
   /** What names of sets begin with. */
   sets: string;
   /**
@@ -29,7 +44,9 @@ export interface PolicyEnforcer {
 }
 
 /** What whoever applies an object should know of how it is enforced. */
-export function policyWarnings(enforcer: PolicyEnforcer | undefined, object: KubeObject): LabWarning[] {
+export function policyWarnings(cni: string, enforcer: PolicyEnforcer | undefined, object: KubeObject): LabWarning[] {
+  if (isAdminPolicy(object))
+    return [adminPolicyWarning(cni, enforcer?.admin, object)].filter((each) => each !== undefined);
   if (object.kind !== "NetworkPolicy") return [];
   const shortfall = enforcer?.shortfall(object as NetworkPolicy);
   if (shortfall === undefined) return [];

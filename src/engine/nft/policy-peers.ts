@@ -1,3 +1,4 @@
+import type { AdminPeer, AdminSubject } from "../../kube/admin-policy-types.ts";
 import { isHostNetwork, isPodTerminal, podAddresses } from "../../kube/pods.ts";
 import { formatSelector, matchesSelector, namespaceLabels } from "../../kube/selectors.ts";
 import type { Namespace, NetworkPolicyPeer, Pod } from "../../kube/types.ts";
@@ -17,13 +18,24 @@ export interface PolicyWorld {
   pods: readonly PolicyPod[];
   /** Labels of each namespace, its name's label included. */
   namespaces: ReadonlyMap<string, Record<string, string>>;
+  nodes: readonly PolicyNode[];
+}
+
+/** A node as peers of cluster-wide policies pick it: by its labels, and by every address of it. */
+export interface PolicyNode {
+  labels: Record<string, string>;
+  addresses: readonly string[];
 }
 
 /**
  * Pods on their node's own network and pods that have ended are left out: the former are no pods to a CNI, the latter's
  * addresses may already belong to others. A namespace without an object has the label of its name alone.
  */
-export function policyWorld(pods: readonly Pod[], namespaces: readonly Namespace[]): PolicyWorld {
+export function policyWorld(
+  pods: readonly Pod[],
+  namespaces: readonly Namespace[],
+  nodes: readonly PolicyNode[],
+): PolicyWorld {
   const labels = new Map(
     namespaces.map(({ metadata }) => [metadata.name, namespaceLabels(metadata.name, metadata.labels)]),
   );
@@ -39,7 +51,7 @@ export function policyWorld(pods: readonly Pod[], namespaces: readonly Namespace
     });
     named.push({ namespace, name: pod.metadata.name, pod, addresses });
   }
-  return { pods: named, namespaces: labels };
+  return { pods: named, namespaces: labels, nodes };
 }
 
 /**
@@ -63,13 +75,32 @@ function selectsPod(
   );
 }
 
+/** Whether the subject or peer of a cluster-wide policy picks the pod by its labels and its namespace's. */
+export function selectsByAdmin({ namespaces, pods }: AdminSubject, candidate: PolicyPod, world: PolicyWorld): boolean {
+  const ofNamespace = world.namespaces.get(candidate.namespace);
+  if (namespaces !== undefined) return matchesSelector(namespaces, ofNamespace);
+  if (pods === undefined) return false;
+  return (
+    matchesSelector(pods.namespaceSelector ?? {}, ofNamespace) &&
+    matchesSelector(pods.podSelector, candidate.pod.metadata.labels)
+  );
+}
+
+type Ranges = Record<Family, AddressRange[]>;
+
+/** Elements of a set a family. */
+function elementsOf(ranges: Ranges): Record<Family, string[]> {
+  const format = (family: Family): string[] => unionRanges(ranges[family]).map((range) => formatRange(family, range));
+  return { ip: format("ip"), ip6: format("ip6") };
+}
+
 /** Elements for an address set of each family: the union of what the peers name, `except` taken out of its own block only. */
 export function peerElements(
   peers: readonly NetworkPolicyPeer[],
   policyNamespace: string,
   world: PolicyWorld,
 ): Record<Family, string[]> {
-  const ranges: Record<Family, AddressRange[]> = { ip: [], ip6: [] };
+  const ranges: Ranges = { ip: [], ip6: [] };
   for (const peer of peers) {
     if (peer.ipBlock !== undefined) {
       const { cidr, except = [] } = peer.ipBlock;
@@ -81,8 +112,29 @@ export function peerElements(
       for (const { family, range } of candidate.addresses) ranges[family].push(range);
     }
   }
-  const format = (family: Family): string[] => unionRanges(ranges[family]).map((range) => formatRange(family, range));
-  return { ip: format("ip"), ip6: format("ip6") };
+  return elementsOf(ranges);
+}
+
+/**
+ * The same for peers of cluster-wide policies. Nodes stand for their addresses, whoever answers there; `domainNames` is refused where
+ * manifests are checked, and names nobody here.
+ */
+export function adminPeerElements(peers: readonly AdminPeer[], world: PolicyWorld): Record<Family, string[]> {
+  const ranges: Ranges = { ip: [], ip6: [] };
+  for (const peer of peers) {
+    for (const candidate of world.pods) {
+      if (!selectsByAdmin(peer, candidate, world)) continue;
+      for (const { family, range } of candidate.addresses) ranges[family].push(range);
+    }
+    for (const cidr of peer.networks ?? []) ranges[familyOf(cidr)].push(rangeOf(cidr));
+    const { nodes } = peer;
+    if (nodes === undefined) continue;
+    for (const { labels, addresses } of world.nodes) {
+      if (!matchesSelector(nodes, labels)) continue;
+      for (const address of addresses) ranges[familyOf(address)].push(rangeOf(address));
+    }
+  }
+  return elementsOf(ranges);
 }
 
 /** One line for the set's comment. */
@@ -96,4 +148,15 @@ function describePeer({ ipBlock, podSelector, namespaceSelector }: NetworkPolicy
   }
   const where = namespaceSelector === undefined ? policyNamespace : formatSelector(namespaceSelector);
   return `${where}/${podSelector === undefined ? "<all>" : formatSelector(podSelector)}`;
+}
+
+/** {@link describePeers} of a cluster-wide policy. */
+export function describeAdminPeers(peers: readonly AdminPeer[]): string {
+  return peers.map(describeAdminPeer).join(" or ");
+}
+
+function describeAdminPeer({ namespaces, pods, nodes, networks }: AdminPeer): string {
+  if (namespaces !== undefined) return `${formatSelector(namespaces)}/<all>`;
+  if (pods !== undefined) return `${formatSelector(pods.namespaceSelector ?? {})}/${formatSelector(pods.podSelector)}`;
+  return nodes === undefined ? (networks ?? []).join(",") : `nodes ${formatSelector(nodes)}`;
 }

@@ -1,8 +1,9 @@
+import type { AdminPeer } from "../../kube/admin-policy-types.ts";
 import type { NetworkPolicyPeer } from "../../kube/types.ts";
 import type { Family } from "./address-ranges.ts";
 import { block, elements } from "./block.ts";
 import { comment, shortHash } from "./names.ts";
-import { describePeers, peerElements } from "./policy-peers.ts";
+import { adminPeerElements, describeAdminPeers, describePeers, peerElements } from "./policy-peers.ts";
 import type { PolicyWorld } from "./policy-peers.ts";
 import { namedPortElements } from "./policy-ports.ts";
 import type { NamedPort } from "./policy-ports.ts";
@@ -38,6 +39,15 @@ export class PolicySets {
       type: (family) => `${ADDRESS_TYPE[family]}; flags interval;`,
       content: peerElements(peers, policyNamespace, this.world),
       text: describePeers(peers, policyNamespace),
+    }));
+  }
+
+  /** {@link peers} of cluster-wide policies, which are of no namespace. */
+  adminPeers(peers: readonly AdminPeer[]): SetReference[] {
+    return this.references("s", shortHash(JSON.stringify(peers)), () => ({
+      type: (family) => `${ADDRESS_TYPE[family]}; flags interval;`,
+      content: adminPeerElements(peers, this.world),
+      text: describeAdminPeers(peers),
     }));
   }
 

@@ -1,3 +1,4 @@
+import type { AdminPolicy } from "../../kube/admin-policy-types.ts";
 import type { ControllerRevision, DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
   Deployment,
@@ -26,6 +27,9 @@ export interface InterpretedKinds {
   DaemonSet: DaemonSet;
   ControllerRevision: ControllerRevision;
   NetworkPolicy: NetworkPolicy;
+  AdminNetworkPolicy: AdminPolicy;
+  BaselineAdminNetworkPolicy: AdminPolicy;
+  ClusterNetworkPolicy: AdminPolicy;
 }
 
 interface KindFacts {
@@ -76,6 +80,10 @@ const builtIn: Readonly<Record<string, KindFacts>> = {
   PriorityClass: clusterWide("scheduling.k8s.io"),
   RuntimeClass: clusterWide("node.k8s.io"),
   CustomResourceDefinition: clusterWide("apiextensions.k8s.io", true),
+  // No built-in kinds: a cluster has them by definitions of their own, which labs need not apply here.
+  AdminNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
+  BaselineAdminNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
+  ClusterNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
 };
 
 function groupOf(apiVersion: string): string {

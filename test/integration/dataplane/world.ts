@@ -210,6 +210,8 @@ export class World {
           pods: this.pods,
           namespaces: [],
           policies,
+          adminPolicies: [],
+          nodes: [],
         }),
       );
     }

@@ -6,6 +6,8 @@ interface Seen {
   allowed: number;
   blocked: number;
   overIpv6: number;
+  decidedByAdmin: number;
+  toNodes: number;
   runs: number;
   seed: number;
   failure?: string;
@@ -31,7 +33,7 @@ test.each([
     const seen = (await inNamespace("engine-equals-oracle.ts", ...args)) as Seen;
     console.log(
       `${cni} ${mode} ${families}: ${seen.cells} cells of ${seen.runs} worlds, ${seen.overIpv6} of them over IPv6, ` +
-        `${seen.blocked} blocked; seed ${seen.seed}`,
+        `${seen.blocked} blocked, ${seen.decidedByAdmin} decided by cluster-wide policies; seed ${seen.seed}`,
     );
     expect(seen.overIpv6).toBe(families === "dual" ? seen.cells / 2 : 0);
     expect(seen.failure ?? "").toBe("");
@@ -39,5 +41,8 @@ test.each([
     // How many are blocked is the seed's; one world has both for certain.
     expect(seen.allowed).toBeGreaterThan(0);
     if (cni !== "flannel") expect(seen.blocked).toBeGreaterThan(0);
+    expect(seen.toNodes).toBeGreaterThan(0);
+    if (cni === "calico") expect(seen.decidedByAdmin).toBeGreaterThan(0);
+    else expect(seen.decidedByAdmin).toBe(0);
   },
 );

@@ -32,6 +32,7 @@ describe.each(Object.entries<Cni>(cnis))("the CNI %s", (key, cni) => {
 
   it("enforces policy in its model where it does so", () => {
     expect(cni.dataplane?.policy !== undefined).toBe(cni.dataplane !== undefined && cni.enforcesPolicy);
+    expect(cni.dataplane?.policy?.admin !== undefined).toBe(cni.enforcesAdminPolicy);
   });
 
   it("has every mode in the support table of its page", () => {

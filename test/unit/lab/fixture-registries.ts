@@ -88,6 +88,7 @@ const cni = (name: string, enforcesPolicy: boolean, defaultPodCidr: string): Cni
   version: "v1",
   defaultPodCidr,
   enforcesPolicy,
+  enforcesAdminPolicy: false,
   defaultMode: "vxlan",
   modes: [
     { name: "vxlan", summary: "encapsulated", overheadBytes: 50, dualStack: { overheadBytes: 70 } },
@@ -97,6 +98,7 @@ const cni = (name: string, enforcesPolicy: boolean, defaultPodCidr: string): Cni
   options: z.strictObject({ a: z.int().optional() }),
   install: {
     version: "v1",
+    enforcesAdminPolicy: false,
     modes: {},
     agent: { namespace: "kube-system", daemonSet: name },
     plugins: [],

@@ -266,6 +266,34 @@ describe("the pod MTU", () => {
   });
 });
 
+describe("cluster-wide policies", () => {
+  const modelling: PlanProvider = { ...provider(), models: "all of it" };
+
+  test("count where the CNI enforces them, in the model or in the release that is installed", async () => {
+    const own = await lab("cni: calico\n", { ...fixtureRegistries, cnis: realCnis });
+    const planned = (by: PlanProvider, name: string): unknown =>
+      buildPlan(own, { provider: by, cnis: realCnis, cniOverride: { name } }).cni.enforcesAdminPolicy;
+    expect(planned(modelling, "calico")).toBe(true);
+    expect(planned(provider(), "calico")).toBeUndefined();
+    expect(planned(modelling, "flannel")).toBeUndefined();
+  });
+
+  test("are warned of at their place where it does not", async () => {
+    const text =
+      "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: { name: guard }\n" +
+      "spec: { priority: 1, subject: { namespaces: {} } }\n";
+    await writeFile(path.join(folder, "guard.yaml"), text);
+    const own = await lab("cni: calico\nscenario: [{ apply: guard.yaml }]\n", { ...fixtureRegistries, cnis: realCnis });
+    const warned = (by: PlanProvider, name: string): unknown => {
+      const plan = buildPlan(own, { provider: by, cnis: realCnis, cniOverride: { name } });
+      return planWarnings(own, plan, realCnis).map(({ code, span }) => [code, span?.line, span?.column]);
+    };
+    expect(warned(modelling, "calico")).toEqual([]);
+    expect(warned(provider(), "calico")).toEqual([["MANIFEST_NOT_ENFORCED", 2, 7]]);
+    expect(warned(modelling, "flannel")).toEqual([["MANIFEST_NOT_ENFORCED", 2, 7]]);
+  });
+});
+
 describe("another CNI", () => {
   test("gets its own pod network, mode and MTU", async () => {
     const own = await lab("cni: { name: calico, mode: direct, podCidr: 10.50.0.0/16, mtu: 1300, options: { a: 1 } }\n");

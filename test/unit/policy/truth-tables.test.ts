@@ -2,14 +2,15 @@ import { describe, expect, it } from "vitest";
 import { declaredPorts } from "../../../src/kube/pods.ts";
 import { createOracle } from "../../../src/policy/oracle.ts";
 import type { OracleEnd } from "../../../src/policy/types.ts";
-import { type NaivePod, naiveAllows } from "../../naive-policy.ts";
+import { naiveAllowsWithAdmin } from "../../naive-admin-policy.ts";
+import type { NaivePod } from "../../naive-policy.ts";
 import { loadTruthTable, OUTSIDE, type TruthTable, truthTablePaths } from "../../truth-table.ts";
 
 const OUTSIDE_ADDRESS = "203.0.113.10";
 
 describe("truth tables", () => {
   it("are all there", () => {
-    expect(truthTablePaths().length).toBeGreaterThanOrEqual(24);
+    expect(truthTablePaths().length).toBeGreaterThanOrEqual(52);
   });
 
   it.each(truthTablePaths().map((path) => loadTruthTable(path)))("$name: the oracle agrees", (table) => {
@@ -18,6 +19,7 @@ describe("truth tables", () => {
       namespaces: table.namespaces.map(({ metadata }) => ({ name: metadata.name, labels: metadata.labels ?? {} })),
       pods: table.pods.map((pod) => ({ ...describePod(pod), addresses: [addressOf(nameOf(pod))] })),
       policies: table.policies(addressOf).map((policy) => ({ policy })),
+      adminPolicies: table.adminPolicies(addressOf).map((policy) => ({ policy })),
     });
     const end = (name: string): OracleEnd => {
       if (name === OUTSIDE) return { kind: "address", address: OUTSIDE_ADDRESS };
@@ -42,6 +44,8 @@ describe("truth tables", () => {
     const world = {
       namespaces: Object.fromEntries(table.namespaces.map(({ metadata }) => [metadata.name, metadata.labels ?? {}])),
       policies: table.policies(addressOf),
+      adminPolicies: table.adminPolicies(addressOf),
+      nodes: [],
     };
     const pods = new Map<string, NaivePod>(
       table.pods.map((pod) => [nameOf(pod), { ...describePod(pod), address: addressOf(nameOf(pod)) }]),
@@ -52,7 +56,9 @@ describe("truth tables", () => {
     };
     const graded = table.cells.filter(({ expected }) => expected !== "ungraded");
     const seen = graded.map((cell) => {
-      const allowed = naiveAllows(world, end(cell.from), end(cell.to), cell.port, cell.protocol.toUpperCase());
+      const { port, protocol } = cell;
+      const flow = { from: end(cell.from), to: end(cell.to), port, protocol: protocol.toUpperCase() };
+      const allowed = naiveAllowsWithAdmin(world, flow);
       return { ...cell, expected: allowed ? "allowed" : "blocked" };
     });
     expect(seen).toEqual(graded);

@@ -54,26 +54,29 @@ function askService(from: string, behind: string[], targetPorts = behind.map(() 
 }
 
 describe("where a cluster-wide policy would decide otherwise", () => {
-  const guarded = createFlowOracle(
-    {
-      ...world,
-      adminPolicies: [
-        {
-          policy: {
-            apiVersion: "policy.networking.k8s.io/v1alpha1",
-            kind: "AdminNetworkPolicy",
-            metadata: { name: "guard" },
-            spec: {
-              priority: 1,
-              subject: { namespaces: {} },
-              ingress: [{ action: "Deny", from: [{ namespaces: {} }], ports: [{ portNumber: { port: 8080 } }] }],
-            },
+  const guardedWorld = {
+    ...world,
+    adminPolicies: [
+      {
+        policy: {
+          apiVersion: "policy.networking.k8s.io/v1alpha1",
+          kind: "AdminNetworkPolicy" as const,
+          metadata: { name: "guard" },
+          spec: {
+            priority: 1,
+            subject: { namespaces: {} },
+            ingress: [{ action: "Deny" as const, from: [{ namespaces: {} }], ports: [{ portNumber: { port: 8080 } }] }],
           },
         },
-      ],
-    },
-    { serviceCidrs: [], externalAddresses: [] },
-  );
+      },
+    ],
+  };
+  const guarded = createFlowOracle(guardedWorld, { serviceCidrs: [], externalAddresses: [] });
+  const enforced = createFlowOracle(guardedWorld, {
+    serviceCidrs: [],
+    externalAddresses: [],
+    enforcesAdminPolicy: true,
+  });
   const asked = { to: [], port: 8080, protocol: "tcp" as const };
 
   it("nothing is expected, and the reason names the rule", () => {
@@ -82,7 +85,16 @@ describe("where a cluster-wide policy would decide otherwise", () => {
     expect(why.notGradable).toBe(
       "it would be denied by AdminNetworkPolicy/guard ingress rule 1 (Admin tier), and nothing here enforces cluster-wide policies",
     );
+    expect(why.isUnenforced).toBe(true);
     expect(why.lines.join()).not.toContain("AdminNetworkPolicy");
+  });
+
+  it("its verdict is expected where it is enforced", () => {
+    const { expected, why } = enforced.answer({ ...asked, from: source("web"), address: "10.0.0.2" });
+    expect(expected).toBe("blocked");
+    expect(why.lines.join()).toContain("AdminNetworkPolicy/guard ingress rule 1");
+    expect(why).not.toHaveProperty("isUnenforced");
+    expect(enforced.answer({ ...asked, port: 81, from: source("web"), address: "10.0.0.4" }).expected).toBe("allowed");
   });
 
   it("what NetworkPolicies block anyway, and what it does not match, is graded as ever", () => {

@@ -31,6 +31,65 @@ spec:
       ports: [{ port: 5432 }]
 `;
 
+const admin = `apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: { name: db }
+spec:
+  priority: 5
+  subject: { namespaces: { matchLabels: { team: shop } } }
+  ingress:
+    - action: Pass
+      from:
+        - namespaces: { matchLabels: { team: ops } }
+        - namespaces: { matchLabels: { team: dev } }
+    - action: Deny
+      from: [{ namespaces: {} }]
+      ports: [{ portNumber: { port: 80 } }]
+`;
+
+describe("mutants of a cluster-wide policy", () => {
+  test("change one thing each, at its line", () => {
+    expect(told(mutants(admin))).toEqual([
+      "1 left out",
+      "5 priority 0: before others",
+      "5 priority 1000: behind others",
+      "6 subject: every pod",
+      "8 ingress rule 1 left out",
+      "8 ingress rule 1: Allow in place of Pass",
+      "8 ingress rule 1: Deny in place of Pass",
+      "8 ingress rule 1 behind rule 2",
+      "10 ingress rule 1: all pods",
+      "10 ingress rule 1, peer 1 left out",
+      "11 ingress rule 1, peer 2 left out",
+      "12 ingress rule 2 left out",
+      "12 ingress rule 2: Allow in place of Deny",
+      "12 ingress rule 2: Pass in place of Deny",
+      "14 ingress rule 2 without ports: all",
+    ]);
+    expect(mutants(admin)[0]?.name).toBe("db");
+  });
+
+  test("of v1alpha2 have the other tier, too, and its own word for Allow", () => {
+    const text = admin
+      .replace("v1alpha1", "v1alpha2")
+      .replace("AdminNetworkPolicy", "ClusterNetworkPolicy")
+      .replace(
+        "ports: [{ portNumber: { port: 80 } }]",
+        "protocols: [{ tcp: { destinationPort: { number: 80 } } }, { destinationNamedPort: web }]",
+      )
+      .replace("priority: 5", "priority: 5\n  tier: Admin");
+    const lines = told(mutants(text));
+    for (const line of [
+      "6 tier Baseline",
+      "13 ingress rule 2: Accept in place of Deny",
+      "15 ingress rule 2 without protocols: all",
+      "15 ingress rule 2, protocols 2 left out",
+    ]) {
+      expect(lines).toContain(line);
+    }
+  });
+});
+
 describe("mutants of a policy", () => {
   test("change one thing each, at its line", () => {
     expect(told(mutants(ingress))).toEqual([

@@ -141,6 +141,37 @@ spec:
     expect(adminPolicies.map(({ policy }) => policy.metadata.name)).toEqual(["guard"]);
     expect(adminPolicies[0]?.ruleSpans?.ingress.map((span) => span?.line)).toEqual([8]);
     expect(liveWorld(live).adminPolicies).toBeUndefined();
+    const enforcing = { ...live.plan, cni: { ...live.plan.cni, enforcesAdminPolicy: true } };
+    expect(liveWorld({ ...live, plan: enforcing }).adminPolicies).toEqual([{ policy: mine }]);
+  });
+
+  it("knows the places of cluster-wide policies that are as the manifest wrote them, where they are enforced", () => {
+    const text = "apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: { name: guard }\n";
+    const guard = `${text}spec:\n  priority: 1\n  subject: { namespaces: {} }\n  ingress:\n    - { action: Deny, from: [{ namespaces: {} }] }\n`;
+    const file = manifest("guard.yaml", guard);
+    const plan = planOf([step("apply", file)], []);
+    const placed = (objects: KubeObject[]) =>
+      liveWorld({
+        ...source,
+        plan: { ...plan, cni: { ...plan.cni, enforcesAdminPolicy: true } },
+        objects,
+        readText: () => guard,
+      }).adminPolicies?.[0]?.ruleSpans?.ingress[0]?.line;
+    const applied = file[0]?.object as KubeObject;
+    expect(placed([applied])).toBe(8);
+    expect(placed([{ ...applied, spec: { ...(applied["spec"] as object), ingress: [] } }])).toBeUndefined();
+  });
+
+  it("gives nodes the labels that their objects have", () => {
+    const node: KubeObject = {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "worker1", labels: { "kubernetes.io/hostname": "worker1" } },
+    };
+    expect(referenceWorld({ ...source, objects: [...objects, node] }).nodes?.map(({ labels }) => labels)).toEqual([
+      { "kubernetes.io/hostname": "worker1" },
+      {},
+    ]);
   });
 
   it("knows the nodes' addresses", () => {

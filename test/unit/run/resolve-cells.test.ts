@@ -143,6 +143,14 @@ describe("the gap of a CNI that enforces nothing", () => {
     expect(enforcementGap(flannel, [resolve("blocked")])).toBeDefined();
   });
 
+  it("is there when a cluster-wide policy is to block something, and nothing enforces those", () => {
+    const blocked = resolve("blocked");
+    const why = { allowed: true, lines: [], spans: [], notGradable: "nobody enforces it", isUnenforced: true as const };
+    expect(enforcementGap(cni, [{ ...blocked, why }])).toBe("calico does not enforce cluster-wide policies");
+    expect(enforcementGap(cni, [{ ...resolve("allowed"), why }])).toBeUndefined();
+    expect(enforcementGap(cni, [{ ...blocked, why, ungraded: "not declared" }])).toBeUndefined();
+  });
+
   it("is not there when nothing is to be blocked by policy, or the CNI enforces", () => {
     expect(enforcementGap(cni, [resolve("policy")])).toBeUndefined();
     expect(enforcementGap(flannel, [resolve("allowed")])).toBeUndefined();

@@ -11,6 +11,7 @@ import { evidenceSetNames } from "../../../engine/nft/evidence.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { deleteUdpConnections } from "../../../kernel/conntrack.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
+import { ADMIN_POLICY_KINDS, isAdminPolicy } from "../../../kube/admin-policy-types.ts";
 import { hostPorts } from "../../../kube/host-ports.ts";
 import { isPodTerminal } from "../../../kube/pods.ts";
 import type { Pod } from "../../../kube/types.ts";
@@ -203,13 +204,26 @@ export class Dataplane {
   private policy(enforcer: PolicyEnforcer): Controller {
     return {
       name: "policy",
-      kinds: ["NetworkPolicy", "Pod", "Namespace"],
+      kinds: [
+        "NetworkPolicy",
+        "Pod",
+        "Namespace",
+        ...(enforcer.admin === undefined ? [] : [...ADMIN_POLICY_KINDS, "Node" as const]),
+      ],
       keysOf: () => ["rules"],
       reconcile: () => {
         const { store, network } = this.options;
         const pods = store.list("Pod");
         const namespaces = store.list("Namespace");
         const policies = store.list("NetworkPolicy");
+        const adminPolicies =
+          enforcer.admin === undefined
+            ? []
+            : ADMIN_POLICY_KINDS.flatMap((kind) => store.list(kind)).filter(isAdminPolicy);
+        const nodes = [...this.options.underlay.nodes.values()].map(({ plan: { name, interfaces } }) => ({
+          labels: store.get("Node", name)?.metadata.labels ?? {},
+          addresses: interfaces.flatMap(({ addresses }) => addresses),
+        }));
         this.loadAll(({ name: node, rules }) => {
           const endpoints = [...network.pods.values()]
             .filter((pod) => pod.node === node)
@@ -217,7 +231,10 @@ export class Dataplane {
               const slash = key.indexOf("/");
               return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
             });
-          rules.loadText("policy", policyRuleset({ enforcer, endpoints, pods, namespaces, policies }));
+          rules.loadText(
+            "policy",
+            policyRuleset({ enforcer, endpoints, pods, namespaces, policies, adminPolicies, nodes }),
+          );
         });
       },
     };

@@ -115,7 +115,7 @@ export class EmbeddedCluster {
       runtime: this.runtime,
       store,
       podCidrs: (node) => this.network.podCidrs(node),
-      warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(model.policy, object)],
+      warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
     });
     this.dataplane = new Dataplane({
       store,

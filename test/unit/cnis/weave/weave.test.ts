@@ -229,7 +229,7 @@ describe("weave-npc and a policy", () => {
 
   it("is told to whoever applies it, where not all of it is enforced", () => {
     const told = (spec: NetworkPolicy["spec"]): string[] =>
-      policyWarnings(dataplane.policy, policy(spec)).map(({ code, message }) => `${code} ${message}`);
+      policyWarnings("weave", dataplane.policy, policy(spec)).map(({ code, message }) => `${code} ${message}`);
     expect(told({ podSelector: {}, egress: [{ ports: [{ port: "http" }] }] })).toEqual([
       "POLICY_NOT_WHOLLY_ENFORCED NetworkPolicy shop/p: weave-npc refuses a policy that names a port, and enforces nothing of it",
     ]);

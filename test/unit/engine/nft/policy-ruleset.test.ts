@@ -32,6 +32,8 @@ function ruleset(input: Partial<PolicyRulesetInput>): string {
     pods: [web, db, other],
     namespaces: [labelled],
     policies: [],
+    adminPolicies: [],
+    nodes: [],
     ...input,
   });
 }
