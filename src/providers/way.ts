@@ -9,6 +9,8 @@ export interface WayRequest {
   /** Where it may end. */
   ends: { source: Source; node?: string; isPod: boolean; fact: Omit<EndFact, "hops"> }[];
   nodes: readonly PlannedNode[];
+  /** The nodes' networks' router, at each of its addresses: it knows no pod network. */
+  routers: readonly string[];
   /** The address and port of a Service with ready endpoints, where kube-proxy's rules for it can be read off the source's node. */
   service?: { address: string; port: number; protocol: string };
   /** Resolves to whether small packets come through, so that long ones are worth a try; the rest does not wait for it. */

@@ -138,7 +138,7 @@ async function look(
       evidence: [],
     };
   }
-  const { nodes } = plan.topology;
+  const { nodes, networks } = plan.topology;
   const known = factsOfFlow(asked, objects, nodes);
   const facts: FlowFacts = { ...known.facts, ...(lookup && { lookup }) };
   const proof = policyDrop(cell.observation?.proof, cell.observation?.outcome === "dropped", objects);
@@ -162,6 +162,7 @@ async function look(
       from: known.from,
       ends: live,
       nodes,
+      routers: networks.flatMap(({ gateways }) => gateways),
       // Why it could not be tried is told by the first of the two.
       isOpen: retry.then(
         ({ retried }) => retried.outcome === "answered",

@@ -26,7 +26,7 @@ const flow: Flow = {
   port: 80,
   protocol: "tcp",
 };
-const plan = { topology: { nodes: [] }, cluster: { dnsAddress: "10.96.0.10" } } as unknown as Plan;
+const plan = { topology: { nodes: [], networks: [] }, cluster: { dnsAddress: "10.96.0.10" } } as unknown as Plan;
 const options = { signal: new AbortController().signal, onFlow: (): void => undefined };
 
 function graded(own: Partial<RanCell>, kind = "tcp"): { grade: GradeReport; ran: RanProbe[] } {

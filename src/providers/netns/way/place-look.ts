@@ -12,6 +12,8 @@ export interface LinkState {
 export interface RouteLook {
   text?: string;
   device?: string;
+  /** The next hop, where there is one. */
+  gateway?: string;
   isDefault: boolean;
   trouble?: string;
 }
@@ -90,7 +92,12 @@ function readRoute(text: string): RouteLook {
   const line = shown.filter((word) => word !== undefined).join(" ");
   if (type === "blackhole" || type === "unreachable" || type === "prohibit")
     return { isDefault: false, trouble: `its route is a ${type}: ${String(to)}` };
-  return { text: line, isDefault: to === "default", ...(typeof device === "string" ? { device } : {}) };
+  return {
+    text: line,
+    isDefault: to === "default",
+    ...(typeof device === "string" ? { device } : {}),
+    ...(typeof gateway === "string" ? { gateway } : {}),
+  };
 }
 
 /** `LISTEN 0 511 0.0.0.0:8080 0.0.0.0:*`, as ss(8) prints it; with -u `UNCONN`. */
@@ -105,20 +112,21 @@ function readListeners(text: string): Listener[] {
 
 /**
  * What a place says of one direction. A link counts as down where the route goes through it, or where there is no route and the link
- * is one to other nodes: the kernel takes routes away with their link. `needsOwnRoute`: a default route leads out of the cluster.
+ * is one to other nodes: the kernel takes routes away with their link. `needsOwnRoute`: for a pod's address, which neither a default route nor
+ * the router between the nodes' networks leads to.
  */
 export function hopFact(
   look: PlaceLook,
   hop: { place: string; towards: HopFact["towards"]; address: string; peer?: string },
-  { needsOwnRoute, nodeLinks }: { needsOwnRoute: boolean; nodeLinks: readonly string[] },
+  {
+    needsOwnRoute,
+    nodeLinks,
+    routers,
+  }: { needsOwnRoute: boolean; nodeLinks: readonly string[]; routers: readonly string[] },
 ): HopFact {
   const { place, towards, address, peer } = hop;
   const route = look.routes.get(address);
-  const trouble =
-    route?.trouble ??
-    (needsOwnRoute && route?.isDefault === true
-      ? `only its default route fits (${route.text}), and that leads out of the cluster`
-      : undefined);
+  const trouble = route?.trouble ?? (needsOwnRoute ? noPodRoute(route, routers) : undefined);
   const isCutOff = trouble !== undefined || (peer !== undefined && look.routes.get(peer)?.trouble !== undefined);
   const linksDown = look.links
     .filter(({ name, isUp }) => !isUp && (name === route?.device || (isCutOff && nodeLinks.includes(name))))
@@ -131,6 +139,13 @@ export function hopFact(
     ...(route?.text === undefined ? {} : { route: route.text }),
     ...(trouble === undefined ? {} : { routeTrouble: trouble }),
   };
+}
+
+function noPodRoute(route: RouteLook | undefined, routers: readonly string[]): string | undefined {
+  if (route?.isDefault === true)
+    return `only its default route fits (${route.text}), and that leads out of the cluster`;
+  if (route?.gateway === undefined || !routers.includes(route.gateway)) return undefined;
+  return `its next hop is the router of the nodes' networks, which knows no pod network (${route.text})`;
 }
 
 /**

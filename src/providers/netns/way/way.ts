@@ -67,7 +67,7 @@ interface LookedAt extends WayRequest {
 }
 
 async function endFact(cluster: Looker, looked: LookedAt): Promise<EndFact> {
-  const { from, nodes, isOpen, signal, end, looks } = looked;
+  const { from, nodes, routers, isOpen, signal, end, looks } = looked;
   const { fact, node } = end;
   const isApart = from.node !== undefined && node !== undefined && from.node !== node;
   const [size, between] = await Promise.all([
@@ -91,7 +91,7 @@ async function endFact(cluster: Looker, looked: LookedAt): Promise<EndFact> {
       hopFact(
         look,
         { place, towards, address, ...(peer === undefined ? {} : { peer }) },
-        { needsOwnRoute: isNode && other.isPod, nodeLinks: isNode ? linksOf(other.own) : [] },
+        { needsOwnRoute: isNode && other.isPod, nodeLinks: isNode ? linksOf(other.own) : [], routers },
       ),
     ];
   };

@@ -13,6 +13,8 @@ ${links}
 [{"dst":"10.0.2.0/26","gateway":"10.0.2.0","dev":"vxlan.calico","flags":["onlink"]}]
 =cnilab= route 10.0.3.1
 [{"dst":"default","gateway":"172.30.0.1","dev":"eth0","flags":[]}]
+=cnilab= route 10.0.4.1
+[{"dst":"10.0.4.0/26","gateway":"172.30.0.1","dev":"eth0","protocol":"bird","flags":[]}]
 =cnilab= route 10.0.1.9
 [{"type":"blackhole","dst":"10.0.1.0/26","protocol":"80","flags":[]}]
 =cnilab= route 172.30.0.4
@@ -32,7 +34,7 @@ table ip kube-proxy {
 `;
 
 const look = readPlace(printed);
-const on = { needsOwnRoute: true, nodeLinks: ["eth0"] };
+const on = { needsOwnRoute: true, nodeLinks: ["eth0"], routers: ["172.30.0.1"] };
 const to = (address: string, peer?: string) =>
   ({ place: "node/worker1", towards: "destination", address, ...(peer === undefined ? {} : { peer }) }) as const;
 
@@ -67,6 +69,8 @@ describe("what one command at a place shows", () => {
     });
     expect(hopFact(look, to("10.0.3.1"), on).routeTrouble).toContain("only its default route fits");
     expect(hopFact(look, to("10.0.3.1"), { ...on, needsOwnRoute: false }).routeTrouble).toBeUndefined();
+    expect(hopFact(look, to("10.0.4.1"), on).routeTrouble).toContain("which knows no pod network");
+    expect(hopFact(look, to("10.0.4.1"), { ...on, routers: [] }).routeTrouble).toBeUndefined();
     expect(hopFact(look, to("10.0.1.9"), on).routeTrouble).toBe("its route is a blackhole: 10.0.1.0/26");
     expect(hopFact(look, to("172.30.0.4"), on)).toMatchObject({ routeTrouble: "Network is unreachable" });
   });
