@@ -1,7 +1,7 @@
 import type { PlaceFact } from "../grade/layers.ts";
 import { isPodReady } from "../kube/pods.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
-import { findObject, livePods, podName } from "../kube/workloads.ts";
+import { findObject, livePods, podName, podsOfWorkload } from "../kube/workloads.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { Source } from "../providers/types.ts";
 
@@ -12,9 +12,8 @@ export function refFact(ref: EndpointRef | undefined, objects: readonly KubeObje
       return placeFact({ kind: "pod", namespace: ref.namespace, name: ref.name }, objects);
     case "workload": {
       const name = `${ref.namespace}/${ref.workload}/${ref.name}`;
-      const pods = livePods(objects).filter(
-        (pod) => pod.metadata.namespace === ref.namespace && pod.metadata.name.startsWith(`${ref.name}-`),
-      );
+      const pods = podsOfWorkload(objects, ref.workload, ref.namespace, ref.name);
+      if (pods === undefined) return { name, trouble: "does not exist" };
       if (pods.some(isPodReady)) return { name };
       const troubles = pods.map((pod) => `${podName(pod)} ${podTrouble(pod) ?? "is not ready"}`);
       return { name, trouble: `has no ready pod: ${troubles.join("; ") || "none exists"}` };

@@ -163,6 +163,29 @@ describe("the layer that broke", () => {
     );
   });
 
+  test("of a probe that came to no flow is told by the ends that it names", async () => {
+    const observation = { outcome: "error", reason: "SOURCE_NOT_READY", tries: 1, evidence: [] } as const;
+    const { grade, ran } = graded({ observation: { ...observation, evidence: [] } });
+    const from = { kind: "workload", workload: "deployment", namespace: "shop", name: "client" } as const;
+    const flowless = ran.map((each) => ({
+      ...each,
+      probe: { ...each.probe, from },
+      cells: each.cells.map(({ flow: _, ...rest }) => rest),
+    }));
+    const layerWith = async (more: KubeObject[]) => {
+      const { cluster: own } = cluster([], { list: () => Promise.resolve([...objects, ...more]) });
+      return layerOf(await addLayers(grade, flowless, { cluster: own, plan }, options));
+    };
+    expect(await layerWith([])).toMatchObject({ name: "source", fact: "does not exist" });
+    const deployment = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "client", namespace: "shop" },
+      spec: { selector: { matchLabels: { app: "other" } } },
+    };
+    expect(await layerWith([deployment])).toMatchObject({ name: "source", fact: "has no ready pod: none exists" });
+  });
+
   test("of a name that another answer was expected of is the name", async () => {
     const observation = {
       outcome: "allowed",
