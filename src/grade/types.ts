@@ -133,10 +133,38 @@ export interface Cell {
 
 export type Verdict = "pass" | "fail" | "inconclusive";
 
+/**
+ * Where a flow may stop, from its source to its destination: docs/layers.md says what each means. `policy` also where a flow
+ * arrived that one should have stopped; `unknown` where all that was looked at is well.
+ */
+export type Layer =
+  | "source"
+  | "name"
+  | "service"
+  | "endpoints"
+  | "destination"
+  | "policy"
+  | "link"
+  | "route"
+  | "listener"
+  | "mtu"
+  | "unknown";
+
+/** Where a flow stopped. */
+export interface StoppedAt {
+  name: Layer;
+  /** One sentence for people. */
+  text: string;
+  /** What was looked up that shows it. */
+  fact: string;
+}
+
 export interface JudgedCell extends Cell {
   verdict: Verdict;
   /** One line: why this verdict. */
   reason: string;
+  /** Looked up after judging, of the first cells that did not pass; explains the verdict and has no part in it. */
+  layer?: StoppedAt;
 }
 
 /** When a probe runs that does not run with all others: while a fault of the scenario is there, or when it was restored. */

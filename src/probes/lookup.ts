@@ -14,6 +14,7 @@ const TRIES = 2;
 const SECONDS_A_TRY = 1;
 /** A search path asks once for each of its domains. */
 const LONGEST_LOOKUP_MS = 20_000;
+const LOOKUP = "lookup of ";
 
 /** What to ask, and whom. */
 export interface LookupQuestion {
@@ -109,5 +110,10 @@ export function answeredAddresses({ answers }: DigReply): string[] {
  * lead to, so that the server's answers to others never make a DNS fault count as "blocked".
  */
 export function lookupDestination(name: string): string {
-  return `lookup of ${name}`;
+  return `${LOOKUP}${name}`;
+}
+
+/** The name whose lookup failed, where the destination of a cell is one of {@link lookupDestination}. */
+export function lookedUpName(destination: string | undefined): string | undefined {
+  return destination?.startsWith(LOOKUP) === true ? destination.slice(LOOKUP.length) : undefined;
 }

@@ -8,6 +8,7 @@ import type { Plan } from "../plan/types.ts";
 import type { ExecutableName } from "../supplies/lock.ts";
 import type { Supplies } from "../supplies/types.ts";
 import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
+import type { Way, WayRequest } from "./way.ts";
 
 /** Where a command or a connection starts; `container` picks one of a pod's (default the first). */
 export type Source =
@@ -180,6 +181,11 @@ export interface Cluster {
    * looked into. Takes 1 to 3 s; what cannot be had is said in its place.
    */
   evidence?(flow: Flow): Promise<Evidence[]>;
+  /**
+   * Looks, and changes nothing, at the places that a flow passes: routes, links, listeners, kube-proxy's rules, the longest packet. One
+   * command a place. Where all of them can be looked into.
+   */
+  way?(request: WayRequest): Promise<Way>;
   /** Brings all back to how it was right after CNI installation and checks that it is; rejects with RESET_UNCLEAN. Where the provider has "reset". */
   reset?(): Promise<ResetResult>;
   close(): Promise<void>;

@@ -22,6 +22,7 @@ export function renderFailure(probe: JudgedProbe, cell: JudgedCell, paint: Paint
     indent + describeKey(cell.key),
     ...field("expected", [describeExpectation(cell.expected)], paint),
     ...field("observed", [describeObservation(cell.observation)], paint),
+    ...layerLine(cell, paint),
     ...field("time", timeLines(probe, cell), paint),
     ...field("verdict", verdictLines(cell), paint),
     ...field("policy", policyLines(cell), paint),
@@ -41,6 +42,13 @@ export function describePlace(span: Span): string {
 function verdictLines(cell: JudgedCell): string[] {
   if (cell.verdict === "fail" && typeof cell.expected === "string") return [];
   return [`${cell.verdict}: ${makeVisibleLine(cell.reason)}`];
+}
+
+/** The layer with what was looked up. */
+function layerLine({ layer }: JudgedCell, paint: Paint): string[] {
+  if (layer === undefined) return [];
+  const text = makeVisibleLine(`${layer.name}: ${layer.text} (${layer.fact})`);
+  return [`${indent}${paint.dim("stopped at:")} ${text}`];
 }
 
 /** When it was probed, where a fault decides that: what was seen without the fault, and every try after its restore. */

@@ -45,20 +45,29 @@ export async function addNodeEvidence(
   return { ...grade, probes };
 }
 
-/** What failed before what could not be told; what a CNI without policies cannot enforce needs no explanation. */
 function pickFlows(probes: readonly JudgedProbe[], ran: readonly RanProbe[]): { cell: JudgedCell; flow: Flow }[] {
+  const flowOf = (probe: JudgedProbe, cell: JudgedCell): Flow | undefined =>
+    ran.find(({ name }) => name === probe.name)?.cells.find(({ key }) => cellId(key) === cellId(cell.key))?.flow;
+  return firstOfProbes(probes, (probe, cell) => flowOf(probe, cell) !== undefined).flatMap(({ probe, cell }) => {
+    const flow = flowOf(probe, cell);
+    return flow === undefined ? [] : [{ cell, flow }];
+  });
+}
+
+/**
+ * The first cells of each probe that did not pass, and were seen: what failed before what could not be told. What a CNI without
+ * policies cannot enforce needs no explanation.
+ */
+export function firstOfProbes(
+  probes: readonly JudgedProbe[],
+  isWanted: (probe: JudgedProbe, cell: JudgedCell) => boolean,
+): { probe: JudgedProbe; cell: JudgedCell }[] {
   const picked = (["fail", "inconclusive"] as const).flatMap((verdict) =>
     probes.flatMap((probe) => {
       if (verdict === "inconclusive" && probe.notEnforceable !== undefined) return [];
-      const flows = new Map(
-        ran.find(({ name }) => name === probe.name)?.cells.map(({ key, flow }) => [cellId(key), flow]),
-      );
-      return probe.cells.flatMap((cell) => {
-        const flow = flows.get(cellId(cell.key));
-        return cell.verdict !== verdict || cell.observation === undefined || flow === undefined
-          ? []
-          : [{ probe, cell, flow }];
-      });
+      return probe.cells
+        .filter((cell) => cell.verdict === verdict && cell.observation !== undefined && isWanted(probe, cell))
+        .map((cell) => ({ probe, cell }));
     }),
   );
   const counts = new Map<JudgedProbe, number>();

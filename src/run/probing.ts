@@ -7,6 +7,7 @@ import type { RanProbe } from "../probes/scheduler.ts";
 import type { Cluster } from "../providers/types.ts";
 import { aroundFault } from "./around-fault.ts";
 import type { RunContext } from "./context.ts";
+import { addLayers } from "./broken-layers.ts";
 import { explainFailures } from "./explain-failures.ts";
 import { addNodeEvidence } from "./node-evidence.ts";
 import { ProbeBench } from "./probe-bench.ts";
@@ -73,15 +74,18 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
 }
 
 /** Of the untouched lab nobody reads why its goals fail. */
-function askNodes(
+async function askNodes(
   grade: GradeReport,
   ran: readonly RanProbe[],
-  { cluster, phase }: ProbingRequest,
+  { cluster, plan, phase }: ProbingRequest,
   { emit, signal }: RunContext,
 ): Promise<GradeReport> {
   const onFlow = ({ key: { from, to } }: JudgedCell): void =>
     emit({ type: "progress", phase, message: `what the nodes show of ${from} → ${to}` });
-  return addNodeEvidence(grade, ran, cluster, { signal, onFlow });
+  const shown = await addNodeEvidence(grade, ran, cluster, { signal, onFlow });
+  const onLayer = ({ key: { from, to } }: JudgedCell): void =>
+    emit({ type: "progress", phase, message: `where ${from} → ${to} stopped` });
+  return addLayers(shown, ran, { cluster, plan }, { signal, onFlow: onLayer });
 }
 
 function solutionFiles({ tasks }: Plan): Set<string> {

@@ -17,7 +17,9 @@ import type {
   SweepResult,
   WaitFor,
 } from "../types.ts";
+import type { Way, WayRequest } from "../way.ts";
 import type { LabConnection } from "./client.ts";
+import { lookAtWay } from "./way/way.ts";
 
 /** A Cluster whose every method is a call to the lab process. */
 export class NetnsCluster implements Cluster {
@@ -81,6 +83,10 @@ export class NetnsCluster implements Cluster {
 
   echo(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
     return this.connection.call("echo", { source, request }, signal);
+  }
+
+  way(request: WayRequest): Promise<Way> {
+    return lookAtWay(this, request);
   }
 
   async fault(fault: Fault, { whileHere = false }: { whileHere?: boolean } = {}): Promise<void> {

@@ -48,6 +48,14 @@ describe("JUnit XML", () => {
     expect(xml).toMatch(/<testsuites [^>]*tests="3" failures="1" errors="1"/);
   });
 
+  test("says in its text, and as layer in JSON, where a flow stopped", () => {
+    const layer = { name: "link", text: "node/worker2 has a link that is down: eth0", fact: "eth0 is not up" } as const;
+    const stopped = report([probe("web reaches db", [cell("shop/web", "shop/db", "fail", { layer })])]);
+    expect(renderJunit(stopped)).toContain(`stopped at: link: ${layer.text} (${layer.fact})`);
+    const document = JSON.parse(renderJson(stopped)) as { probes: { cells: { layer?: object }[] }[] };
+    expect(document.probes[0]?.cells[0]?.layer).toEqual(layer);
+  });
+
   test("stays XML whatever names hold", () => {
     const evil = `a"b<c>&'\u0000\u001b]]>]]>\ud800\uffff<!--`;
     const xml = renderJunit(

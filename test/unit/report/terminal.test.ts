@@ -40,6 +40,12 @@ const leak = probe(
   { expectText: "blocked", points: 5, possible: 5, hint: "Which label does the policy select?" },
 );
 
+const deaf = {
+  name: "listener",
+  text: "nothing listens on port 5432/TCP of shop/db",
+  fact: "shop/db listens on \u001b[2J",
+} as const;
+
 describe("a report for the terminal", () => {
   test("says of probes of a fault's time when they ran, and every try after it", () => {
     const tries = [
@@ -130,6 +136,16 @@ describe("a report for the terminal", () => {
     expect(text).toContain("evidence  SYN seen leaving pod shop/web, not arriving at pod shop/db\n");
     expect(text).toContain("\n              … with details: -o json has 2 more\n");
     expect(text).not.toMatch(/capture at|routes of/);
+  });
+
+  test("says in one line where it stopped, with what was looked up", async () => {
+    const text = renderTerminal(
+      report([probe("web reaches db", [cell("shop/web", "shop/db", "fail", { layer: deaf })])]),
+      plain,
+    );
+    expect(text).toContain(
+      "\n    stopped at: listener: nothing listens on port 5432/TCP of shop/db (shop/db listens on \\x1b[2J)\n",
+    );
   });
 
   test("says which guard voided a task", async () => {
