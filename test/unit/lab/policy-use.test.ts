@@ -19,7 +19,7 @@ const egress = (rule: Partial<NonNullable<AdminPolicy["spec"]["egress"]>[number]
 
 function labWith(object: AdminPolicy): Pick<Lab, "scenario" | "tasks"> {
   const solution = [{ object, file: "tiers.yaml", line: 1, kindSpan }];
-  return { scenario: [], tasks: [{ text: "t", probes: [], solution }] };
+  return { scenario: [], tasks: [{ name: "t", text: "t", probes: [], solution }] };
 }
 
 describe("a lab with a cluster-wide policy", () => {
