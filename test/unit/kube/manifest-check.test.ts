@@ -103,7 +103,9 @@ spec:
     - name: web
       image: nginx
       readinessProbe: { exec: { command: [cat, /ready] } }
-      ports: [{ containerPort: 80, hostPort: 80 }]
+      ports:
+        - { containerPort: 80, hostPort: 80 }
+        - { containerPort: 3868, hostPort: 3868, protocol: SCTP }
 ---
 apiVersion: v1
 kind: Service
@@ -111,10 +113,11 @@ metadata: { name: web }
 spec:
   type: NodePort
   sessionAffinity: ClientIP
-  ports: [{ port: 80 }]
+  ports: [{ name: http, port: 80 }, { name: diameter, port: 3868, protocol: SCTP }]
 `),
     ).toEqual([
       "MANIFEST_NOT_MODELLED 6:3 initContainers is not modelled",
+      "MANIFEST_NOT_MODELLED 13:50 a server of an SCTP port is not modelled",
       "MANIFEST_NOT_MODELLED 10:25 a readinessProbe by exec is not modelled",
     ]);
   });
