@@ -39,9 +39,10 @@ function warnOfPod(spec: PodSpec, path: YamlPath, findings: ManifestFindings): v
       // The rules of Services, host ports and policies are there; a server is not.
       if (port?.protocol === "SCTP") warn([...at, "ports", position, "protocol"], "a server of an SCTP port", findings);
     }
-    const probe = container?.["readinessProbe"];
-    if (isRecord(probe) && probe["exec"] !== undefined)
-      warn([...at, "readinessProbe", "exec"], "a readinessProbe by exec", findings);
+    for (const field of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+      const probe = container?.[field];
+      if (isRecord(probe) && probe["exec"] !== undefined) warn([...at, field, "exec"], `a ${field} by exec`, findings);
+    }
   }
 }
 
