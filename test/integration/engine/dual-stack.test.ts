@@ -13,6 +13,7 @@ test.concurrent.each([
     "from a node": ["answered"],
     unanswered: { outcome: "refused", isProven: true },
     nodePort: ["answered", "answered", "answered"],
+    hostPort: ["answered", "answered", "answered", "refused"],
     outside: ["answered"],
     fullPacket: "answered",
     tooLarge: "lost",
