@@ -17,6 +17,11 @@ export function sctpRefusals({ probes }: Lab): LabError[] {
   );
 }
 
+/** The lab without these probes, for who probes nothing. */
+export function withoutSctpProbes(lab: Lab): Lab {
+  return { ...lab, probes: lab.probes.filter(({ options }) => !asksForSctp(options)) };
+}
+
 function asksForSctp(options: unknown): boolean {
   if (typeof options !== "object" || options === null) return false;
   return (options as { protocol?: unknown }).protocol === "sctp" || Object.values(options).some(asksForSctp);

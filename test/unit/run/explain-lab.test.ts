@@ -118,6 +118,18 @@ describe("a folder of manifests", () => {
     expect(blocked.paths[0]?.sides[1]?.clues).toMatchObject([{ code: "port-protocol", span: { line: 7 } }]);
   });
 
+  it("judges SCTP of a lab whose probe of it no provider can send", async () => {
+    write(
+      "lab/lab.yaml",
+      "apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: { name: peers, title: Peers }\ncni: calico\n" +
+        "scenario: [{ apply: all.yaml }]\nprobes: [{ matrix: { pods: shop/*, ports: [3868/sctp] }, expect: policy }]\n",
+    );
+    const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }";
+    write("lab/all.yaml", namespace, workload("web"), workload("db"), policies);
+    const explanation = await explain("shop/web", "shop/db:3868/SCTP", join(folder, "lab"));
+    expect(explanation).toMatchObject({ verdict: "blocked", source: { kind: "lab" } });
+  });
+
   it("reports all that is wrong with both ends, with what is near", async () => {
     const problems = await explain("shop/wbe", "shop/service/dd:80").catch((error: unknown) => error);
     expect(problems).toBeInstanceOf(LabProblems);
