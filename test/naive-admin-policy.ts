@@ -80,8 +80,8 @@ function matches(world: NaiveAdminWorld, rule: AdminRule, flow: NaiveFlow, direc
     }
     if (namedPort !== undefined && isNamed(namedPort)) return true;
   }
-  for (const { tcp, udp, destinationNamedPort } of rule.protocols ?? []) {
-    const match = protocol === "TCP" ? tcp : udp;
+  for (const { tcp, udp, sctp, destinationNamedPort } of rule.protocols ?? []) {
+    const match = protocol === "TCP" ? tcp : protocol === "UDP" ? udp : sctp;
     const { number, range } = match?.destinationPort ?? {};
     if (number === port) return true;
     if (range !== undefined && range.start <= port && port <= range.end) return true;

@@ -121,6 +121,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     runtime,
     addressesOf: (node) => nodeAddresses.get(node),
     onError: (pod, error) => recordEvent(store, clock, podRef(pod), "FailedStart", error.message),
+    onEvent: (pod, type, reason, message) => recordEvent(store, clock, podRef(pod), reason, message, type),
   });
   const barriers: Barrier[] = [];
   const isIdle = (): boolean => controllers.isIdle() && kubelet.isIdle;

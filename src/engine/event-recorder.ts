@@ -3,6 +3,9 @@ import { apiTime, type Clock } from "./clock.ts";
 import { fnv1a } from "./seeded-random.ts";
 import type { ObjectStore } from "./store/store.ts";
 
+/** How the API sorts events: what is as it should be, and what is not. */
+export type EventType = "Normal" | "Warning";
+
 /** Oldest events beyond this many are dropped; a loop that fails for hours must not fill the memory. */
 const LIMIT = 1000;
 
@@ -13,6 +16,7 @@ export function recordEvent(
   about: { kind: string; namespace?: string; name: string },
   reason: string,
   message: string,
+  type: EventType = "Warning",
 ): void {
   const namespace = about.namespace === undefined || about.namespace === "" ? "default" : about.namespace;
   const home = store.get("Namespace", namespace);
@@ -33,7 +37,7 @@ export function recordEvent(
     kind: "Event",
     metadata: { name, namespace },
     involvedObject: { ...about },
-    type: "Warning",
+    type,
     reason,
     message,
     count: 1,

@@ -1,10 +1,12 @@
 import { asError } from "../core/as-error.ts";
 import type { Pod } from "../kube/types.ts";
 import { apiTime, type Clock } from "./clock.ts";
-import { dueRestarts, firstRuns, nextRun, notStarted, runsNow, type ContainerRun } from "./container-runs.ts";
+import type { EventType } from "./event-recorder.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
 import { failedStatus, startedStatus } from "./pod-status.ts";
 import { isPodTerminal } from "../kube/pods.ts";
+import { RunningPod } from "./running-pod.ts";
+import type { PodHost } from "./running-pod.ts";
 import type { StoreEvent } from "./store/history.ts";
 import type { ObjectStore } from "./store/store.ts";
 
@@ -19,9 +21,7 @@ interface PodState {
   attempts: number;
   cancelRetry?: () => void;
   /** Once it was started. */
-  running?: { podIPs: string[]; runs: ContainerRun[]; isRestarting: boolean };
-  /** Of the next thing to be told of it, when nothing else happens. */
-  cancelTell?: () => void;
+  running?: RunningPod;
 }
 
 export interface KubeletOptions {
@@ -31,6 +31,7 @@ export interface KubeletOptions {
   /** Addresses of a node, the primary first; undefined for a node that is not ours. */
   addressesOf(node: string): readonly string[] | undefined;
   onError(pod: Pod, error: Error): void;
+  onEvent(pod: Pod, type: EventType, reason: string, message: string): void;
 }
 
 /**
@@ -71,9 +72,9 @@ export class Kubelet {
   close(): void {
     this.isClosed = true;
     this.closeWatch();
-    for (const { cancelRetry, cancelTell } of this.pods.values()) {
+    for (const { cancelRetry, running } of this.pods.values()) {
       cancelRetry?.();
-      cancelTell?.();
+      running?.close();
     }
     this.toStart.clear();
     this.toStop.clear();
@@ -92,7 +93,7 @@ export class Kubelet {
       this.end(pod);
     }
     for (const pod of this.options.store.list("Pod").filter(isHere)) this.consider(pod);
-    for (const state of this.pods.values()) if (isHere(state.pod) && !state.isDoomed) this.tell(state);
+    for (const state of this.pods.values()) if (isHere(state.pod) && !state.isDoomed) state.running?.tell();
   }
 
   private see(events: readonly StoreEvent[]): void {
@@ -126,7 +127,7 @@ export class Kubelet {
       return;
     }
     state.isDoomed = true;
-    state.cancelTell?.();
+    state.running?.close();
     const isWaiting = state.cancelRetry !== undefined || this.toStart.delete(uid);
     if (state.phase === "stopping" || (state.phase === "starting" && !isWaiting)) return;
     state.cancelRetry?.();
@@ -192,9 +193,8 @@ export class Kubelet {
       return;
     }
     state.phase = "running";
-    const { podIPs, containers } = result;
-    state.running = { podIPs, runs: firstRuns(current, containers, clock.nowMs()), isRestarting: false };
-    this.tell(state);
+    state.running = new RunningPod(current, result, this.hostOf(state));
+    state.running.tell();
     for (const container of result.containers) {
       if (
         container.state.kind !== "running" &&
@@ -205,42 +205,26 @@ export class Kubelet {
     }
   }
 
-  /** Writes the status of a pod that was started, and again when a readiness probe or a back-off has had its time. */
-  private tell(state: PodState): void {
-    const { store, clock, addressesOf } = this.options;
-    state.cancelTell?.();
-    const current = this.current(state);
+  private hostOf(state: PodState): PodHost {
+    const { store, clock, runtime, addressesOf, onEvent } = this.options;
     const { nodeName = "" } = state.pod.spec;
-    const { running } = state;
-    if (running === undefined || current === undefined || isPodTerminal(current) || this.stopped.has(nodeName)) return;
-    const nowMs = clock.nowMs();
-    const due = running.isRestarting ? [] : dueRestarts(running.runs, nowMs);
-    if (due.length > 0) this.restart(state, running, due);
-    const { containers, nextMs } = runsNow(current, running.runs, nowMs);
-    const told = { podIPs: running.podIPs, containers };
-    store.updateStatus({
-      ...current,
-      status: startedStatus(current, told, addressesOf(nodeName) ?? [], apiTime(nowMs)),
-    });
-    if (nextMs !== undefined) state.cancelTell = clock.after(nextMs, () => this.tell(state));
-  }
-
-  private restart(state: PodState, running: NonNullable<PodState["running"]>, names: readonly string[]): void {
-    const { runtime, clock } = this.options;
-    running.isRestarting = true;
-    this.batches += 1;
-    void runtime
-      .restart(state.pod, names)
-      .catch((error: unknown) => names.map((name) => notStarted(name, asError(error))))
-      .then((starts) => {
-        this.batchEnded();
-        running.isRestarting = false;
-        running.runs = running.runs.map((run) => {
-          const start = starts.find(({ name }) => name === run.name);
-          return start === undefined ? run : nextRun(state.pod, run, start, clock.nowMs());
-        });
-        if (!this.isClosed && !state.isDoomed) this.tell(state);
-      });
+    return {
+      clock,
+      runtime,
+      current: () => {
+        const pod = this.stopped.has(nodeName) ? undefined : this.current(state);
+        return pod === undefined || isPodTerminal(pod) ? undefined : pod;
+      },
+      write: (pod, told) => {
+        const status = startedStatus(pod, told, addressesOf(nodeName) ?? [], apiTime(clock.nowMs()));
+        store.updateStatus({ ...pod, status });
+      },
+      track: (work) => {
+        this.batches += 1;
+        return work.finally(() => this.batchEnded());
+      },
+      event: onEvent,
+    };
   }
 
   private retry(state: PodState, error: Error): void {

@@ -10,6 +10,8 @@ export interface ContainerStart {
     | { kind: "waiting"; reason: string; message: string };
   /** Why a running container is not ready (its readiness probe would fail); absent when it is. */
   notReady?: string;
+  /** Why its startup or liveness probe would fail each time; absent where it would pass or there is none. */
+  unhealthy?: { startup?: string; liveness?: string };
 }
 
 /** A started pod: its addresses, one a family, and its containers. */
@@ -29,6 +31,8 @@ export interface PodRuntime {
   start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]>;
   /** Starts containers of a started pod once more; the others go on. One result a container, in their order. */
   restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]>;
+  /** Ends containers of a started pod, their connections with them; the others go on. Rejects where that failed. */
+  kill(pod: Pod, containers: readonly string[]): Promise<void>;
   /** Stops pods and frees what they held; a pod that is not there is not an error. */
   stop(pods: readonly Pod[]): Promise<void>;
 }

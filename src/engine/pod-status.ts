@@ -1,13 +1,13 @@
 import type { ContainerStatus, Pod, PodCondition, PodStatus } from "../kube/types.ts";
 import { withCondition } from "./controllers/conditions.ts";
 import { apiTime } from "./clock.ts";
-import { isRestarted, type ContainerRun } from "./container-runs.ts";
+import { isRestarted, type ContainerEnd, type ContainerNow } from "./container-runs.ts";
 import type { ContainerStart } from "./pod-runtime.ts";
 
 /** The status a kubelet writes for a pod that was started; see kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle. */
 export function startedStatus(
   pod: Pod,
-  start: { podIPs: readonly string[]; containers: readonly ContainerRun[] },
+  start: { podIPs: readonly string[]; containers: readonly ContainerNow[] },
   hostIPs: readonly string[],
   now: string,
 ): PodStatus {
@@ -87,15 +87,17 @@ function conditions(pod: Pod, set: readonly PodCondition[], now: string): PodCon
   );
 }
 
-function containerStatus(pod: Pod, run: ContainerRun): ContainerStatus {
-  const { name, state, notReady, restartCount, backOffMs } = run;
-  const since = apiTime(run.sinceMs);
+function containerStatus(pod: Pod, run: ContainerNow): ContainerStatus {
+  const { name, state, notReady, restartCount, backOffMs, isStarted, sinceMs, endedMs = sinceMs, last } = run;
   const image =
     [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => container.name === name)?.image ??
     "";
   const base = { name, image, restartCount };
-  if (state.kind === "running")
-    return { ...base, ready: notReady === undefined, started: true, state: { running: { startedAt: since } } };
+  const ended = last === undefined ? {} : { lastState: { terminated: terminated(last) } };
+  if (state.kind === "running") {
+    const ready = isStarted && notReady === undefined;
+    return { ...base, ready, started: isStarted, state: { running: { startedAt: apiTime(sinceMs) } }, ...ended };
+  }
   if (state.kind === "waiting")
     return {
       ...base,
@@ -104,17 +106,18 @@ function containerStatus(pod: Pod, run: ContainerRun): ContainerStatus {
       state: { waiting: { reason: state.reason, message: state.message } },
     };
   const { exitCode, message } = state;
-  const terminated = {
-    exitCode,
-    reason: exitCode === 0 ? "Completed" : "Error",
-    message,
-    startedAt: since,
-    finishedAt: since,
-  };
-  if (backOffMs === undefined) return { ...base, ready: false, started: false, state: { terminated } };
+  const end = terminated({ exitCode, message, startedMs: sinceMs, endedMs });
+  // Without a wait it is started again already.
+  if (backOffMs === undefined || backOffMs === 0)
+    return { ...base, ready: false, started: false, state: { terminated: end }, ...ended };
   const backOff = `back-off ${goDuration(backOffMs)} restarting failed container`;
   const waiting = { reason: "CrashLoopBackOff", message: `${backOff}: ${message}` };
-  return { ...base, ready: false, started: false, state: { waiting }, lastState: { terminated } };
+  return { ...base, ready: false, started: false, state: { waiting }, lastState: { terminated: end } };
+}
+
+function terminated({ exitCode, message, startedMs, endedMs }: ContainerEnd): Record<string, unknown> {
+  const reason = exitCode === 0 ? "Completed" : "Error";
+  return { exitCode, reason, message, startedAt: apiTime(startedMs), finishedAt: apiTime(endedMs) };
 }
 
 /** 40s, 1m20s, 5m0s: as Go's time.Duration prints whole seconds. */

@@ -1,37 +1,47 @@
 import { randomInt } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { formatIp, formatIpBytes, parseIp } from "../core/ip.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 import { socketAddress } from "./sockets.ts";
 
 const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCKADDR_IN6_BYTES = 28;
 const SOCK_RAW = 3;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const IPPROTO_ICMP = 1;
+const IPPROTO_ICMPV6 = 58;
 const IPPROTO_IP = 0;
+const IPPROTO_IPV6 = 41;
 const IP_MTU_DISCOVER = 10;
-/** DF is set, and what the kernel has learnt of the path's MTU is not heeded (ip(7)). */
-const IP_PMTUDISC_PROBE = 3;
+const IPV6_MTU_DISCOVER = 23;
+const IPV6_DONTFRAG = 62;
+/** DF is set, and what the kernel has learnt of the path's MTU is not heeded (ip(7)); its number is the same for IPv6. */
+const PMTUDISC_PROBE = 3;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_SNDBUF = 7;
 const EMSGSIZE = 90;
 const EAGAIN = 11;
 const IP_HEADER = 20;
+const IPV6_HEADER = 40;
 const ICMP_HEADER = 8;
 const ECHO_REPLY = 0;
 const UNREACHABLE = 3;
 const FRAGMENTATION_NEEDED = 4;
 const ECHO_REQUEST = 8;
+/** RFC 4443. */
+const ICMPV6 = { packetTooBig: 2, lastError: 127, echoRequest: 128, echoReply: 129 } as const;
 const BUFFER_BYTES = 4 << 20;
 const LONGEST_LOOK_MS = 10;
 
 /** Echo requests of several sizes, sent at once. */
 export interface EchoRequest {
-  /** IPv4 literal. */
+  /** IPv4 or IPv6 literal. */
   address: string;
-  /** Bytes of each packet with its headers; 28 to 65535, no two alike. */
+  /** Bytes of each packet with its headers; 28 (IPv6: 48) to 65535, no two alike. */
   sizes: number[];
   /** How often a size without an answer is sent, evenly over the deadline. */
   tries: number;
@@ -53,7 +63,7 @@ export interface EchoReply {
 }
 
 /**
- * Sends ICMP echo requests that must not be fragmented (RFC 1191), whatever MTU the kernel learnt for the path before, and reads who
+ * Sends ICMP echo requests that must not be fragmented (RFC 1191, RFC 8201), whatever MTU the kernel learnt for the path before, and reads who
  * answers: the destination, or whoever refuses. A raw socket in the namespace: it is shown all ICMP that comes in (raw(7)).
  */
 export async function sendEchoes(
@@ -61,7 +71,7 @@ export async function sendEchoes(
   { address, sizes, tries, deadlineMs }: EchoRequest,
   signal: AbortSignal,
 ): Promise<EchoReply[]> {
-  const fd = namespace.enter(() => openRaw());
+  const fd = namespace.enter(() => openRaw(isIpv6(address)));
   try {
     const id = randomInt(0x10000);
     const startedAt = performance.now();
@@ -90,17 +100,28 @@ export async function sendEchoes(
   }
 }
 
-function openRaw(): number {
-  const fd = check("socket", calls.socket(AF_INET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_ICMP));
-  const number = (value: number): Uint8Array => {
+function isIpv6(address: string): boolean {
+  return address.includes(":");
+}
+
+function openRaw(isSix: boolean): number {
+  const [family, protocol] = isSix ? [AF_INET6, IPPROTO_ICMPV6] : [AF_INET, IPPROTO_ICMP];
+  const fd = check("socket", calls.socket(family, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
+  const set = (level: number, name: number, value: number): void => {
     const bytes = Buffer.alloc(4);
     bytes.writeInt32LE(value);
-    return bytes;
+    check("setsockopt", calls.setsockopt(fd, level, name, bytes, 4));
   };
   try {
-    check("setsockopt", calls.setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, number(IP_PMTUDISC_PROBE), 4));
-    check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_SNDBUF, number(BUFFER_BYTES), 4));
-    check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, number(BUFFER_BYTES), 4));
+    if (isSix) {
+      set(IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE);
+      // Else the sender itself would make fragments.
+      set(IPPROTO_IPV6, IPV6_DONTFRAG, 1);
+    } else {
+      set(IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE);
+    }
+    set(SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
+    set(SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
     return fd;
   } catch (error) {
     calls.close(fd);
@@ -115,11 +136,13 @@ function send(
   { id, sequence }: { id: number; sequence: number },
   set: (reply: EchoReply) => void,
 ): void {
-  const packet = Buffer.alloc(size - IP_HEADER);
-  packet[0] = ECHO_REQUEST;
+  const isSix = isIpv6(address);
+  const packet = Buffer.alloc(size - (isSix ? IPV6_HEADER : IP_HEADER));
+  packet[0] = isSix ? ICMPV6.echoRequest : ECHO_REQUEST;
   packet.writeUInt16BE(id, 4);
   packet.writeUInt16BE(sequence, 6);
-  packet.writeUInt16BE(checksum(packet), 2);
+  // The kernel writes that of ICMPv6, which counts the addresses in.
+  if (!isSix) packet.writeUInt16BE(checksum(packet), 2);
   const name = socketAddress(address, 0);
   if (calls.sendto(fd, packet, packet.length, 0, name, name.length) >= 0) return;
   const errno = lastErrno();
@@ -145,17 +168,21 @@ function read(
   set: (reply: EchoReply) => void,
 ): void {
   const buffer = Buffer.alloc(0x10000);
+  const from = Buffer.alloc(SOCKADDR_IN6_BYTES);
   for (;;) {
-    const length = Number(calls.recv(fd, buffer, buffer.length, 0));
+    const length = Number(calls.recvfrom(fd, buffer, buffer.length, 0, from, [from.length]));
     if (length < 0 && lastErrno() === EAGAIN) return;
     // An ICMP error is told twice: as an error of the socket, and as the packet that follows.
     if (length <= 0) continue;
-    const reply = readReply(buffer.subarray(0, length), address, id, sizes);
+    const packet = buffer.subarray(0, length);
+    const reply = isIpv6(address)
+      ? readReply6(packet, formatIpBytes(from.subarray(8, 24)), address, id, sizes)
+      : readReply(packet, address, id, sizes);
     if (reply !== undefined) set(reply);
   }
 }
 
-/** Reads an ICMP packet with its IP header; undefined for what is not about these requests. */
+/** Reads an ICMP packet of IPv4 with its IP header; undefined for what is not about these requests. */
 export function readReply(
   packet: Buffer,
   address: string,
@@ -180,6 +207,33 @@ export function readReply(
     return { size, outcome: "too-big", by: source, mtu: payload.readUInt16BE(6) };
   }
   return { size, outcome: "unreachable", by: source, detail: `ICMP type ${type} code ${code}` };
+}
+
+/** Reads an ICMPv6 packet, which a raw socket gives without its IPv6 header; undefined for what is not about these requests. */
+export function readReply6(
+  packet: Buffer,
+  source: string,
+  address: string,
+  id: number,
+  sizes: readonly number[],
+): EchoReply | undefined {
+  if (packet.length < ICMP_HEADER) return undefined;
+  const [type = -1, code = -1] = packet;
+  const wanted = formatIp(parseIp(address) ?? { family: 6, value: 0n });
+  if (type === ICMPV6.echoReply) {
+    const size = packet.readUInt16BE(4) === id ? sizes[packet.readUInt16BE(6)] : undefined;
+    return size === undefined || source !== wanted ? undefined : { size, outcome: "answered" };
+  }
+  // The error quotes what it is about, its IPv6 header in front (RFC 4443, 3).
+  const quoted = packet.subarray(ICMP_HEADER);
+  if (type > ICMPV6.lastError || quoted.length < IPV6_HEADER + ICMP_HEADER || quoted[6] !== IPPROTO_ICMPV6)
+    return undefined;
+  const request = quoted.subarray(IPV6_HEADER);
+  if (formatIpBytes(quoted.subarray(24, 40)) !== wanted || request[0] !== ICMPV6.echoRequest) return undefined;
+  const size = request.readUInt16BE(4) === id ? sizes[request.readUInt16BE(6)] : undefined;
+  if (size === undefined) return undefined;
+  if (type === ICMPV6.packetTooBig) return { size, outcome: "too-big", by: source, mtu: packet.readUInt32BE(4) };
+  return { size, outcome: "unreachable", by: source, detail: `ICMPv6 type ${type} code ${code}` };
 }
 
 function readHeader(packet: Buffer): { source: string; destination: string; payload: Buffer } | undefined {

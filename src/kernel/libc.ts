@@ -63,6 +63,16 @@ export const calls = {
     length: number,
     flags: number,
   ) => number,
+  recvfrom: libc.func(
+    "int64_t recvfrom(int fd, _Out_ void *data, uint64_t length, int flags, _Out_ void *address, _Inout_ uint32_t *addressLength)",
+  ) as (
+    fd: number,
+    data: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: [number],
+  ) => number,
   setsockopt: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)") as (
     fd: number,
     level: number,

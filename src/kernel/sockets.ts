@@ -1,5 +1,5 @@
 import { LabError } from "../core/errors.ts";
-import { calls, check } from "./libc.ts";
+import { calls, check, errnoName, lastErrno } from "./libc.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -12,6 +12,10 @@ const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const IPPROTO_IPV6 = 41;
 const IPV6_V6ONLY = 26;
+const IPPROTO_SCTP = 132;
+
+/** What socket(2) says of a protocol that the kernel lacks. */
+const NO_PROTOCOL: ReadonlySet<string> = new Set(["EPROTONOSUPPORT", "ESOCKTNOSUPPORT"]);
 
 /** Node's default backlog (511) turns a thousand connects at once into SYN retransmits. */
 const BACKLOG = 4096;
@@ -82,6 +86,14 @@ export function bindUdp(address: string, port: number): number {
 /** A fresh non-blocking socket of the calling thread's namespace. */
 export function openSocket(protocol: "tcp" | "udp", address: string): number {
   return open(protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, address);
+}
+
+/** Whether this kernel has SCTP sockets, found by opening one, which loads the module where that is allowed. Throws SystemCallError. */
+export function hasSctp(): boolean {
+  const fd = calls.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_SCTP);
+  if (fd < 0 && NO_PROTOCOL.has(errnoName(lastErrno()))) return false;
+  calls.close(check("socket", fd, "SCTP"));
+  return true;
 }
 
 /**

@@ -8,6 +8,8 @@ export interface HostPort {
   protocol: Protocol;
   /** "0.0.0.0": every address of the node. */
   hostIP: string;
+  /** Whose addresses alone are meant; absent where the pod names no hostIP: both. */
+  family?: 4 | 6;
 }
 
 const ANY = "0.0.0.0";
@@ -17,8 +19,11 @@ export function hostPorts(spec: PodSpec): HostPort[] {
   return declaredPorts(spec).flatMap(({ containerPort, protocol, hostPort, ...rest }) => {
     const port = hostPort ?? (spec.hostNetwork === true ? containerPort : 0);
     const { hostIP } = rest as { hostIP?: string };
-    const address = hostIP === undefined || hostIP === "" || hostIP === "::" ? ANY : hostIP;
-    return port === 0 ? [] : [{ hostPort: port, containerPort, protocol, hostIP: address }];
+    if (port === 0) return [];
+    const asked = { hostPort: port, containerPort, protocol };
+    if (hostIP === undefined || hostIP === "") return [{ ...asked, hostIP: ANY }];
+    const family = hostIP.includes(":") ? (6 as const) : (4 as const);
+    return [{ ...asked, hostIP: hostIP === "::" ? ANY : hostIP, family }];
   });
 }
 

@@ -29,18 +29,20 @@ function warnOfService({ spec }: Service, findings: ManifestFindings): void {
     warn(["spec", "type"], `Service type ${spec.type}`, findings);
   }
   if ((spec?.["externalIPs"] as unknown[] | undefined)?.length) warn(["spec", "externalIPs"], "externalIPs", findings);
-  for (const [index, port] of (spec?.ports ?? []).entries()) {
-    if (port?.protocol === "SCTP") warn(["spec", "ports", index, "protocol"], "SCTP", findings);
-  }
 }
 
 function warnOfPod(spec: PodSpec, path: YamlPath, findings: ManifestFindings): void {
   if ((spec.initContainers ?? []).length > 0) warn([...path, "initContainers"], "initContainers", findings);
   for (const [index, container] of (spec.containers ?? []).entries()) {
     const at = [...path, "containers", index];
-    const probe = container?.["readinessProbe"];
-    if (isRecord(probe) && probe["exec"] !== undefined)
-      warn([...at, "readinessProbe", "exec"], "a readinessProbe by exec", findings);
+    for (const [position, port] of (container?.ports ?? []).entries()) {
+      // The rules of Services, host ports and policies are there; a server is not.
+      if (port?.protocol === "SCTP") warn([...at, "ports", position, "protocol"], "a server of an SCTP port", findings);
+    }
+    for (const field of ["startupProbe", "livenessProbe", "readinessProbe"]) {
+      const probe = container?.[field];
+      if (isRecord(probe) && probe["exec"] !== undefined) warn([...at, field, "exec"], `a ${field} by exec`, findings);
+    }
   }
 }
 

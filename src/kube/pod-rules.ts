@@ -77,6 +77,7 @@ export function checkPodSpec(spec: PodSpec, path: YamlPath, findings: ManifestFi
       const at = [...path, list, index];
       checkContainerName(container, names, at, findings);
       const owners = list === "containers" ? portOwners : new Map<string, string>();
+      checkProbes(container, at, findings);
       checkContainerPorts(container, at, findings, owners, spec.hostNetwork === true);
       for (const [position, name] of namesOf(container["volumeMounts"]).entries()) {
         if (volumes.has(name)) continue;
@@ -102,6 +103,20 @@ function checkContainerName({ name }: Container, names: Set<string>, at: YamlPat
       `two containers of this pod are called ${JSON.stringify(name)}`,
     );
   names.add(name);
+}
+
+/** One pass has to do for the probes whose failure ends the container. */
+function checkProbes(container: Container, at: YamlPath, findings: ManifestFindings): void {
+  for (const field of ["livenessProbe", "startupProbe"]) {
+    const passes = (container[field] as { successThreshold?: unknown } | undefined)?.successThreshold;
+    // 0 is as good as none to the API.
+    if (typeof passes !== "number" || passes === 0 || passes === 1) continue;
+    findings.error(
+      "MANIFEST_BAD_VALUE",
+      [...at, field, "successThreshold"],
+      `successThreshold of a ${field} can only be 1`,
+    );
+  }
 }
 
 function checkContainerPorts(

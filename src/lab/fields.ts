@@ -93,14 +93,21 @@ export function portField(): z.ZodType<number, number> {
   return z.int().min(1).max(65_535);
 }
 
-/** `5432/tcp`, `53/udp`, or a number, which means TCP. */
-export function protocolPortField(): z.ZodType<{ port: number; protocol: "tcp" | "udp" }, string | number> {
+const PORT_PROTOCOLS = ["tcp", "udp", "sctp"] as const;
+
+/** A port with its protocol. SCTP is read so that the plan can say where it is asked for: nothing sends it. */
+export interface ProtocolPort {
+  port: number;
+  protocol: (typeof PORT_PROTOCOLS)[number];
+}
+
+/** `5432/tcp`, `53/udp`, `3868/sctp`, or a number, which means TCP. */
+export function protocolPortField(): z.ZodType<ProtocolPort, string | number> {
   return z.union([z.string(), z.number()]).transform((written, context) => {
-    const match = /^(\d{1,5})(?:\/(tcp|udp))?$/i.exec(String(written));
-    const port = Number(match?.[1]);
-    if (match !== null && port >= 1 && port <= 65_535) {
-      return { port, protocol: match[2]?.toLowerCase() === "udp" ? "udp" : "tcp" };
-    }
+    const [, number, word = "tcp"] = /^(\d{1,5})(?:\/([a-z]+))?$/i.exec(String(written)) ?? [];
+    const port = Number(number);
+    const protocol = PORT_PROTOCOLS.find((each) => each === word.toLowerCase());
+    if (protocol !== undefined && port >= 1 && port <= 65_535) return { port, protocol };
     context.addIssue({
       code: "custom",
       message: `${JSON.stringify(written)} is no port`,

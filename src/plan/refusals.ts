@@ -7,6 +7,7 @@ import type { Lab } from "../lab/types.ts";
 import type { Capabilities, Provider } from "../providers/types.ts";
 import { featuresNeeded } from "./needs.ts";
 import { tooSmallForIpv6 } from "./pod-mtu.ts";
+import { sctpRefusals } from "./sctp.ts";
 
 /** What {@link refusals} and buildPlan need of a provider. */
 export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines" | "models"> {
@@ -115,7 +116,7 @@ export function refusals(lab: Lab, target: PlanTarget): LabError[] {
     if (!features.includes(feature))
       refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${feature}, and ${why}`);
   }
-  return [...found, ...(provider.refusals?.(lab) ?? [])];
+  return [...found, ...sctpRefusals(lab), ...(provider.refusals?.(lab) ?? [])];
 }
 
 /** The steps whose fault the provider cannot make, each at its line; `faults` is undefined where it has no such step at all. */

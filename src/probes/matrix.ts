@@ -4,8 +4,10 @@ import { isPodReady } from "../kube/pods.ts";
 import type { Pod } from "../kube/types.ts";
 import { livePods, podName } from "../kube/workloads.ts";
 import { familyField, podPatternField, protocolPortField } from "../lab/fields.ts";
+import type { ProtocolPort } from "../lab/fields.ts";
 import { matchPodPattern } from "../lab/refs.ts";
 import type { PodPattern } from "../lab/refs.ts";
+import { sctpNotSent } from "../plan/sctp.ts";
 import { podSource } from "../providers/source.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { selfControls } from "./controls.ts";
@@ -63,11 +65,12 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
   ];
   const cells: ProbedCell[] = [];
   const controls: SelfControl[] = [];
+  const ports = options.ports.map(sentPort);
   for (const pod of selectPods(options.to ?? options.pods ?? [], pods, "to")) {
     const to = podName(pod);
     // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
     const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
-    for (const port of options.ports) {
+    for (const port of ports) {
       const aim = { ...port, family: options.family };
       const planned = from.map((source) => planCell(source, pod, aim));
       cells.push(...planned);
@@ -78,7 +81,13 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
   return { cells, controls };
 }
 
-type MatrixAim = MatrixOptions["ports"][number] & Pick<MatrixOptions, "family">;
+type MatrixAim = ReturnType<typeof sentPort> & Pick<MatrixOptions, "family">;
+
+/** A port that the prober has a socket for; plans have no other. Throws PLAN_NO_SCTP. */
+function sentPort({ port, protocol }: ProtocolPort): { port: number; protocol: "tcp" | "udp" } {
+  if (protocol === "sctp") throw sctpNotSent(`${port}/sctp of a matrix`);
+  return { port, protocol };
+}
 
 interface MatrixSource {
   name: string;

@@ -1,6 +1,6 @@
 import type { EchoReply } from "../kernel/echo.ts";
 
-/** Every IPv4 link takes that much (RFC 791). */
+/** Every IPv4 link takes that much (RFC 791), and every one of IPv6 far more (1280, RFC 8200). */
 export const SMALLEST = 68;
 /** Sizes that are tried at once. */
 const AT_ONCE = 16;

@@ -4,7 +4,7 @@ import { LabError } from "../core/errors.ts";
 import { isIp } from "../core/ip.ts";
 import type { Bound, Evidence, Observation } from "../grade/types.ts";
 import type { EchoReply } from "../kernel/echo.ts";
-import { boundField, endpointField } from "../lab/fields.ts";
+import { boundField, endpointField, familyField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { boundDifference } from "./figures.ts";
@@ -32,6 +32,7 @@ const mtuOptions = z.strictObject({
     .max(65_535)
     .default(DEFAULT_UP_TO)
     .describe("Bytes of the longest packet that is tried, its headers included"),
+  family: familyField(),
 });
 
 type MtuOptions = z.output<typeof mtuOptions>;
@@ -71,14 +72,15 @@ export const mtu = defineProbe<MtuOptions>({
     const key = cellKey(ref ?? options.from, formatEndpointRef(options.to));
     return observed(key, context.signal, async () => {
       const from = probeSource(ref ?? options.from, context);
-      const named = await resolveNamedTarget(options.to, { ...ICMP, family: "ipv4" }, from, context);
+      const aim = { ...ICMP, family: options.family ?? "ipv4" };
+      const named = await resolveNamedTarget(options.to, aim, from, context);
       if ("failed" in named) return [{ key, ...named.failed }];
       const { target, evidence } = named;
       const seen = await measure(target, options.upTo, from, context);
       return [
         {
           key,
-          flow: flowTo(target, ICMP, from),
+          flow: flowTo(target, aim, from),
           destination: target.identity,
           observation: { ...seen, evidence: [...evidence, ...seen.evidence] },
         },

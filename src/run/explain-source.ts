@@ -7,6 +7,7 @@ import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import type { KubeObject, NetworkPolicy } from "../kube/types.ts";
 import { readPlainFile } from "../lab/manifest-files.ts";
 import { type ManifestText, readManifestFolder, readManifestTexts } from "../lab/manifest-folder.ts";
+import { withoutSctpProbes } from "../plan/sctp.ts";
 import type { Plan } from "../plan/types.ts";
 import { policyName } from "../policy/oracle.ts";
 import { priorityWarnings } from "../policy/priorities.ts";
@@ -17,7 +18,7 @@ import { CLUSTER_WORD, readCluster } from "./explain-cluster.ts";
 import { findKnownLab, shownPath } from "./find-lab.ts";
 import { deletedRefs, readManifest } from "./lens.ts";
 import { placeAdminPolicy, placePolicy } from "./policy-places.ts";
-import { readPlan } from "./read-lab.ts";
+import { planLab, readLab } from "./read-lab.ts";
 import { referenceObjects } from "./reference-objects.ts";
 import { liveWorld } from "./reference-world.ts";
 
@@ -72,7 +73,8 @@ async function readAny({ argument, solved, ...access }: SourceRequest, context: 
     const running = await readRunning(argument, context);
     if (running !== undefined) return running;
   }
-  const { plan, warnings } = await readPlan(argument, { onAnyMachines: true });
+  const read = await readLab(argument);
+  const { plan, warnings } = planLab({ ...read, lab: withoutSctpProbes(read.lab) }, { onAnyMachines: true });
   return solved
     ? { ...planSource(plan, warnings), name: `${plan.lab.name} with its solutions` }
     : planSource({ ...plan, tasks: [] }, warnings);

@@ -1,7 +1,7 @@
-import type { Pod } from "../../kube/types.ts";
+import type { Container, Pod } from "../../kube/types.ts";
 import type { ContainerStart } from "../pod-runtime.ts";
 import type { ListenResult } from "../servers/messages.ts";
-import { readinessFault } from "./readiness.ts";
+import { probeFault } from "./probe-fault.ts";
 import type { ContainerPlan } from "./registry.ts";
 
 /** What became of a pod's containers, from what they were to do and what the server thread said of their sockets. */
@@ -22,7 +22,17 @@ export function containerStarts(
       return { name, state: { kind: "exited", exitCode: 1, message } };
     }
     const container = containers.find((candidate) => candidate.name === name);
-    const notReady = container === undefined ? undefined : readinessFault(container, plan.listens);
-    return { name, state: { kind: "running" }, ...(notReady === undefined ? {} : { notReady }) };
+    return { name, state: { kind: "running" }, ...(container === undefined ? {} : probesOf(container, plan)) };
   });
+}
+
+function probesOf(container: Container, { listens }: ContainerPlan): Pick<ContainerStart, "notReady" | "unhealthy"> {
+  const notReady = probeFault(container, "Readiness", listens);
+  const startup = probeFault(container, "Startup", listens);
+  const liveness = probeFault(container, "Liveness", listens);
+  const unhealthy = { ...(startup !== undefined && { startup }), ...(liveness !== undefined && { liveness }) };
+  return {
+    ...(notReady === undefined ? {} : { notReady }),
+    ...(startup === undefined && liveness === undefined ? {} : { unhealthy }),
+  };
 }

@@ -27,6 +27,8 @@ export interface ListenResult {
 export type ServerRequest =
   | { type: "start"; id: number; pods: PodToServe[] }
   | { type: "stop"; id: number; keys: string[] }
+  /** Ends some containers of a pod. */
+  | { type: "kill"; id: number; key: string; containers: readonly string[] }
   /** Replaces what cluster DNS answers from; the answer comes when it is in effect. */
   | { type: "dns"; id: number; facts: ZoneUpdate }
   | { type: "logs"; id: number; key: string; container?: string }

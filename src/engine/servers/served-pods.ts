@@ -16,8 +16,9 @@ import { streamServer } from "./stream-server.ts";
 const BACKLOG = 4096;
 
 interface ServedPod {
-  servers: (Server | DatagramSocket)[];
-  connections: Set<Socket>;
+  servers: { container: string; server: Server | DatagramSocket }[];
+  /** Each with the container that accepted it. */
+  connections: Map<Socket, string>;
   logs: Map<string, AccessLog>;
 }
 
@@ -37,7 +38,8 @@ export class ServedPods {
     if (served === undefined) return [];
     const opened = openAll(key, netnsFd, listens, pod.ips);
     for (const { listen, sockets } of opened)
-      for (const { fd, address } of sockets) served.servers.push(this.serve(listen, fd, address, pod, served));
+      for (const { fd, address } of sockets)
+        served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, pod, served) });
     return opened.map(({ listen: { container, protocol, port }, error }) => ({
       container,
       protocol,
@@ -48,7 +50,7 @@ export class ServedPods {
 
   private added(key: string): ServedPod {
     this.stop(key);
-    const served: ServedPod = { servers: [], connections: new Set(), logs: new Map() };
+    const served: ServedPod = { servers: [], connections: new Map(), logs: new Map() };
     this.pods.set(key, served);
     return served;
   }
@@ -58,8 +60,13 @@ export class ServedPods {
     const served = this.pods.get(key);
     if (served === undefined) return;
     this.pods.delete(key);
-    for (const server of served.servers) server.close();
-    for (const socket of served.connections) socket.destroy();
+    end(served, () => true);
+  }
+
+  /** The same of some containers of the pod; the others go on. */
+  kill(key: string, containers: readonly string[]): void {
+    const served = this.pods.get(key);
+    if (served !== undefined) end(served, (container) => containers.includes(container));
   }
 
   stopAll(): void {
@@ -97,7 +104,7 @@ export class ServedPods {
     }
     const server = this.streamServer(listen, pod, log);
     server.on("connection", (socket: Socket) => {
-      served.connections.add(socket);
+      served.connections.set(socket, listen.container);
       socket.on("close", () => served.connections.delete(socket));
     });
     server.on("error", (error) => log.add(`tcp: ${error.message}`));
@@ -111,6 +118,12 @@ export class ServedPods {
     if (behaviour.kind === "dns") return dnsStreamServer(this.zone);
     return streamServer(behaviour.kind === "netexec-udp" ? { kind: "echo" } : behaviour, pod, log);
   }
+}
+
+function end(served: ServedPod, isMeant: (container: string) => boolean): void {
+  for (const { container, server } of served.servers) if (isMeant(container)) server.close();
+  for (const [socket, container] of served.connections) if (isMeant(container)) socket.destroy();
+  served.servers = served.servers.filter(({ container }) => !isMeant(container));
 }
 
 function logOf(served: ServedPod, container: string): AccessLog {

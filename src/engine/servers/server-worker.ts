@@ -21,6 +21,9 @@ function run(port: NonNullable<typeof parentPort>): void {
       case "stop":
         for (const key of request.keys) pods.stop(key);
         return { type: "stopped", id };
+      case "kill":
+        pods.kill(request.key, request.containers);
+        return { type: "stopped", id };
       case "dns":
         zone.current = buildZone(updatedZone(zone.current?.facts, request.facts));
         return { type: "dns", id, version: request.facts.version };

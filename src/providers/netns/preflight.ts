@@ -104,6 +104,15 @@ function ipv6Finding(): Finding {
   };
 }
 
+/** Never a failure: rules of SCTP need no socket, and what does is refused by the plan on every host. */
+async function sctpFinding(): Promise<Finding> {
+  // Loads the C library: doctor asks, the start of a lab does not.
+  const { hasSctp } = await import("../../kernel/sockets.ts");
+  return hasSctp()
+    ? { code: "HOST_SCTP", ok: true, message: "the kernel has SCTP sockets, which no probe uses yet" }
+    : { code: "HOST_NO_SCTP", ok: true, message: "this kernel has no SCTP sockets; no lab needs them" };
+}
+
 /** Tries what every lab begins with. */
 async function namespaceFinding(hostPath: string): Promise<Finding> {
   if (!isInstalled("unshare", hostPath)) {
@@ -209,7 +218,7 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
   const findings = programFindings(hostPath, plan);
   if (plan === undefined || hasBridge(plan.cni.name)) findings.push(bridgeFinding());
   if (plan === undefined || plan.cni.podCidrs.length > 1) findings.push(ipv6Finding());
-  if (plan === undefined) findings.push(await namespaceFinding(hostPath));
+  if (plan === undefined) findings.push(await sctpFinding(), await namespaceFinding(hostPath));
   else {
     if (hasFault(plan, "delay")) findings.push(await netemFinding(hostPath));
     if (hasFault(plan, "conntrackFull")) findings.push(conntrackFinding());

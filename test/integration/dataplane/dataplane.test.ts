@@ -181,3 +181,23 @@ describe.skipIf(!canUnshare)("the Service ruleset in the kernel", { timeout: 60_
     });
   });
 });
+
+describe.skipIf(!canUnshare)("rules of SCTP in the kernel", { timeout: 60_000 }, () => {
+  it("translate and judge the first packet of an association by its protocol and port", () => {
+    const all = { "the Service": 3869, "the pod": 3869, "another port of the pod": 4000, "the pod, TCP": "open" };
+    const noTcp = { ...all, "the pod, TCP": "silence" };
+    expect(run("sctp")).toEqual({
+      open: { ...all, "the host port": 3869, "the node port, from outside": 3869, "the Service, TCP": "ECONNREFUSED" },
+      "3869/SCTP": { ...noTcp, "another port of the pod": "silence" },
+      "a range": noTcp,
+      "3869/TCP": {
+        "the Service": "silence",
+        "the pod": "silence",
+        "another port of the pod": "silence",
+        "the pod, TCP": "open",
+      },
+      // Under the last policies alone: each ruleset replaces the sets, too.
+      drops: 3,
+    });
+  });
+});

@@ -319,6 +319,70 @@ function weavePolicies(): Record<string, unknown> {
   return { open, denied, allowed: tryAll(), drops: drops.toSorted() };
 }
 
+/** What rules of SCTP make of the first packet of an association. */
+function sctp(): Record<string, unknown> {
+  const nodes = NODES.filter(({ name }) => name !== "n2");
+  const world = new World("calico", "vxlan", nodes, [
+    { name: "web", node: "n1", labels: { app: "web" } },
+    { name: "db", node: "n3", labels: { app: "db" }, tcp: [3869] },
+  ]);
+  const metadata = { namespace: "shop", name: "diameter" };
+  const ports = [{ port: 3868, nodePort: 30_868, protocol: "SCTP" as const }];
+  const clusterIP = "10.96.0.10";
+  world.applyServices(
+    [
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata,
+        spec: { type: "NodePort", clusterIP, clusterIPs: [clusterIP], ports },
+      },
+    ],
+    [
+      {
+        apiVersion: "discovery.k8s.io/v1",
+        kind: "EndpointSlice",
+        addressType: "IPv4",
+        metadata: { ...metadata, labels: { "kubernetes.io/service-name": metadata.name } },
+        endpoints: [{ addresses: [world.address("db")], conditions: { ready: true } }],
+        ports: [{ port: 3869, protocol: "SCTP" }],
+      },
+    ],
+  );
+  const tryAll = (): Record<string, unknown> => ({
+    "the Service": world.sctp("web", clusterIP, 3868, "db"),
+    "the pod": world.sctp("web", world.address("db"), 3869, "db"),
+    "another port of the pod": world.sctp("web", world.address("db"), 4000, "db"),
+    "the pod, TCP": world.tcp("web", world.address("db"), 3869),
+  });
+  const hostPorts = [{ containerPort: 3869, hostPort: 3870, protocol: "SCTP" as const }];
+  world.applyHostPorts(
+    "n3",
+    world.pods
+      .filter(({ metadata: { name } }) => name === "db")
+      .map((pod) => ({ ...pod, spec: { containers: [{ name: "main", image: "server", ports: hostPorts }] } })),
+  );
+  const open = {
+    ...tryAll(),
+    "the host port": world.sctp("web", world.address("n3"), 3870, "db"),
+    "the node port, from outside": world.sctp("router", world.address("n1"), 30_868, "db"),
+    "the Service, TCP": world.tcp("web", clusterIP, 3868),
+  };
+  const ingress = (
+    ...allowed: NonNullable<NonNullable<NetworkPolicy["spec"]["ingress"]>[number]["ports"]>
+  ): unknown => {
+    world.applyPolicies([policy("db", { podSelector: { matchLabels: { app: "db" } }, ingress: [{ ports: allowed }] })]);
+    return tryAll();
+  };
+  return {
+    open,
+    "3869/SCTP": ingress({ port: 3869, protocol: "SCTP" }),
+    "a range": ingress({ port: 3869, endPort: 4000, protocol: "SCTP" }),
+    "3869/TCP": ingress({ port: 3869 }),
+    drops: world.evidence("n3", "inet calico", "drops-ingress").filter((drop) => drop.includes(" 132 ")).length,
+  };
+}
+
 const cases: Record<string, () => unknown> = {
   "mesh flannel vxlan": () => mesh("flannel", "vxlan"),
   "mesh flannel host-gw": () => mesh("flannel", "host-gw"),
@@ -334,6 +398,7 @@ const cases: Record<string, () => unknown> = {
   "weave segment": weaveSegment,
   "weave policies": weavePolicies,
   "node ports": nodePorts,
+  sctp,
 };
 
 const chosen = cases[process.argv[2] ?? ""];

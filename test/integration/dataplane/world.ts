@@ -1,17 +1,22 @@
 import { spawnSync } from "node:child_process";
 import { cnis } from "../../../src/cnis/registry.ts";
 import type { CniConfig, CniDataplane, CniNode } from "../../../src/cnis/types.ts";
+import { hostPortRuleset } from "../../../src/engine/nft/host-ports.ts";
 import { policyRuleset } from "../../../src/engine/nft/policy-ruleset.ts";
 import type { PolicyEndpoint } from "../../../src/engine/nft/policy-ruleset.ts";
 import { proxyRuleset } from "../../../src/engine/nft/proxy-ruleset.ts";
-import { calls, errnoName, lastErrno } from "../../../src/kernel/libc.ts";
+import { calls, check, errnoName, lastErrno } from "../../../src/kernel/libc.ts";
 import type { NetOp } from "../../../src/kernel/net-ops.ts";
 import { NetworkHost } from "../../../src/kernel/network-host.ts";
 import { Nftables } from "../../../src/kernel/nftables.ts";
 import { bindUdp, listenTcp, openSocket, socketAddress } from "../../../src/kernel/sockets.ts";
+import { destinationPortOf, sctpInit } from "./sctp-init.ts";
 import type { EndpointSlice, NetworkPolicy, Pod, Service } from "../../../src/kube/types.ts";
 import type { PlannedNode } from "../../../src/plan/types.ts";
 
+const AF_INET = 2;
+const SOCK_RAW_NONBLOCK = 3 | 0o4000;
+const IPPROTO_SCTP = 132;
 const EINPROGRESS = 115;
 const EPOLL_CTL_ADD = 1;
 const EPOLLIN = 1;
@@ -45,6 +50,7 @@ export class World {
   private readonly endpoints = new Map<string, PolicyEndpoint[]>();
   private readonly nft = new Map<string, Nftables>();
   private readonly udpServers = new Map<string, number>();
+  private sctpTries = 0;
   private readonly dataplane: CniDataplane;
   private readonly config: CniConfig;
 
@@ -233,6 +239,10 @@ export class World {
     }
   }
 
+  applyHostPorts(node: string, pods: readonly Pod[]): void {
+    this.nftOf(node).apply(hostPortRuleset(pods));
+  }
+
   address(name: string): string {
     const pod = this.pods.find(({ metadata }) => metadata.name === name);
     const address = pod?.status?.podIPs?.[0]?.ip ?? this.nodes.find((node) => node.name === name)?.address;
@@ -269,6 +279,27 @@ export class World {
     const arrived = waitFor(server, EPOLLIN);
     if (arrived) calls.recv(server, new Uint8Array(8), 8, 0);
     return arrived ? "open" : "silence";
+  }
+
+  /**
+   * The first packet of an SCTP association, by raw sockets, so that the kernel needs no SCTP: the port at which it arrives at the pod
+   * `to`, or "silence".
+   */
+  sctp(from: string, address: string, port: number, to: string): number | "silence" {
+    const rawSocket = (): number => check("socket", calls.socket(AF_INET, SOCK_RAW_NONBLOCK, IPPROTO_SCTP));
+    const receiver = this.host(to).namespace.enter(rawSocket);
+    this.sctpTries += 1;
+    this.host(from).namespace.enter(() => {
+      const fd = rawSocket();
+      const name = socketAddress(address, 0);
+      const packet = sctpInit(50_000 + this.sctpTries, port);
+      check("sendto", calls.sendto(fd, packet, packet.length, 0, name, name.length));
+      calls.close(fd);
+    });
+    const packet = new Uint8Array(128);
+    const arrived = waitFor(receiver, EPOLLIN) && check("recv", calls.recv(receiver, packet, packet.length, 0)) > 0;
+    calls.close(receiver);
+    return arrived ? destinationPortOf(packet) : "silence";
   }
 
   /** Exit status of a command run in a namespace with its output. */

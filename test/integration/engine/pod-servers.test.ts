@@ -19,6 +19,7 @@ interface Seen {
   garbageAnswer: string;
   crowdMs: number;
   politeAnswer: string;
+  killed: string[];
   refused: string;
   manyFailed: number;
   manyMs: number;
@@ -78,6 +79,10 @@ describe("the server thread", () => {
     expect(seen.politeAnswer).toContain("HTTP/1.1 200 OK");
     // A dropped SYN would be sent again after a second.
     expect(seen.crowdMs).toBeLessThan(1000);
+  });
+
+  test("ends one container, its connections included, while the others go on", () => {
+    expect(seen.killed).toEqual(["ECONNREFUSED", "accepted", "accepted"]);
   });
 
   test("stops a pod at once, its connections included", () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, test } from "vitest";
 import type { ControlPlane } from "../../../src/engine/control-plane.ts";
-import { readyAfterMs } from "../../../src/engine/container-runs.ts";
+import { probeTimes } from "../../../src/engine/container-probes.ts";
 import { isPodReady } from "../../../src/kube/pods.ts";
 import type { Pod } from "../../../src/kube/types.ts";
 import { settledControlPlane, type FakeRuntime } from "./fake-runtime.ts";
@@ -19,9 +19,8 @@ test.each([
   ["several passes in a row", { tcpSocket, periodSeconds: 3, successThreshold: 3 }, 6],
   ["both", { tcpSocket, initialDelaySeconds: 1, periodSeconds: 3, successThreshold: 2 }, 6],
 ])("%s: ready as the kubelet would have it", (_, readinessProbe, seconds) => {
-  expect(readyAfterMs({ name: "main", image: "nginx", ...(readinessProbe && { readinessProbe }) })).toBe(
-    seconds * 1000,
-  );
+  const container = { name: "main", image: "nginx", ...(readinessProbe && { readinessProbe }) };
+  expect(probeTimes(container, {})).toEqual({ startedMs: 0, readyMs: seconds * 1000 });
 });
 
 describe("a pod whose readiness probe begins later", () => {

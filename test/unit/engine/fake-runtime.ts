@@ -8,6 +8,7 @@ export class FakeRuntime implements PodRuntime {
   readonly started: string[] = [];
   readonly stopped: string[] = [];
   readonly restarted: string[] = [];
+  readonly killed: string[] = [];
   batches = 0;
   /** What becomes of a pod; undefined: all its containers run. */
   outcome: (pod: Pod) => PodStart | PodStartFailure | undefined = () => undefined;
@@ -39,6 +40,16 @@ export class FakeRuntime implements PodRuntime {
   restart(pod: Pod, containers: readonly string[]): Promise<ContainerStart[]> {
     this.restarted.push(...containers);
     return Promise.resolve(containers.map((name) => ({ name, state: this.again(pod, name) ?? { kind: "running" } })));
+  }
+
+  /** How a kill fails; undefined: it does not. */
+  killFault: () => Error | undefined = () => undefined;
+
+  kill(_pod: Pod, containers: readonly string[]): Promise<void> {
+    const fault = this.killFault();
+    if (fault !== undefined) return Promise.reject(fault);
+    this.killed.push(...containers);
+    return Promise.resolve();
   }
 
   stop(pods: readonly Pod[]): Promise<void> {

@@ -103,7 +103,11 @@ spec:
     - name: web
       image: nginx
       readinessProbe: { exec: { command: [cat, /ready] } }
-      ports: [{ containerPort: 80, hostPort: 80 }]
+      livenessProbe: { exec: { command: [cat, /alive] } }
+      startupProbe: { tcpSocket: { port: 80 }, successThreshold: 1 }
+      ports:
+        - { containerPort: 80, hostPort: 80 }
+        - { containerPort: 3868, hostPort: 3868, protocol: SCTP }
 ---
 apiVersion: v1
 kind: Service
@@ -111,12 +115,30 @@ metadata: { name: web }
 spec:
   type: NodePort
   sessionAffinity: ClientIP
-  ports: [{ port: 80 }]
+  ports: [{ name: http, port: 80 }, { name: diameter, port: 3868, protocol: SCTP }]
 `),
     ).toEqual([
       "MANIFEST_NOT_MODELLED 6:3 initContainers is not modelled",
+      "MANIFEST_NOT_MODELLED 15:50 a server of an SCTP port is not modelled",
+      "MANIFEST_NOT_MODELLED 11:24 a livenessProbe by exec is not modelled",
       "MANIFEST_NOT_MODELLED 10:25 a readinessProbe by exec is not modelled",
     ]);
+  });
+
+  test("one pass has to do for liveness and startup", () => {
+    expect(
+      errorsOf(`apiVersion: v1
+kind: Pod
+metadata: { name: web }
+spec:
+  containers:
+    - name: web
+      image: nginx
+      livenessProbe: { tcpSocket: { port: 80 }, successThreshold: 2 }
+      startupProbe: { tcpSocket: { port: 80 }, successThreshold: 3 }
+      readinessProbe: { tcpSocket: { port: 80 }, successThreshold: 2 }
+`),
+    ).toEqual(["MANIFEST_BAD_VALUE 8:67", "MANIFEST_BAD_VALUE 9:66"]);
   });
 
   test("on the node's own network a container's port is the node's", () => {

@@ -402,6 +402,21 @@ probes:
     expect(refusedFor(() => buildPlan(one, { provider: provider(), cnis }))).toEqual([]);
   });
 
+  test("SCTP, which nothing sends, where a probe asks for it", async () => {
+    const one = await lab(
+      "cni: calico\nprobes:\n  - { matrix: { pods: a/*, ports: [80] }, expect: policy }\n" +
+        "  - { name: peers, matrix: { pods: a/*, ports: [80, 3868/sctp] }, expect: policy }\n",
+    );
+    expect(refusals(one, { provider: provider(), cni: cnis["calico"] as Cni, mode: "vxlan" })).toMatchObject([
+      {
+        code: "PLAN_NO_SCTP",
+        message: 'probe "peers" asks for SCTP, and there is no prober that sends it',
+        hint: expect.stringContaining("cnilab explain"),
+        span: { line: 7, column: 20 },
+      },
+    ]);
+  });
+
   test("a provider that the lab does not claim", async () => {
     const one = await lab("cni: calico\nproviders: [kind]\n");
     expect(refusedFor(() => buildPlan(one, { provider: provider(), cnis }))).toEqual(["PLAN_PROVIDER_NOT_CLAIMED"]);

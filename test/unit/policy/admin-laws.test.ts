@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AdminPolicy, AdminRule } from "../../../src/kube/admin-policy-types.ts";
+import type { Protocol } from "../../../src/kube/types.ts";
 import type { ClassEnd } from "../../../src/policy/classes.ts";
 import { createPolicyMatrix } from "../../../src/policy/matrix.ts";
 import { createOracle } from "../../../src/policy/oracle.ts";
@@ -33,7 +34,7 @@ function byClasses(of: OracleWorld): boolean[] {
   const numbers = new Map(ends.map((end, at) => [nameOf(end), at]));
   const numberOf = (end: OracleEnd): number => numbers.get(nameOfEnd(end)) ?? -1;
   return flowsOf(of).map(({ from, to, port = 0, protocol }) =>
-    matrix.on(port, protocol as "TCP" | "UDP").allows(numberOf(from), numberOf(to)),
+    matrix.on(port, protocol as Protocol).allows(numberOf(from), numberOf(to)),
   );
 }
 

@@ -123,7 +123,7 @@ export function asClusterPolicy({ kind, metadata, spec }: AdminPolicy): AdminPol
 
 function asProtocol({ portNumber, portRange, namedPort }: AdminPort): AdminProtocol {
   if (namedPort !== undefined) return { destinationNamedPort: namedPort };
-  const name = (portNumber?.protocol ?? portRange?.protocol ?? "TCP").toLowerCase() as "tcp" | "udp";
+  const name = (portNumber?.protocol ?? portRange?.protocol ?? "TCP").toLowerCase() as "tcp" | "udp" | "sctp";
   if (portNumber !== undefined) return { [name]: { destinationPort: { number: portNumber.port } } };
   return { [name]: { destinationPort: { range: { start: portRange?.start ?? 0, end: portRange?.end ?? 0 } } } };
 }

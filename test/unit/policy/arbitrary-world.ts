@@ -10,7 +10,7 @@ const namespaceName = fc.constantFrom("x", "y", "z");
 /** Names that pods give to ports. */
 export const portName = fc.constantFrom("web", "dns");
 /** Protocols of ports. */
-export const protocol = fc.constantFrom("TCP" as const, "UDP" as const);
+export const protocol = fc.constantFrom("TCP" as const, "UDP" as const, "SCTP" as const);
 /** Port numbers. */
 export const number = fc.constantFrom(80, 81, 82, 53);
 
@@ -108,7 +108,7 @@ export const world: fc.Arbitrary<OracleWorld> = fc
 /** The address outside the cluster that flows of {@link flowsOf} use. */
 export const OUTSIDE_ADDRESS = "203.0.113.10";
 
-/** Every flow between pods, and from and to outside and nodes, on a few ports of TCP and UDP. */
+/** Every flow between pods, and from and to outside and nodes, on a few ports of TCP, UDP and SCTP. */
 export function flowsOf({ pods, nodes = [] }: OracleWorld): OracleFlow[] {
   const ends = [
     ...pods.map(({ namespace, name }) => ({ kind: "pod" as const, namespace, name })),
@@ -122,6 +122,7 @@ export function flowsOf({ pods, nodes = [] }: OracleWorld): OracleFlow[] {
     { port: 81, protocol: "TCP" as const },
     { port: 82, protocol: "TCP" as const },
     { port: 53, protocol: "UDP" as const },
+    { port: 81, protocol: "SCTP" as const },
   ];
   return ends.flatMap((from) =>
     ends.filter((to) => to !== from).flatMap((to) => ports.map((each) => ({ from, to, ...each }))),

@@ -12,6 +12,7 @@ const ports = [
   { port: 80, protocol: "TCP" as const },
   { port: 81, protocol: "TCP" as const },
   { port: 53, protocol: "UDP" as const },
+  { port: 81, protocol: "SCTP" as const },
 ];
 
 function endsOf({ pods }: OracleWorld): ClassEnd[] {

@@ -23,6 +23,13 @@ describe("matrix", () => {
     });
   });
 
+  it("sends nothing where a port is one of SCTP", async () => {
+    const context = shopContext({ sweep: () => ({ outcome: "answered", detail: "connected", latencyMs: 1 }) });
+    const running = matrix.run(parse({ pods: "shop/*", ports: ["80/tcp", "3868/SCTP"] }), undefined, context);
+    await expect(running).rejects.toMatchObject({ code: "PLAN_NO_SCTP" });
+    expect(context.cluster.sweeps).toEqual([]);
+  });
+
   it("adds each destination's probe of itself on each port as a control", async () => {
     const context = shopContext({ sweep: () => ({ outcome: "answered", detail: "connected", latencyMs: 1 }) });
     const cells = await matrix.run(parse({ pods: ["shop/db-*", "shop/cache"] }), undefined, context);

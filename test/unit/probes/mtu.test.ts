@@ -54,6 +54,13 @@ describe("mtu", () => {
     });
   });
 
+  it("aims at the family that it is told, and says where there is none of it", async () => {
+    expect((await probe(pathOf(1450, { outcome: "too-big" }), { family: "ipv4" }))?.outcome).toBe("allowed");
+    expect(await probe(pathOf(1450, { outcome: "too-big" }), { family: "ipv6" })).toMatchObject({
+      reason: expect.stringContaining("no IPv6 address"),
+    });
+  });
+
   it("stops at what it was told to try", async () => {
     expect((await probe(pathOf(65_535, { outcome: "silent" }), { upTo: 1500 }))?.measured).toEqual({
       largest: 1500,

@@ -94,6 +94,42 @@ describe("a folder of manifests", () => {
     expect((await explain("shop/web", "[2001:db8::1]:443")).verdict).toBe("allowed");
   });
 
+  it("knows SCTP through a Service, a named port and a rule, and a rule of TCP as a near miss", async () => {
+    const named = "{ name: main, containerPort: 5432 }";
+    const ofSctp = (text: string, from: string, to: string): string => {
+      expect(text).toContain(from);
+      return text.replace(from, to);
+    };
+    const declared = "{ name: main, containerPort: 3869, protocol: SCTP }";
+    write(
+      "apps/db.yaml",
+      ofSctp(workload("db", "StatefulSet", 5432), named, declared),
+      ofSctp(service, "port: 80,", "port: 3868, protocol: SCTP,"),
+    );
+    write("policies.yml", ofSctp(policies, "{ port: 80 }", "{ port: main, protocol: SCTP }"));
+    const allowed = await explain("shop/web", "shop/service/db:3868/SCTP");
+    expect(allowed).toMatchObject({ verdict: "allowed", paths: [{ port: 3869 }] });
+    expect((await explain("shop/web", "shop/db:3869/sctp")).verdict).toBe("allowed");
+    expect((await explain("shop/web", "shop/db:3869/tcp")).verdict).toBe("blocked");
+
+    write("policies.yml", ofSctp(policies, "{ port: 80 }", "{ port: 3869 }"));
+    const blocked = await explain("shop/web", "shop/service/db:3868/sctp");
+    expect(blocked.verdict).toBe("blocked");
+    expect(blocked.paths[0]?.sides[1]?.clues).toMatchObject([{ code: "port-protocol", span: { line: 7 } }]);
+  });
+
+  it("judges SCTP of a lab whose probe of it no provider can send", async () => {
+    write(
+      "lab/lab.yaml",
+      "apiVersion: cnilab.dev/v1alpha1\nkind: Lab\nmetadata: { name: peers, title: Peers }\ncni: calico\n" +
+        "scenario: [{ apply: all.yaml }]\nprobes: [{ matrix: { pods: shop/*, ports: [3868/sctp] }, expect: policy }]\n",
+    );
+    const namespace = "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }";
+    write("lab/all.yaml", namespace, workload("web"), workload("db"), policies);
+    const explanation = await explain("shop/web", "shop/db:3868/SCTP", join(folder, "lab"));
+    expect(explanation).toMatchObject({ verdict: "blocked", source: { kind: "lab" } });
+  });
+
   it("reports all that is wrong with both ends, with what is near", async () => {
     const problems = await explain("shop/wbe", "shop/service/dd:80").catch((error: unknown) => error);
     expect(problems).toBeInstanceOf(LabProblems);

@@ -102,6 +102,10 @@ export class NamespaceRuntime implements PodRuntime {
     return containerStarts(pod, plans, results);
   }
 
+  async kill({ metadata }: Pod, containers: readonly string[]): Promise<void> {
+    await this.options.servers.kill(metadata.uid ?? "", containers);
+  }
+
   async stop(pods: readonly Pod[]): Promise<void> {
     const present = pods.filter(
       (pod) => isHostNetwork(pod) || this.options.network.pods.get(podKey(pod))?.uid === pod.metadata.uid,

@@ -48,6 +48,11 @@ export class ServerThread {
     await this.ask({ type: "stop", keys });
   }
 
+  /** Ends containers of a pod: their sockets and connections. */
+  async kill(key: string, containers: readonly string[]): Promise<void> {
+    await this.ask({ type: "kill", key, containers });
+  }
+
   /** Resolves when cluster DNS answers from these facts. */
   async setZone(facts: ZoneFacts): Promise<void> {
     const before = this.zone;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hostPortRuleset } from "../../../../src/engine/nft/host-ports.ts";
+import type { Pod } from "../../../../src/kube/types.ts";
 import { useControlPlane } from "../use-control-plane.ts";
 import { daemonSet, deployment, pod } from "../store/objects.ts";
 
@@ -61,5 +62,34 @@ describe("host ports", () => {
     expect(text).toContain(`tcp dport 8080 dnat to ${address}:80`);
     expect(text).toContain(`ip saddr ${address} ip daddr ${address} masquerade`);
     expect(hostPortRuleset([plain].filter((each) => each !== undefined))).toBe("");
+  });
+
+  it("are rules of each family that the pod has an address of, and of a hostIP's own alone", () => {
+    const dual = (name: string, suffix: number, extra: Record<string, unknown> = {}): Pod => ({
+      ...pod(name, { spec: { containers: [container(8080, extra)] as never } }),
+      status: { podIPs: [{ ip: `10.244.1.${suffix}` }, { ip: `fd00:10:244::${suffix}` }] },
+    });
+    const targets = (...pods: Pod[]): string[] =>
+      hostPortRuleset(pods)
+        .split("\n")
+        .flatMap((line) => /^table (\S+ \S+) \{/.exec(line)?.[1] ?? (line.includes("dnat") ? line.trim() : []));
+    expect(targets(dual("a", 5))).toEqual([
+      "ip cni_hostport",
+      "tcp dport 8080 dnat to 10.244.1.5:80",
+      "ip6 cni_hostport",
+      "tcp dport 8080 dnat to [fd00:10:244::5]:80",
+    ]);
+    expect(targets(dual("a", 5, { hostIP: "fd00:172::4" }))).toEqual([
+      "ip6 cni_hostport",
+      "ip6 daddr fd00:172::4 tcp dport 8080 dnat to [fd00:10:244::5]:80",
+    ]);
+    expect(targets(dual("a", 5, { hostIP: "0.0.0.0" }))).toEqual([
+      "ip cni_hostport",
+      "tcp dport 8080 dnat to 10.244.1.5:80",
+    ]);
+    expect(targets(dual("a", 5, { hostIP: "::" }))).toEqual([
+      "ip6 cni_hostport",
+      "tcp dport 8080 dnat to [fd00:10:244::5]:80",
+    ]);
   });
 });

@@ -56,6 +56,16 @@ describe("a ClusterIP Service", () => {
     ]);
   });
 
+  it("has an SRV for a named port of SCTP", () => {
+    const peers = service("peers", {
+      clusterIP: "10.96.0.30",
+      clusterIPs: ["10.96.0.30"],
+      ports: [{ name: "diameter", port: 3868, protocol: "SCTP" }],
+    });
+    const records = data("_diameter._sctp.peers.shop.svc.cluster.local", "SRV", zoneOf({ services: [peers] }));
+    expect(records).toMatchObject([{ port: 3868, target: "peers.shop.svc.cluster.local" }]);
+  });
+
   it("lists every port for an SRV question about the Service itself", () => {
     expect(data("web.shop.svc.cluster.local", "SRV")).toMatchObject([{ port: 80 }, { port: 9090 }]);
   });

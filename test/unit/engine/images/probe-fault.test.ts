@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { containerStarts } from "../../../../src/engine/images/container-start.ts";
-import { readinessFault } from "../../../../src/engine/images/readiness.ts";
+import { probeFault } from "../../../../src/engine/images/probe-fault.ts";
 import { planContainer, planPod } from "../../../../src/engine/images/registry.ts";
 import type { Container } from "../../../../src/kube/types.ts";
 import { pod } from "../store/objects.ts";
@@ -16,7 +16,7 @@ function fault(readinessProbe: Record<string, unknown>, container: Partial<Conta
     readinessProbe,
     ...container,
   };
-  return readinessFault(whole, planContainer(whole).listens);
+  return probeFault(whole, "Readiness", planContainer(whole).listens);
 }
 
 describe("a readiness probe", () => {
@@ -85,7 +85,7 @@ describe("a readiness probe of an HTTPS server", () => {
     behaviour: { kind: "http" as const, app: "nginx" as const, tls: { cert: "", key: "" } },
   }));
   const ask = (httpGet: Record<string, unknown>): string | undefined =>
-    readinessFault({ name: "c", image: "nginx", readinessProbe: { httpGet } }, listens);
+    probeFault({ name: "c", image: "nginx", readinessProbe: { httpGet } }, "Readiness", listens);
 
   it("passes over HTTPS, and is told so over HTTP", () => {
     expect(ask({ port: 80, scheme: "HTTPS" })).toBeUndefined();

@@ -3,20 +3,31 @@ import type { Container, IntOrString } from "../../kube/types.ts";
 import type { Listen } from "../servers/behaviour.ts";
 import { httpApps } from "../servers/http-apps.ts";
 
+/** The kinds of probes, as events name them. */
+type ProbeName = "Startup" | "Liveness" | "Readiness";
+
+const FIELDS = { Startup: "startupProbe", Liveness: "livenessProbe", Readiness: "readinessProbe" } as const;
+
 /**
- * Why a running container's readiness probe would fail, or undefined where it would pass or there is none. Judged from
- * what the container listens on and would answer; nothing is polled. An exec probe is taken to pass.
+ * Why a running container's probe would fail, or undefined where it would pass or there is none. Judged from what the
+ * container listens on and would answer; nothing is polled. An exec probe is taken to pass.
  */
-export function readinessFault(container: Container, listens: readonly Listen[]): string | undefined {
-  const probe = container["readinessProbe"];
+export function probeFault(container: Container, name: ProbeName, listens: readonly Listen[]): string | undefined {
+  const probe = container[FIELDS[name]];
   if (!isRecord(probe)) return undefined;
   const { httpGet, tcpSocket, grpc } = probe;
-  if (isRecord(httpGet)) return httpFault(container, listens, httpGet);
   const socket = isRecord(tcpSocket) ? tcpSocket : isRecord(grpc) ? grpc : undefined;
-  if (socket === undefined) return undefined;
-  const port = portOf(container, socket["port"]);
-  return listenerOn(listens, port) === undefined
-    ? `Readiness probe failed: dial tcp port ${String(socket["port"])}: connection refused`
+  const fault = isRecord(httpGet)
+    ? httpFault(container, listens, httpGet)
+    : socket === undefined
+      ? undefined
+      : socketFault(container, listens, socket["port"]);
+  return fault === undefined ? undefined : `${name} probe failed: ${fault}`;
+}
+
+function socketFault(container: Container, listens: readonly Listen[], port: unknown): string | undefined {
+  return listenerOn(listens, portOf(container, port)) === undefined
+    ? `dial tcp port ${String(port)}: connection refused`
     : undefined;
 }
 
@@ -29,15 +40,13 @@ function httpFault(
   const listen = listenerOn(listens, port);
   const target = typeof httpGet["path"] === "string" ? httpGet["path"] : "/";
   const where = `port ${String(httpGet["port"])}${target}`;
-  if (listen === undefined) return `Readiness probe failed: Get ${where}: connection refused`;
+  if (listen === undefined) return `Get ${where}: connection refused`;
   // What is behind a plain listener of an image that is not modelled is not known.
   if (listen.behaviour.kind !== "http") return undefined;
   const { tls } = listen.behaviour;
   // Go's server tells a client that speaks HTTP to it; the kubelet checks no certificate.
-  if (tls !== undefined && httpGet["scheme"] !== "HTTPS")
-    return "Readiness probe failed: HTTP probe failed with statuscode: 400";
-  if (tls === undefined && httpGet["scheme"] === "HTTPS")
-    return `Readiness probe failed: Get ${where}: the server speaks HTTP, not HTTPS`;
+  if (tls !== undefined && httpGet["scheme"] !== "HTTPS") return "HTTP probe failed with statuscode: 400";
+  if (tls === undefined && httpGet["scheme"] === "HTTPS") return `Get ${where}: the server speaks HTTP, not HTTPS`;
   const mark = target.indexOf("?");
   const path = mark < 0 ? target : target.slice(0, mark);
   const asked = {
@@ -52,9 +61,7 @@ function httpFault(
     nowMs: 0,
   };
   const { status } = httpApps[listen.behaviour.app](asked, { name: "", namespace: "", ips: [] }, listen.behaviour);
-  return status >= 200 && status < 400
-    ? undefined
-    : `Readiness probe failed: HTTP probe failed with statuscode: ${status}`;
+  return status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`;
 }
 
 function portOf(container: Container, port: unknown): number | undefined {
