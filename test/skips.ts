@@ -4,5 +4,6 @@ export const skipsAllowedInCi = [
   "needs an ordinary user",
   "needs a machine over SSH",
   "too long for CI: npm run test:machines",
+  "too long for CI: npm run test:modes",
   "too long for CI: npm run test:weave",
 ];

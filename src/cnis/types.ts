@@ -83,6 +83,8 @@ export interface CniDataplane {
   attachPod(pod: CniPod, node: CniNode, config: CniConfig): PodAttachment;
   /** nft commands for the node beyond policy: masquerading of what leaves the pod network. Full text of its own table. */
   nodeNft(node: CniNode, config: CniConfig): string;
+  /** By mode: what the kernel must have for it beside what every lab needs. */
+  kernel?: Readonly<Partial<Record<string, readonly KernelFeature[]>>>;
   /** Present where the CNI enforces policy. */
   policy?: PolicyEnforcer;
   /** Why the model lacks what these options ask for; undefined where it does not. */

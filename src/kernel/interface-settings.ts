@@ -1,7 +1,7 @@
 import type { NetOp } from "./net-ops.ts";
 import { NetlinkMessage } from "./netlink-message.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
-import type { InterfaceIndexes } from "./rtnetlink.ts";
+import type { InterfaceIndexes } from "./interface-indexes.ts";
 
 /* linux/rtnetlink.h, linux/if_link.h; the settings' numbers are the IPV4_DEVCONF_ ones of linux/ip.h */
 const RTM_NEWLINK = 16;

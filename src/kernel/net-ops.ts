@@ -44,6 +44,16 @@ export type NetOp =
       address?: string;
       learning: boolean;
     }
+  /**
+   * An IP in IP device of any local and remote address, as the driver makes its first one, tunl0: a route through it names the far end
+   * as its next hop. A link of that name that the namespace was made with is taken.
+   */
+  | { op: "ipip-add"; name: string }
+  | { op: "wireguard-add"; name: string; mtu?: number }
+  /** Keys are X25519's in base64; packets of the tunnel have the mark `fwmark`. */
+  | { op: "wireguard-set"; dev: string; privateKey: string; port: number; fwmark?: number }
+  /** One network (CIDR) that a peer may send from and is sent to; each adds to those before. */
+  | { op: "wireguard-peer"; dev: string; publicKey: string; endpoint: string; port: number; allowed: string }
   /** An IPv6 address is usable at once, without duplicate address detection. */
   | {
       op: "address-add";

@@ -38,6 +38,13 @@ export class NetlinkMessage {
     return this.attribute(type, Uint8Array.of(value));
   }
 
+  /** In the host's byte order. */
+  u16(type: number, value: number): this {
+    const data = Buffer.alloc(2);
+    data.writeUInt16LE(value);
+    return this.attribute(type, data);
+  }
+
   u32(type: number, value: number): this {
     const data = Buffer.alloc(4);
     data.writeUInt32LE(value >>> 0);

@@ -4,11 +4,14 @@ import type { NetOp } from "./net-ops.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
 import { NetworkNamespace } from "./namespace.ts";
+import { freshLinks } from "./fresh-links.ts";
 import { interfaceSettings } from "./interface-settings.ts";
 import { untilCarrying } from "./link-carrier.ts";
 import { untilUsable } from "./usable-addresses.ts";
-import { InterfaceIndexes, requestsFor } from "./rtnetlink.ts";
-import type { PeerNamespace } from "./rtnetlink.ts";
+import { InterfaceIndexes } from "./interface-indexes.ts";
+import { requestsFor } from "./rtnetlink.ts";
+import type { PeerNamespace } from "./interface-indexes.ts";
+import { isWireguardOp, WireguardSocket, type WireguardOp } from "./wireguard.ts";
 
 function noPeer(key: string): never {
   throw new Error(`no other namespace is meant: ${key}`);
@@ -20,12 +23,13 @@ const freshValues = new Map<string, string>();
 /** A network namespace with its configuration: what a node, a pod, or a switch is here. */
 export class NetworkHost implements PeerNamespace {
   readonly namespace: NetworkNamespace;
-  readonly indexes = new InterfaceIndexes();
+  readonly indexes: InterfaceIndexes;
   private socket: NetlinkSocket | undefined;
   private readonly written = new Set<string>();
 
   private constructor(namespace: NetworkNamespace) {
     this.namespace = namespace;
+    this.indexes = new InterfaceIndexes(freshLinks(namespace));
   }
 
   static create(name: string): NetworkHost {
@@ -43,7 +47,7 @@ export class NetworkHost implements PeerNamespace {
 
   /**
    * Carries the operations out in few system calls: sysctls that stand first are written first, then all messages go to
-   * the kernel in order, settings of interfaces among them, then the other sysctls are written. `resolve` finds the
+   * the kernel in order, settings of interfaces among them, then the other sysctls are written and WireGuard devices are set. `resolve` finds the
    * namespace that a veth's other end goes to. Throws NetlinkError or a sysctl's file error; what came before it is done.
    */
   configure(ops: readonly NetOp[], resolve: (key: string) => PeerNamespace): void {
@@ -52,17 +56,29 @@ export class NetworkHost implements PeerNamespace {
     this.writeSysctls(ops.slice(0, split));
     const rest = ops.slice(split);
     const files: NetOp[] = [];
+    const wireguard: WireguardOp[] = [];
     const requests: NetlinkRequest[] = [];
     for (let at = 0; at < rest.length;) {
       const settings = interfaceSettings(rest, at, this.indexes);
       const op = rest[at];
       if (settings !== undefined) requests.push(settings.request);
       else if (op?.op === "sysctl") files.push(op);
+      else if (op !== undefined && isWireguardOp(op)) wireguard.push(op);
       else if (op !== undefined) requests.push(...requestsFor(op, this.indexes, resolve));
       at += settings?.count ?? 1;
     }
     if (requests.length > 0) this.opened().request(requests);
     this.writeSysctls(files);
+    if (wireguard.length > 0) this.setWireguard(wireguard);
+  }
+
+  private setWireguard(ops: readonly WireguardOp[]): void {
+    const socket = this.namespace.enter(() => new WireguardSocket());
+    try {
+      socket.configure(ops, this.indexes);
+    } finally {
+      socket.close();
+    }
   }
 
   private opened(): NetlinkSocket {

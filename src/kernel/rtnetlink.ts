@@ -1,3 +1,4 @@
+import type { InterfaceIndexes, PeerNamespace } from "./interface-indexes.ts";
 import { NetlinkMessage } from "./netlink-message.ts";
 import { EVERY_LLADDR } from "./net-ops.ts";
 import type { NetOp } from "./net-ops.ts";
@@ -57,38 +58,6 @@ const NUD_PERMANENT = 0x80;
 const NUD_NOARP = 0x40;
 const NTF_SELF = 2;
 const [ENOENT, ESRCH, ENODEV, EINVAL] = [2, 3, 19, 22];
-
-/** Interface numbers of one namespace. We choose them, so that a whole batch can be built before anything exists. */
-export class InterfaceIndexes {
-  private readonly byName = new Map<string, number>([["lo", 1]]);
-  private next = 2;
-
-  add(name: string): number {
-    const index = this.next++;
-    this.byName.set(name, index);
-    return index;
-  }
-
-  of(name: string): number {
-    const index = this.byName.get(name);
-    if (index === undefined) throw new Error(`no interface ${name} in this namespace`);
-    return index;
-  }
-
-  has(name: string): boolean {
-    return this.byName.has(name);
-  }
-
-  delete(name: string): void {
-    this.byName.delete(name);
-  }
-}
-
-/** The other namespace of a veth pair. */
-export interface PeerNamespace {
-  fd: number;
-  indexes: InterfaceIndexes;
-}
 
 /** A struct ifinfomsg: what every message about a link begins with. `change` says which flags are set or cleared; by default those that are set. */
 export function linkHeader(index: number, flags = 0, family = 0, change = flags): Buffer {
@@ -162,6 +131,12 @@ function vxlanAdd(op: Of<"vxlan-add">, indexes: InterfaceIndexes): NetlinkMessag
         .be16(VXLAN.port, op.port);
     });
   });
+}
+
+/** A link without options of its kind. */
+function plainAdd(kind: string, op: Of<"ipip-add" | "wireguard-add">, indexes: InterfaceIndexes): NetlinkMessage {
+  const message = linkAttributes(new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name))), op);
+  return message.nested(IFLA.linkinfo, () => message.text(INFO.kind, kind));
 }
 
 function linkSet(op: Of<"link-set">, indexes: InterfaceIndexes): NetlinkRequest[] {
@@ -245,7 +220,7 @@ function neighbour(
 }
 
 /**
- * The requests that carry out one operation; none for a sysctl, which is a file, and for what interface-settings.ts sends. `peer` resolves the namespace of a
+ * The requests that carry out one operation; none for a sysctl, which is a file, and for what interface-settings.ts and wireguard.ts send. `peer` resolves the namespace of a
  * veth's other end. Interface numbers are taken from and added to `indexes`.
  */
 export function requestsFor(
@@ -278,6 +253,10 @@ export function requestsFor(
       return bridgeAdd(op, indexes);
     case "vxlan-add":
       return [{ message: vxlanAdd(op, indexes), describe }];
+    case "ipip-add":
+      return indexes.has(op.name) ? [] : [{ message: plainAdd("ipip", op, indexes), describe }];
+    case "wireguard-add":
+      return [{ message: plainAdd("wireguard", op, indexes), describe }];
     case "address-add":
       return [{ message: addressAdd(op, indexes), describe }];
     case "route-add":
@@ -292,6 +271,8 @@ export function requestsFor(
     case "fdb-delete":
       return [{ message: neighbour(op, indexes), describe, tolerate: [ENOENT, ESRCH] }];
     case "sysctl":
+    case "wireguard-set":
+    case "wireguard-peer":
     case "link-without-ipv6-address":
       return [];
   }

@@ -10,7 +10,7 @@ import { NODE_IMAGE } from "../../src/providers/kind/images.ts";
 import { kind } from "../../src/providers/kind/provider.ts";
 import { openKubernetesApi, type KubernetesApi } from "../../src/providers/real/api/kubernetes-api.ts";
 import { cniKernelFeatures, cniManifest } from "../../src/providers/real/install-cni.ts";
-import { missingKernelFeatures, type RunOnKernel } from "../../src/providers/real/kernel-features.ts";
+import { missingKernelFeatures, type RunOnKernel } from "../../src/providers/kernel-features.ts";
 import { openSupplies } from "../../src/supplies/supplies.ts";
 import type { Supplies } from "../../src/supplies/types.ts";
 import { describeOnRig, rigEnvironment, rigHome, weaveManifests } from "./rig.ts";

@@ -40,7 +40,7 @@ mkdir -p /etc/initramfs-tools/conf.d
 printf 'MODULES=list\nCOMPRESS=gzip\n' > /etc/initramfs-tools/conf.d/small.conf
 printf 'virtio_pci\nvirtio_blk\next4\n' > /etc/initramfs-tools/modules
 apt-get -qq update
-apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confold linux-image-cloud-amd64 busybox udev cloud-init
+apt-get -qq install -y --no-install-recommends -o Dpkg::Options::=--force-confold linux-image-cloud-amd64 busybox udev cloud-init nftables bubblewrap
 apt-get -qq clean
 rm -rf /var/lib/apt/lists/* /etc/ssh/ssh_host_*
 : > /etc/machine-id

@@ -60,6 +60,7 @@ export const calico = defineCni({
     attachPod: calicoAttachPod,
     nodeNft: calicoNodeNft,
     policy: calicoPolicy,
+    kernel: { ipip: ["ipip"] },
   },
   install: calicoInstall,
 });

@@ -1,5 +1,5 @@
 import type { CniConfig, CniNode } from "../types.ts";
-import { VXLAN_DEVICE, VXLAN_DEVICE_V6, isEncapsulating } from "./node.ts";
+import { tunnelDevices } from "./node.ts";
 
 /**
  * Felix's natOutgoing: packets from an address of the pool to one outside all pools take the node's address. The names
@@ -8,24 +8,22 @@ import { VXLAN_DEVICE, VXLAN_DEVICE_V6, isEncapsulating } from "./node.ts";
  */
 export function calicoNodeNft(_node: CniNode, config: CniConfig): string {
   const { podCidr, ipv6PodCidr } = config;
-  const ipv4 = { family: "ip", type: "ipv4_addr", version: "40", device: VXLAN_DEVICE } as const;
-  const ipv6 = { family: "ip6", type: "ipv6_addr", version: "60", device: VXLAN_DEVICE_V6 } as const;
-  return [
-    natTable(ipv4, podCidr, config),
-    ...(ipv6PodCidr === undefined ? [] : [natTable(ipv6, ipv6PodCidr, config)]),
-  ].join("");
+  const tunnels = tunnelDevices(config.mode);
+  const ipv4 = { family: "ip", type: "ipv4_addr", version: "40", device: tunnels?.ipv4 };
+  const ipv6 = { family: "ip6", type: "ipv6_addr", version: "60", device: tunnels?.ipv6 };
+  return [natTable(ipv4, podCidr), ...(ipv6PodCidr === undefined ? [] : [natTable(ipv6, ipv6PodCidr)])].join("");
 }
 
 function natTable(
-  { family, type, version, device }: { family: string; type: string; version: string; device: string },
+  { family, type, version, device }: { family: string; type: string; version: string; device: string | undefined },
   pool: string,
-  config: CniConfig,
 ): string {
   // What a node sends into the tunnel with its own address (a Service it calls) takes the tunnel's: the answer has to
   // come back through the tunnel.
-  const tunnel = isEncapsulating(config.mode)
-    ? `\n    oifname "${device}" fib saddr . oif type != local fib saddr type local masquerade fully-random`
-    : "";
+  const tunnel =
+    device === undefined
+      ? ""
+      : `\n    oifname "${device}" fib saddr . oif type != local fib saddr type local masquerade fully-random`;
   return `table ${family} calico-nat
 delete table ${family} calico-nat
 table ${family} calico-nat {

@@ -6,8 +6,11 @@ import { firstAddress, IPV6_FORWARDING, isIpv6 } from "../families.ts";
 import type { CniConfig, CniNode, OneFamilyNode } from "../types.ts";
 
 /** Felix's VXLAN devices: each family has its own, over the nodes' addresses of that family. */
-export const VXLAN_DEVICE = "vxlan.calico";
-export const VXLAN_DEVICE_V6 = "vxlan-v6.calico";
+const VXLAN_DEVICE = "vxlan.calico";
+const VXLAN_DEVICE_V6 = "vxlan-v6.calico";
+
+/** The driver's own first device, which Felix sets up. */
+const IPIP_DEVICE = "tunl0";
 
 const VXLAN_VNI = 4096;
 const VXLAN_PORT = 4789;
@@ -16,9 +19,15 @@ const VXLAN_PORT = 4789;
 const FELIX_PROTOCOL = 80;
 const BIRD_PROTOCOL = 12;
 
-/** Whether the mode has a VXLAN device, and so a tunnel address a node. */
+/** Whether the mode has a tunnel device, and so a tunnel address a node. */
 export function isEncapsulating(mode: string): boolean {
   return mode !== "direct";
+}
+
+/** The devices that packets to other nodes' pods may leave by, IPv4 and IPv6; none without a tunnel. */
+export function tunnelDevices(mode: string): { ipv4: string; ipv6: string } | undefined {
+  if (!isEncapsulating(mode)) return undefined;
+  return mode === "ipip" ? { ipv4: IPIP_DEVICE, ipv6: IPIP_DEVICE } : { ipv4: VXLAN_DEVICE, ipv6: VXLAN_DEVICE_V6 };
 }
 
 /** The node's tunnel address: the first of its first block. Throws CNI_NO_POD_CIDR. */
@@ -95,6 +104,26 @@ function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config:
   return [...device, ...remotes];
 }
 
+/** Calico's BIRD gives routes that it learnt to the tunnel, their next hop being the other node itself, wherever it is. */
+function ipipOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
+  return [
+    { op: "ipip-add", name: IPIP_DEVICE },
+    { op: "link-set", name: IPIP_DEVICE, mtu: config.mtu },
+    { op: "address-add", dev: IPIP_DEVICE, address: tunnelAddress(node), prefixLength: 32 },
+    { op: "link-up", name: IPIP_DEVICE },
+    ...others.flatMap((other) =>
+      other.podCidrs.map((block): NetOp => ({
+        op: "route-add",
+        to: block,
+        via: other.address,
+        dev: IPIP_DEVICE,
+        protocol: BIRD_PROTOCOL,
+        onlink: true,
+      })),
+    ),
+  ];
+}
+
 /** BIRD's iBGP mesh: a next hop in another subnet is resolved recursively, which gives the way to it: the router. */
 function bgpOps(node: OneFamilyNode, others: readonly OneFamilyNode[]): NetOp[] {
   return others.flatMap((other) => {
@@ -127,7 +156,12 @@ export function calicoNodeOps(node: CniNode, others: readonly CniNode[], config:
 }
 
 function familyOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
-  return isEncapsulating(config.mode)
-    ? [...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)]
-    : [...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
+  switch (config.mode) {
+    case "direct":
+      return [...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
+    case "ipip":
+      return [...ipipOps(node, others, config), ...blackholeOps(node, BIRD_PROTOCOL)];
+    default:
+      return [...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)];
+  }
 }

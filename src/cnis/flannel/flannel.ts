@@ -46,6 +46,7 @@ export const flannel = defineCni({
     nodeOps: flannelNodeOps,
     attachPod: flannelAttachPod,
     nodeNft: flannelNodeNft,
+    kernel: { wireguard: ["wireguard"] },
   },
   install: flannelInstall,
 });

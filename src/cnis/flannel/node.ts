@@ -3,6 +3,7 @@ import type { NetOp } from "../../kernel/net-ops.ts";
 import { addressAt, firstAddress, hostPrefixLength, IPV6_FORWARDING, isIpv6 } from "../families.ts";
 import { bridgedLladdr, seededLladdr } from "../hardware-address.ts";
 import type { CniConfig, CniNode, OneFamilyNode } from "../types.ts";
+import { wireguardKeys } from "../wireguard-keys.ts";
 
 /** The bridge that the delegated `bridge` plugin makes; all pods of the node are its ports. */
 export const BRIDGE = "cni0";
@@ -13,6 +14,10 @@ const VXLAN_DEVICE_V6 = "flannel-v6.1";
 const VXLAN_VNI = 1;
 /** flannel leaves the port to the kernel, whose default predates the IANA assignment (4789). */
 const VXLAN_PORT = 8472;
+
+/** pkg/backend/wireguard: the tunnel of IPv6 pods is a second device, with the port behind the first one's. */
+const WIREGUARD = { device: "flannel-wg", port: 51820 } as const;
+const WIREGUARD_V6 = { device: "flannel-wg-v6", port: 51821 } as const;
 
 /** The node's one /24, or /64; throws CNI_NO_POD_CIDR. */
 export function nodeSubnet(node: OneFamilyNode): string {
@@ -97,6 +102,28 @@ function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config:
   return [...device, ...remotes];
 }
 
+/** One device to all peers, and one route to the pod network through it: a peer's key decides which packets are its own. */
+function wireguardOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
+  const isV6 = isIpv6(node.address);
+  const { device, port } = isV6 ? WIREGUARD_V6 : WIREGUARD;
+  const tunnel = firstAddress(nodeSubnet(node));
+  return [
+    { op: "wireguard-add", name: device, mtu: config.mtu },
+    { op: "wireguard-set", dev: device, privateKey: wireguardKeys(node.name, device).privateKey, port },
+    ...others.map((other): NetOp => ({
+      op: "wireguard-peer",
+      dev: device,
+      publicKey: wireguardKeys(other.name, device).publicKey,
+      endpoint: other.address,
+      port,
+      allowed: nodeSubnet(other),
+    })),
+    { op: "address-add", dev: device, address: tunnel, prefixLength: hostPrefixLength(tunnel) },
+    { op: "link-up", name: device },
+    { op: "route-add", to: (isV6 ? config.ipv6PodCidr : undefined) ?? config.podCidr, dev: device },
+  ];
+}
+
 /** flanneld's routes are not onlink: the kernel refuses a next hop outside the node's subnet, so it has no route. */
 function hostGatewayOps(node: OneFamilyNode, others: readonly OneFamilyNode[]): NetOp[] {
   return others
@@ -111,8 +138,10 @@ function hostGatewayOps(node: OneFamilyNode, others: readonly OneFamilyNode[]): 
 
 /** See {@link CniDataplane.nodeOps}; docs/cnis/flannel.md shows the result as iproute2 prints it. */
 export function flannelNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
-  const overlay = (one: OneFamilyNode, rest: readonly OneFamilyNode[]): NetOp[] =>
-    config.mode === "host-gw" ? hostGatewayOps(one, rest) : vxlanOps(one, rest, config);
+  const overlay = (one: OneFamilyNode, rest: readonly OneFamilyNode[]): NetOp[] => {
+    if (config.mode === "host-gw") return hostGatewayOps(one, rest);
+    return config.mode === "wireguard" ? wireguardOps(one, rest, config) : vxlanOps(one, rest, config);
+  };
   const ipv6 =
     node.ipv6 === undefined
       ? []

@@ -9,7 +9,7 @@ import { dockerReason, openDocker } from "../../exec/docker.ts";
 import { findProgram } from "../../exec/find-program.ts";
 import type { Plan } from "../../plan/types.ts";
 import { cniKernelFeatures } from "../real/install-cni.ts";
-import { missingKernelFeatures } from "../real/kernel-features.ts";
+import { missingKernelFeatures } from "../kernel-features.ts";
 import type { Finding } from "../types.ts";
 
 /** A node's resident memory with kubelet, containerd and its share of a CNI; the control plane needs twice as much. */

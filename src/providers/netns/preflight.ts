@@ -5,6 +5,7 @@ import type { Cni } from "../../cnis/types.ts";
 import { makeVisibleLine } from "../../core/visible-text.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { Fault } from "../fault.ts";
+import { missingKernelFeatures } from "../kernel-features.ts";
 import type { Finding } from "../types.ts";
 import { conntrackLimit, conntrackRefusal } from "./conntrack-limit.ts";
 
@@ -73,6 +74,17 @@ function programFinding([program, purpose, debianPackage]: ProgramNeed, path: st
 function hasBridge(cni: string): boolean {
   const segment = (cnis as Record<string, Cni>)[cni]?.dataplane?.segment;
   return segment !== undefined && segment !== "none";
+}
+
+/** A lab of a mode that the kernel cannot carry is refused before anything is made. A try loads the module, as root's own would be. */
+async function modeFindings({ cni: { name, mode } }: Plan): Promise<Finding[]> {
+  const features = (cnis as Record<string, Cni>)[name]?.dataplane?.kernel?.[mode] ?? [];
+  return (await missingKernelFeatures(features)).map((feature) => ({
+    code: "HOST_KERNEL_FEATURE",
+    ok: false,
+    message: `this kernel has no ${feature}, which ${name} in mode ${mode} needs`,
+    remedy: `another mode (docs/cnis/${name}.md), or a host whose kernel has it`,
+  }));
 }
 
 function bridgeFinding(): Finding {
@@ -220,6 +232,7 @@ export async function netnsPreflight(plan: Plan | undefined): Promise<Finding[]>
   if (plan === undefined || plan.cni.podCidrs.length > 1) findings.push(ipv6Finding());
   if (plan === undefined) findings.push(await sctpFinding(), await namespaceFinding(hostPath));
   else {
+    findings.push(...(await modeFindings(plan)));
     if (hasFault(plan, "delay")) findings.push(await netemFinding(hostPath));
     if (hasFault(plan, "conntrackFull")) findings.push(conntrackFinding());
   }

@@ -12,7 +12,11 @@ import { killLab } from "./kill.ts";
 import { netnsPreflight } from "./preflight.ts";
 
 const capabilities: Capabilities = {
-  cnis: { flannel: ["vxlan", "host-gw"], calico: ["vxlan", "cross-subnet", "direct"], weave: ["sleeve", "fastdp"] },
+  cnis: {
+    flannel: ["vxlan", "host-gw", "wireguard"],
+    calico: ["vxlan", "cross-subnet", "direct", "ipip"],
+    weave: ["sleeve", "fastdp"],
+  },
   cniLacks: (name, options) => (cnis as Record<string, Cni>)[name]?.dataplane?.lacks?.(options),
   probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "path", "mtu", "plaintext", "convergence"],
   scenarios: ["apply", "delete", "wait", "scale", "exec", "fault", "restore"],

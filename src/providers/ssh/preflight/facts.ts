@@ -29,7 +29,7 @@ export const machineFacts = z.object({
     .max(1000)
     .optional(),
   modules: z.record(line, z.enum(["loaded", "loadable", "missing"])).optional(),
-  /** Answers to what src/providers/real/kernel-features.ts asks. */
+  /** Answers to what src/providers/kernel-features.ts asks. */
   kernel: z
     .array(z.object({ argv: lines, exitCode: z.number().int().nullable(), stderr: line }))
     .max(100)

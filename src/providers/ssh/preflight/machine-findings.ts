@@ -1,6 +1,6 @@
 import { LabError } from "../../../core/errors.ts";
 import { makeVisibleLine } from "../../../core/visible-text.ts";
-import { missingKernelFeatures } from "../../real/kernel-features.ts";
+import { missingKernelFeatures } from "../../kernel-features.ts";
 import type { Finding } from "../../types.ts";
 import type { MachineFacts, MeasuredMachine } from "./facts.ts";
 import type { Draft, Judge } from "./judge.ts";

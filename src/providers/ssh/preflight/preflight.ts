@@ -2,7 +2,7 @@ import { asError } from "../../../core/as-error.ts";
 import { LabError } from "../../../core/errors.ts";
 import { makeVisibleLine } from "../../../core/visible-text.ts";
 import type { Finding } from "../../types.ts";
-import { kernelTries } from "../../real/kernel-features.ts";
+import { kernelTries } from "../../kernel-features.ts";
 import { describeLease, isOurs, leaseRemedy, readLease, type LeaseState } from "../lease.ts";
 import { runScript, type Machine } from "../machine-script.ts";
 import { clockBounds, machineFacts, type MachineRole, type MeasuredMachine } from "./facts.ts";

@@ -61,6 +61,30 @@ describe("calico on a node", () => {
     ]);
   });
 
+  it("ipip: every remote block through the tunnel device, its next hop the node itself, in other subnets too", () => {
+    const encapsulatedTo = (to: string, via: string): NetOp => ({
+      op: "route-add",
+      to,
+      via,
+      dev: "tunl0",
+      protocol: 12,
+      onlink: true,
+    });
+    expect(dataplane.nodeOps(first, [second, third], cniConfig({ podCidr, mode: "ipip", mtu: 1480 }))).toEqual([
+      forwarding,
+      { op: "ipip-add", name: "tunl0" },
+      { op: "link-set", name: "tunl0", mtu: 1480 },
+      { op: "address-add", dev: "tunl0", address: "192.168.5.64", prefixLength: 32 },
+      { op: "link-up", name: "tunl0" },
+      encapsulatedTo("192.168.9.0/26", "172.30.1.11"),
+      encapsulatedTo("192.168.9.64/26", "172.30.1.11"),
+      encapsulatedTo("192.168.7.128/26", "172.30.2.12"),
+      blackhole(12),
+    ]);
+    // What a node itself sends into the tunnel takes the tunnel's address, as with VXLAN.
+    expect(dataplane.nodeNft(first, cniConfig({ podCidr, mode: "ipip" }))).toContain('oifname "tunl0" fib saddr');
+  });
+
   it("cross-subnet: plain routes inside the node's subnet, the tunnel between subnets", () => {
     const direct = (to: string): NetOp => ({
       op: "route-add",

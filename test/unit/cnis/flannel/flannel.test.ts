@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { flannel } from "../../../../src/cnis/flannel/flannel.ts";
-import type { CniDataplane, CniPod } from "../../../../src/cnis/types.ts";
+import type { CniDataplane, CniNode, CniPod, OneFamilyNode } from "../../../../src/cnis/types.ts";
+import { wireguardKeys } from "../../../../src/cnis/wireguard-keys.ts";
 import type { NetOp } from "../../../../src/kernel/net-ops.ts";
 import { cniConfig, plannedNode, threeNodes } from "../cluster.ts";
 
@@ -53,6 +54,47 @@ describe("flannel on a node", () => {
       ...bridge(1500),
       { op: "route-add", to: "10.244.1.0/24", via: "172.30.1.11", dev: "eth0" },
     ]);
+  });
+
+  it("wireguard: one device, a peer for each other node that may send from its own subnet alone", () => {
+    const device = "flannel-wg";
+    const peer = (name: string, endpoint: string, allowed: string): NetOp => {
+      const { publicKey } = wireguardKeys(name, device);
+      return { op: "wireguard-peer", dev: device, publicKey, endpoint, port: 51820, allowed };
+    };
+    expect(dataplane.nodeOps(first, [second, third], cniConfig({ mode: "wireguard", mtu: 1420 }))).toEqual([
+      ...bridge(1420),
+      { op: "wireguard-add", name: device, mtu: 1420 },
+      { op: "wireguard-set", dev: device, privateKey: wireguardKeys("worker1", device).privateKey, port: 51820 },
+      peer("worker2", "172.30.1.11", "10.244.1.0/24"),
+      peer("worker3", "172.30.2.12", "10.244.2.0/24"),
+      { op: "address-add", dev: device, address: "10.244.0.0", prefixLength: 32 },
+      { op: "link-up", name: device },
+      { op: "route-add", to: "10.244.0.0/16", dev: device },
+    ]);
+  });
+
+  it("wireguard: IPv6 pods go by a second device, over the nodes' IPv6 addresses", () => {
+    const ipv6 = ({ name }: CniNode, digit: number): OneFamilyNode => ({
+      name,
+      address: `fd00:30::${digit}`,
+      subnet: "fd00:30::/64",
+      dev: "eth0",
+      gateway: "fd00:30::ff",
+      podCidrs: [`fd00:244:0:${digit}::/64`],
+    });
+    const config = cniConfig({ mode: "wireguard", mtu: 1420, ipv6PodCidr: "fd00:244::/56" });
+    const ops = dataplane.nodeOps({ ...first, ipv6: ipv6(first, 1) }, [{ ...second, ipv6: ipv6(second, 2) }], config);
+    expect(ops).toContainEqual(
+      expect.objectContaining({
+        op: "wireguard-peer",
+        dev: "flannel-wg-v6",
+        endpoint: "fd00:30::2",
+        port: 51821,
+        allowed: "fd00:244:0:2::/64",
+      }),
+    );
+    expect(ops).toContainEqual({ op: "route-add", to: "fd00:244::/56", dev: "flannel-wg-v6" });
   });
 
   it("refuses a node without a subnet", () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import type { KernelFeature } from "../../../../src/cnis/types.ts";
+import type { KernelFeature } from "../../../src/cnis/types.ts";
 import {
   missingKernelFeatures,
   type KernelCommandResult,
   type RunOnKernel,
-} from "../../../../src/providers/real/kernel-features.ts";
+} from "../../../src/providers/kernel-features.ts";
 
 const ALL: KernelFeature[] = ["vxlan", "ipip", "wireguard", "openvswitch", "esp"];
 

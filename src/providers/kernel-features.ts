@@ -1,5 +1,5 @@
-import type { KernelFeature } from "../../cnis/types.ts";
-import { LabError } from "../../core/errors.ts";
+import type { KernelFeature } from "../cnis/types.ts";
+import { LabError } from "../core/errors.ts";
 
 /** How a command ended. `exitCode` is undefined where it could not be started. */
 export interface KernelCommandResult {
