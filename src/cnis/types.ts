@@ -83,12 +83,12 @@ export interface CniDataplane {
   attachPod(pod: CniPod, node: CniNode, config: CniConfig): PodAttachment;
   /** nft commands for the node beyond policy: masquerading of what leaves the pod network. Full text of its own table. */
   nodeNft(node: CniNode, config: CniConfig): string;
-  /** By mode: what the kernel must have for it beside what every lab needs. */
-  kernel?: Readonly<Partial<Record<string, readonly KernelFeature[]>>>;
+  /** What the kernel must have for a mode and its options, beside what every lab needs. */
+  kernel?(config: Pick<CniConfig, "mode" | "options">): readonly KernelFeature[];
   /** Present where the CNI enforces policy. */
   policy?: PolicyEnforcer;
-  /** Why the model lacks what these options ask for; undefined where it does not. */
-  lacks?(options: Record<string, unknown>): string | undefined;
+  /** Why the model lacks what these options ask for in a mode; undefined where it does not. */
+  lacks?(config: Pick<CniConfig, "mode" | "options">): string | undefined;
 }
 
 export interface CniConfig {

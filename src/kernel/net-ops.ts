@@ -54,6 +54,13 @@ export type NetOp =
   | { op: "wireguard-set"; dev: string; privateKey: string; port: number; fwmark?: number }
   /** One network (CIDR) that a peer may send from and is sent to; each adds to those before. */
   | { op: "wireguard-peer"; dev: string; publicKey: string; endpoint: string; port: number; allowed: string }
+  /**
+   * One direction of IPsec ESP in transport mode between two IPv4 addresses: an authenticated cipher in the kernel's words, such as
+   * "rfc4106(gcm(aes))", its key with salt in base64, a tag of 16 bytes, extended sequence numbers.
+   */
+  | { op: "esp-state-add"; source: string; destination: string; spi: number; algorithm: string; key: string }
+  /** UDP from one to the other leaves by that state where it has the mark. */
+  | { op: "esp-policy-add"; source: string; destination: string; spi: number; mark: number }
   /** An IPv6 address is usable at once, without duplicate address detection. */
   | {
       op: "address-add";
@@ -76,7 +83,11 @@ export type NetOp =
       type?: "unicast" | "blackhole" | "unreachable";
       onlink?: boolean;
       mtu?: number;
+      /** Number of the routing table, below 256; default main. */
+      table?: number;
     }
+  /** Packets without the mark are looked up in that table (ip-rule(8): `not fwmark`); IPv4 alone. */
+  | { op: "rule-add"; priority: number; notMark: number; table: number }
   /** Added ones are permanent; any is deleted, also a learnt one, whatever its `lladdr`. */
   | { op: "neigh-add" | "neigh-delete"; dev: string; address: string; lladdr: string }
   /** Forwarding entry of a VXLAN device: frames to `lladdr` go to the tunnel end `dst`. */

@@ -12,6 +12,7 @@ import { InterfaceIndexes } from "./interface-indexes.ts";
 import { requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./interface-indexes.ts";
 import { isWireguardOp, WireguardSocket, type WireguardOp } from "./wireguard.ts";
+import { configureXfrm, isXfrmOp, type XfrmOp } from "./xfrm.ts";
 
 function noPeer(key: string): never {
   throw new Error(`no other namespace is meant: ${key}`);
@@ -47,7 +48,7 @@ export class NetworkHost implements PeerNamespace {
 
   /**
    * Carries the operations out in few system calls: sysctls that stand first are written first, then all messages go to
-   * the kernel in order, settings of interfaces among them, then the other sysctls are written and WireGuard devices are set. `resolve` finds the
+   * the kernel in order, settings of interfaces among them, then the other sysctls are written, and WireGuard devices and IPsec are set. `resolve` finds the
    * namespace that a veth's other end goes to. Throws NetlinkError or a sysctl's file error; what came before it is done.
    */
   configure(ops: readonly NetOp[], resolve: (key: string) => PeerNamespace): void {
@@ -57,6 +58,7 @@ export class NetworkHost implements PeerNamespace {
     const rest = ops.slice(split);
     const files: NetOp[] = [];
     const wireguard: WireguardOp[] = [];
+    const xfrm: XfrmOp[] = [];
     const requests: NetlinkRequest[] = [];
     for (let at = 0; at < rest.length;) {
       const settings = interfaceSettings(rest, at, this.indexes);
@@ -64,12 +66,14 @@ export class NetworkHost implements PeerNamespace {
       if (settings !== undefined) requests.push(settings.request);
       else if (op?.op === "sysctl") files.push(op);
       else if (op !== undefined && isWireguardOp(op)) wireguard.push(op);
+      else if (op !== undefined && isXfrmOp(op)) xfrm.push(op);
       else if (op !== undefined) requests.push(...requestsFor(op, this.indexes, resolve));
       at += settings?.count ?? 1;
     }
     if (requests.length > 0) this.opened().request(requests);
     this.writeSysctls(files);
     if (wireguard.length > 0) this.setWireguard(wireguard);
+    if (xfrm.length > 0) this.namespace.enter(() => configureXfrm(xfrm));
   }
 
   private setWireguard(ops: readonly WireguardOp[]): void {

@@ -4,6 +4,7 @@ import { EVERY_LLADDR } from "./net-ops.ts";
 import type { NetOp } from "./net-ops.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
 import { queueAdd, queueDelete } from "./queueing.ts";
+import { ruleAdd } from "./routing-rule.ts";
 import { socketAddress } from "./sockets.ts";
 
 /*
@@ -185,7 +186,7 @@ function route(op: RouteOp, indexes: InterfaceIndexes): NetlinkMessage {
   const header = Buffer.alloc(12);
   header.writeUInt8(family, 0);
   header.writeUInt8(op.to === "default" ? 0 : length === undefined ? hostLength : Number(length), 1);
-  header.writeUInt8(RT_TABLE_MAIN, 4);
+  header.writeUInt8(op.table ?? RT_TABLE_MAIN, 4);
   header.writeUInt8(isDelete ? 0 : (op.protocol ?? 3), 5);
   header.writeUInt8(isDelete ? 255 : SCOPES[scope], 6);
   header.writeUInt8(isDelete && op.type === undefined ? 0 : ROUTE_TYPES[type], 7);
@@ -220,7 +221,7 @@ function neighbour(
 }
 
 /**
- * The requests that carry out one operation; none for a sysctl, which is a file, and for what interface-settings.ts and wireguard.ts send. `peer` resolves the namespace of a
+ * The requests that carry out one operation; none for a sysctl, which is a file, and for what interface-settings.ts, wireguard.ts and xfrm.ts send. `peer` resolves the namespace of a
  * veth's other end. Interface numbers are taken from and added to `indexes`.
  */
 export function requestsFor(
@@ -262,6 +263,8 @@ export function requestsFor(
     case "route-add":
     case "route-replace":
       return [{ message: route(op, indexes), describe }];
+    case "rule-add":
+      return [{ message: ruleAdd(op), describe }];
     case "route-delete":
       return [{ message: route(op, indexes), describe, tolerate: [ESRCH] }];
     case "neigh-add":
@@ -273,6 +276,8 @@ export function requestsFor(
     case "sysctl":
     case "wireguard-set":
     case "wireguard-peer":
+    case "esp-state-add":
+    case "esp-policy-add":
     case "link-without-ipv6-address":
       return [];
   }

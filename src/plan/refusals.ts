@@ -81,10 +81,10 @@ export function refusals(lab: Lab, target: PlanTarget): LabError[] {
       `it can: ${known.join(", ")}`,
     );
   }
-  const lacking = capabilities.cniLacks?.(cni.name, options);
+  const lacking = capabilities.cniLacks?.(cni.name, { mode, options });
   if (lacking !== undefined) {
     const message = `provider ${provider.kind} cannot make ${cniText(cni.name, mode, options)}: ${lacking}`;
-    refuse("PLAN_CNI_OPTION_UNSUPPORTED", message, "leave the option out, or take another provider");
+    refuse("PLAN_CNI_OPTION_UNSUPPORTED", message, "leave the option out, or take another mode or provider");
   }
   const lacks = (what: string, used: readonly string[], able: readonly string[]): void => {
     for (const kind of new Set(used))

@@ -194,8 +194,8 @@ export interface Cluster {
 export interface Capabilities {
   /** CNI name → its modes here. */
   cnis: Record<string, readonly string[]>;
-  /** Why a CNI cannot be made here with these options; undefined where it can. Absent: all that a CNI takes can be had. */
-  cniLacks?(cni: string, options: Record<string, unknown>): string | undefined;
+  /** Why a CNI cannot be made here in this mode with these options; undefined where it can. Absent: all that a CNI takes can be had. */
+  cniLacks?(cni: string, config: { mode: string; options: Record<string, unknown> }): string | undefined;
   probes: readonly string[];
   scenarios: readonly string[];
   /** What a step `fault` can be; absent: none. */

@@ -2,7 +2,7 @@ import { defineCni } from "../types.ts";
 import { calicoInstall } from "./install.ts";
 import { CalicoIpam } from "./ipam.ts";
 import { calicoNodeNft } from "./masquerade.ts";
-import { calicoNodeOps, isEncapsulating } from "./node.ts";
+import { calicoNodeOps, tunnelDevices } from "./node.ts";
 import { calicoAttachPod } from "./pod.ts";
 import { calicoPolicy } from "./policy.ts";
 
@@ -54,13 +54,13 @@ export const calico = defineCni({
       new CalicoIpam(
         nodes.map(({ name }) => name),
         config.podCidr,
-        isEncapsulating(config.mode),
+        tunnelDevices(config.mode).length,
       ),
     nodeOps: calicoNodeOps,
     attachPod: calicoAttachPod,
     nodeNft: calicoNodeNft,
     policy: calicoPolicy,
-    kernel: { ipip: ["ipip"] },
+    kernel: ({ mode }) => (mode === "ipip" || mode === "wireguard" ? [mode] : []),
   },
   install: calicoInstall,
 });

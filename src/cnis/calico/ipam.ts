@@ -32,19 +32,19 @@ function firstIndex(node: string, count: bigint): bigint {
  * block at a place drawn from its name, so blocks do not follow the order of the nodes (Calico seeds Go's random
  * generator with the name's FNV hash, so the place itself differs). Nodes take their first block at once. Blocks are kept
  * when they fall empty, and addresses are never borrowed from another node's block. `release` of a free address does
- * nothing. Throws BAD_ADDRESS for a pod network that is no CIDR.
+ * nothing. The first `tunnelAddresses` of a node's first block are its tunnels' ends. Throws BAD_ADDRESS for a pod network that is no CIDR.
  */
 export class CalicoIpam implements CniIpam {
   private readonly blocks = new Map<string, Block[]>();
   private readonly claimed = new Set<bigint>();
   private readonly pool: Cidr;
-  private readonly hasTunnelAddress: boolean;
+  private readonly tunnelAddresses: number;
 
-  constructor(nodes: readonly string[], podCidr: string, hasTunnelAddress: boolean) {
+  constructor(nodes: readonly string[], podCidr: string, tunnelAddresses: number) {
     const pool = parseCidr(podCidr);
     if (pool === undefined) throw new LabError("BAD_ADDRESS", `"${podCidr}" is not a CIDR`);
     this.pool = pool;
-    this.hasTunnelAddress = hasTunnelAddress;
+    this.tunnelAddresses = tunnelAddresses;
     for (const node of nodes) this.claim(node);
   }
 
@@ -69,7 +69,7 @@ export class CalicoIpam implements CniIpam {
       free: Array.from({ length: BLOCK_SIZE }, (_, offset) => offset),
     };
     const owned = this.blocks.get(node) ?? [];
-    if (owned.length === 0 && this.hasTunnelAddress) block.free.shift();
+    if (owned.length === 0) block.free.splice(0, this.tunnelAddresses);
     this.blocks.set(node, [...owned, block]);
     return block;
   }

@@ -9,21 +9,23 @@ import { tunnelDevices } from "./node.ts";
 export function calicoNodeNft(_node: CniNode, config: CniConfig): string {
   const { podCidr, ipv6PodCidr } = config;
   const tunnels = tunnelDevices(config.mode);
-  const ipv4 = { family: "ip", type: "ipv4_addr", version: "40", device: tunnels?.ipv4 };
-  const ipv6 = { family: "ip6", type: "ipv6_addr", version: "60", device: tunnels?.ipv6 };
+  const ipv4 = { family: "ip", type: "ipv4_addr", version: "40", devices: tunnels.map((each) => each.ipv4) };
+  const ipv6 = { family: "ip6", type: "ipv6_addr", version: "60", devices: tunnels.flatMap((each) => each.ipv6 ?? []) };
   return [natTable(ipv4, podCidr), ...(ipv6PodCidr === undefined ? [] : [natTable(ipv6, ipv6PodCidr)])].join("");
 }
 
 function natTable(
-  { family, type, version, device }: { family: string; type: string; version: string; device: string | undefined },
+  { family, type, version, devices }: { family: string; type: string; version: string; devices: readonly string[] },
   pool: string,
 ): string {
   // What a node sends into the tunnel with its own address (a Service it calls) takes the tunnel's: the answer has to
   // come back through the tunnel.
-  const tunnel =
-    device === undefined
-      ? ""
-      : `\n    oifname "${device}" fib saddr . oif type != local fib saddr type local masquerade fully-random`;
+  const tunnel = devices
+    .map(
+      (device) =>
+        `\n    oifname "${device}" fib saddr . oif type != local fib saddr type local masquerade fully-random`,
+    )
+    .join("");
   return `table ${family} calico-nat
 delete table ${family} calico-nat
 table ${family} calico-nat {

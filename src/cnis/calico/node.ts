@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { LabError } from "../../core/errors.ts";
 import type { NetOp } from "../../kernel/net-ops.ts";
 import { formatLladdr } from "../hardware-address.ts";
-import { firstAddress, IPV6_FORWARDING, isIpv6 } from "../families.ts";
+import { addressAt, firstAddress, IPV6_FORWARDING, isIpv6 } from "../families.ts";
 import type { CniConfig, CniNode, OneFamilyNode } from "../types.ts";
+import { wireguardKeys } from "../wireguard-keys.ts";
 
 /** Felix's VXLAN devices: each family has its own, over the nodes' addresses of that family. */
 const VXLAN_DEVICE = "vxlan.calico";
@@ -12,6 +13,10 @@ const VXLAN_DEVICE_V6 = "vxlan-v6.calico";
 /** The driver's own first device, which Felix sets up. */
 const IPIP_DEVICE = "tunl0";
 
+/** Felix's defaults: port, table, the rule's priority and the first bit that policies leave for a mark. */
+const WIREGUARD_DEVICE = "wireguard.cali";
+const WIREGUARD = { port: 51820, table: 1, priority: 99, mark: 0x100000 } as const;
+
 const VXLAN_VNI = 4096;
 const VXLAN_PORT = 4789;
 
@@ -19,18 +24,24 @@ const VXLAN_PORT = 4789;
 const FELIX_PROTOCOL = 80;
 const BIRD_PROTOCOL = 12;
 
-/** Whether the mode has a tunnel device, and so a tunnel address a node. */
-export function isEncapsulating(mode: string): boolean {
-  return mode !== "direct";
+/**
+ * The devices that packets to other nodes' pods may leave by, each with an end of its own on every node; IPv6 has the second name,
+ * where it has one.
+ */
+export function tunnelDevices(mode: string): { ipv4: string; ipv6?: string }[] {
+  switch (mode) {
+    case "direct":
+      return [];
+    case "ipip":
+      return [{ ipv4: IPIP_DEVICE }];
+    case "wireguard":
+      return [{ ipv4: VXLAN_DEVICE }, { ipv4: WIREGUARD_DEVICE }];
+    default:
+      return [{ ipv4: VXLAN_DEVICE, ipv6: VXLAN_DEVICE_V6 }];
+  }
 }
 
-/** The devices that packets to other nodes' pods may leave by, IPv4 and IPv6; none without a tunnel. */
-export function tunnelDevices(mode: string): { ipv4: string; ipv6: string } | undefined {
-  if (!isEncapsulating(mode)) return undefined;
-  return mode === "ipip" ? { ipv4: IPIP_DEVICE, ipv6: IPIP_DEVICE } : { ipv4: VXLAN_DEVICE, ipv6: VXLAN_DEVICE_V6 };
-}
-
-/** The node's tunnel address: the first of its first block. Throws CNI_NO_POD_CIDR. */
+/** The node's end of its first tunnel: the first address of its first block. Throws CNI_NO_POD_CIDR. */
 function tunnelAddress(node: OneFamilyNode): string {
   const [block] = node.podCidrs;
   if (block === undefined) throw new LabError("CNI_NO_POD_CIDR", `node ${node.name} has no IPAM block`);
@@ -76,7 +87,7 @@ function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config:
     { op: "link-up", name },
   ];
   const remotes = others.flatMap((other): NetOp[] => {
-    const isDirect = config.mode === "cross-subnet" && other.subnet === node.subnet;
+    const isDirect = config.mode !== "vxlan" && other.subnet === node.subnet;
     const lladdr = vtepLladdr(other);
     return [
       { op: "neigh-add", dev: name, address: tunnelAddress(other), lladdr },
@@ -102,6 +113,38 @@ function vxlanOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config:
     ];
   });
   return [...device, ...remotes];
+}
+
+/**
+ * Beside the routes of cross-subnet there is a table of WireGuard's, which all that is not its own packets asks first: other
+ * nodes' blocks go through the device, to the peer whose allowed IPs they are (felix/wireguard/wireguard.go).
+ */
+function wireguardOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config: CniConfig): NetOp[] {
+  const dev = WIREGUARD_DEVICE;
+  const { port, table, priority, mark } = WIREGUARD;
+  const [block = ""] = node.podCidrs;
+  return [
+    // The reverse path of what came in encrypted is looked up with its mark, too.
+    { op: "sysctl", key: "ipv4/conf/all/src_valid_mark", value: "1" },
+    { op: "wireguard-add", name: dev, mtu: config.mtu },
+    { op: "wireguard-set", dev, privateKey: wireguardKeys(node.name, dev).privateKey, port, fwmark: mark },
+    { op: "address-add", dev, address: addressAt(block, 1), prefixLength: 32 },
+    { op: "link-up", name: dev },
+    { op: "rule-add", priority, notMark: mark, table },
+    ...others.flatMap((other) =>
+      other.podCidrs.flatMap((allowed): NetOp[] => [
+        {
+          op: "wireguard-peer",
+          dev,
+          publicKey: wireguardKeys(other.name, dev).publicKey,
+          endpoint: other.address,
+          port,
+          allowed,
+        },
+        { op: "route-add", to: allowed, dev, protocol: FELIX_PROTOCOL, table },
+      ]),
+    ),
+  ];
 }
 
 /** Calico's BIRD gives routes that it learnt to the tunnel, their next hop being the other node itself, wherever it is. */
@@ -161,6 +204,12 @@ function familyOps(node: OneFamilyNode, others: readonly OneFamilyNode[], config
       return [...bgpOps(node, others), ...blackholeOps(node, BIRD_PROTOCOL)];
     case "ipip":
       return [...ipipOps(node, others, config), ...blackholeOps(node, BIRD_PROTOCOL)];
+    case "wireguard":
+      return [
+        ...vxlanOps(node, others, config),
+        ...blackholeOps(node, FELIX_PROTOCOL),
+        ...wireguardOps(node, others, config),
+      ];
     default:
       return [...vxlanOps(node, others, config), ...blackholeOps(node, FELIX_PROTOCOL)];
   }

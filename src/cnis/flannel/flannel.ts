@@ -46,7 +46,7 @@ export const flannel = defineCni({
     nodeOps: flannelNodeOps,
     attachPod: flannelAttachPod,
     nodeNft: flannelNodeNft,
-    kernel: { wireguard: ["wireguard"] },
+    kernel: ({ mode }) => (mode === "wireguard" ? ["wireguard"] : []),
   },
   install: flannelInstall,
 });

@@ -1,12 +1,13 @@
 import type { CniConfig, CniNode } from "../types.ts";
+import { ipsecNft, isEncrypted } from "./ipsec.ts";
 
 /**
  * Weave's chain in the table nat (net/expose.go, net/bridge.go): what leaves the pod network takes the node's address, and
  * what enters it the bridge's, so that its answer comes back the same way; not so on the way to a pod of this node, which
  * sees who asks (externalTrafficPolicy: Local).
  */
-export function weaveNodeNft(node: CniNode, { podCidr }: CniConfig): string {
-  return `table ip weave-nat
+export function weaveNodeNft(node: CniNode, { podCidr, options }: CniConfig): string {
+  return `${isEncrypted(options) ? ipsecNft() : ""}table ip weave-nat
 delete table ip weave-nat
 table ip weave-nat {
   comment "masquerading of Weave, modelled by cnilab"

@@ -4,12 +4,13 @@ import type { NetOp } from "../../kernel/net-ops.ts";
 import { seededLladdr } from "../hardware-address.ts";
 import { addressAt, parseNetwork } from "../ipv4.ts";
 import type { CniConfig, CniNode, SegmentEnd } from "../types.ts";
+import { FASTDP_PORT, ipsecOps, isEncrypted } from "./ipsec.ts";
 
 /** All pods of the node are its ports, and so is the way to the other nodes. */
 export const BRIDGE = "weave";
 
 /** UDP port of the tunnel in each mode. The real sleeve has a format of its own, spoken in user space. */
-const PORTS: Readonly<Record<string, number>> = { fastdp: 6784, sleeve: 6783 };
+const PORTS: Readonly<Record<string, number>> = { fastdp: FASTDP_PORT, sleeve: 6783 };
 
 /** Weave writes the numbers of both peers there; a device of the kernel has one for all. */
 const VNI = 1;
@@ -74,5 +75,6 @@ function tunnelOps(node: CniNode, others: readonly CniNode[], config: CniConfig)
 /** See {@link CniDataplane.nodeOps}; docs/cnis/weave.md shows the result as iproute2 prints it. */
 export function weaveNodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[] {
   const neighbours = others.map((other): NetOp => ({ op: "neigh-add", ...weaveSegmentEnd(other, config) }));
-  return [...bridgeOps(node, config), ...tunnelOps(node, others, config), ...neighbours];
+  const ipsec = isEncrypted(config.options) ? ipsecOps(node, others) : [];
+  return [...bridgeOps(node, config), ...ipsec, ...tunnelOps(node, others, config), ...neighbours];
 }

@@ -3,6 +3,7 @@ import { defineCni } from "../types.ts";
 import { weaveInstall } from "./install.ts";
 import { WeaveIpam } from "./ipam.ts";
 import { weaveNodeNft } from "./masquerade.ts";
+import { isEncrypted } from "./ipsec.ts";
 import { weaveNodeOps, weaveSegmentEnd } from "./node.ts";
 import { weaveAttachPod } from "./pod.ts";
 import { weavePolicy } from "./policy.ts";
@@ -46,9 +47,10 @@ export const weave = defineCni({
     attachPod: weaveAttachPod,
     nodeNft: weaveNodeNft,
     policy: weavePolicy,
-    lacks: ({ encrypted }) =>
-      encrypted === true
-        ? "the embedded engine has neither fastdp's IPsec ESP (CONFIG_INET_ESP, AES-GCM) nor sleeve's encryption in user space"
+    kernel: ({ options }) => (isEncrypted(options) ? ["esp"] : []),
+    lacks: ({ mode, options }) =>
+      isEncrypted(options) && mode !== "fastdp"
+        ? `the embedded engine has no encryption in user space, as ${mode} has: mode fastdp encrypts in the kernel, by IPsec ESP`
         : undefined,
   },
   options: z.strictObject({ encrypted: z.boolean().default(false) }),

@@ -77,8 +77,8 @@ function hasBridge(cni: string): boolean {
 }
 
 /** A lab of a mode that the kernel cannot carry is refused before anything is made. A try loads the module, as root's own would be. */
-async function modeFindings({ cni: { name, mode } }: Plan): Promise<Finding[]> {
-  const features = (cnis as Record<string, Cni>)[name]?.dataplane?.kernel?.[mode] ?? [];
+async function modeFindings({ cni: { name, mode, options } }: Plan): Promise<Finding[]> {
+  const features = (cnis as Record<string, Cni>)[name]?.dataplane?.kernel?.({ mode, options }) ?? [];
   return (await missingKernelFeatures(features)).map((feature) => ({
     code: "HOST_KERNEL_FEATURE",
     ok: false,

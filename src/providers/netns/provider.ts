@@ -14,10 +14,10 @@ import { netnsPreflight } from "./preflight.ts";
 const capabilities: Capabilities = {
   cnis: {
     flannel: ["vxlan", "host-gw", "wireguard"],
-    calico: ["vxlan", "cross-subnet", "direct", "ipip"],
+    calico: ["vxlan", "cross-subnet", "direct", "ipip", "wireguard"],
     weave: ["sleeve", "fastdp"],
   },
-  cniLacks: (name, options) => (cnis as Record<string, Cni>)[name]?.dataplane?.lacks?.(options),
+  cniLacks: (name, config) => (cnis as Record<string, Cni>)[name]?.dataplane?.lacks?.(config),
   probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "path", "mtu", "plaintext", "convergence"],
   scenarios: ["apply", "delete", "wait", "scale", "exec", "fault", "restore"],
   faults: [

@@ -4,6 +4,7 @@ import { calico } from "../../../../src/cnis/calico/calico.ts";
 import { parseNetwork } from "../../../../src/cnis/ipv4.ts";
 import type { CniDataplane, CniIpam, CniPod } from "../../../../src/cnis/types.ts";
 import type { NetOp } from "../../../../src/kernel/net-ops.ts";
+import { wireguardKeys } from "../../../../src/cnis/wireguard-keys.ts";
 import { cniConfig, plannedNode, threeNodes } from "../cluster.ts";
 
 const dataplane = calico.dataplane as CniDataplane;
@@ -83,6 +84,33 @@ describe("calico on a node", () => {
     ]);
     // What a node itself sends into the tunnel takes the tunnel's address, as with VXLAN.
     expect(dataplane.nodeNft(first, cniConfig({ podCidr, mode: "ipip" }))).toContain('oifname "tunl0" fib saddr');
+  });
+
+  it("wireguard: the routes of cross-subnet, and before them a table of the device's for all that is not encrypted yet", () => {
+    const ops = dataplane.nodeOps(first, [second, third], cniConfig({ podCidr, mode: "wireguard", mtu: 1440 }));
+    const plain = dataplane.nodeOps(first, [second, third], cniConfig({ podCidr, mode: "cross-subnet", mtu: 1440 }));
+    const dev = "wireguard.cali";
+    const peer = (name: string, endpoint: string, allowed: string): NetOp[] => [
+      { op: "wireguard-peer", dev, publicKey: wireguardKeys(name, dev).publicKey, endpoint, port: 51820, allowed },
+      { op: "route-add", to: allowed, dev, protocol: 80, table: 1 },
+    ];
+    expect(ops.slice(0, plain.length)).toEqual(plain);
+    expect(ops.slice(plain.length)).toEqual([
+      { op: "sysctl", key: "ipv4/conf/all/src_valid_mark", value: "1" },
+      { op: "wireguard-add", name: dev, mtu: 1440 },
+      { op: "wireguard-set", dev, privateKey: wireguardKeys("worker1", dev).privateKey, port: 51820, fwmark: 0x100000 },
+      // The first address of the block is VXLAN's end.
+      { op: "address-add", dev, address: "192.168.5.65", prefixLength: 32 },
+      { op: "link-up", name: dev },
+      { op: "rule-add", priority: 99, notMark: 0x100000, table: 1 },
+      ...peer("worker2", "172.30.1.11", "192.168.9.0/26"),
+      ...peer("worker2", "172.30.1.11", "192.168.9.64/26"),
+      ...peer("worker3", "172.30.2.12", "192.168.7.128/26"),
+    ]);
+    const ipam = dataplane.ipam([plannedNode("worker1")], cniConfig({ podCidr, mode: "wireguard" }));
+    const [block = ""] = ipam.cidrs("worker1");
+    const pod = ipam.assign("worker1").address;
+    expect(parseNetwork(`${pod}/32`).base - parseNetwork(block).base).toBe(2);
   });
 
   it("cross-subnet: plain routes inside the node's subnet, the tunnel between subnets", () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { weave } from "../../../../src/cnis/weave/weave.ts";
 import type { CniConfig, CniDataplane, CniPod } from "../../../../src/cnis/types.ts";
+import type { NetOp } from "../../../../src/kernel/net-ops.ts";
 import { policyWarnings } from "../../../../src/engine/nft/policy-enforcer.ts";
 import type { NetworkPolicy } from "../../../../src/kube/types.ts";
 import { cniConfig, plannedNode, threeNodes } from "../cluster.ts";
@@ -11,6 +12,8 @@ const nodes = threeNodes([["10.32.0.0/13"], ["10.40.0.0/14"], ["10.44.0.0/14"]])
 const [first, second, third] = nodes;
 const config = (overrides: Partial<CniConfig> = {}): CniConfig =>
   cniConfig({ mode: "fastdp", podCidr: "10.32.0.0/12", mtu: 1376, ...overrides });
+
+const bySpi = (one: { spi: number }, other: { spi: number }): number => one.spi - other.spi;
 
 describe("weave on a node", () => {
   it("is a bridge in the pod network, a tunnel to all other nodes as its port, and their bridges as neighbours", () => {
@@ -69,10 +72,42 @@ describe("weave on a node", () => {
     ]);
   });
 
-  it("does not encrypt, and says what that would take", () => {
-    expect(dataplane.lacks?.({ encrypted: true })).toContain("CONFIG_INET_ESP");
-    expect(dataplane.lacks?.({ encrypted: false })).toBeUndefined();
-    expect(dataplane.lacks?.({})).toBeUndefined();
+  it("encrypts fastdp by ESP: what one node sends by, the other receives by, and each direction has its own key", () => {
+    type State = Extract<NetOp, { op: "esp-state-add" }>;
+    const encrypted = config({ mode: "fastdp", options: { encrypted: true } });
+    const statesOf = (ops: readonly NetOp[]): State[] => ops.filter((op): op is State => op.op === "esp-state-add");
+    const [ofFirst, ofSecond] = [
+      dataplane.nodeOps(first, [second], encrypted),
+      dataplane.nodeOps(second, [first], encrypted),
+    ];
+    const states = statesOf(ofFirst);
+    expect(statesOf(ofSecond).toSorted(bySpi)).toEqual(states.toSorted(bySpi));
+    expect(new Set(states.map(({ key }) => key)).size).toBe(2);
+    expect(states.map(({ key }) => Buffer.from(key, "base64").length)).toEqual([36, 36]);
+    const out = states.find(({ source }) => source === first.address);
+    expect(ofFirst.filter(({ op }) => op === "esp-policy-add")).toEqual([
+      {
+        op: "esp-policy-add",
+        source: first.address,
+        destination: second.address,
+        spi: out?.spi,
+        mark: 0x20000,
+      },
+    ]);
+    expect(dataplane.nodeNft(first, encrypted)).toContain("table ip weave-ipsec");
+    expect(dataplane.nodeNft(first, config({ mode: "fastdp" }))).not.toContain("weave-ipsec");
+    expect(dataplane.nodeOps(first, [second], config({ mode: "fastdp" })).some(({ op }) => op.startsWith("esp-"))).toBe(
+      false,
+    );
+  });
+
+  it("encrypts in no user space, and says what it can", () => {
+    expect(dataplane.lacks?.({ mode: "sleeve", options: { encrypted: true } })).toContain("mode fastdp encrypts");
+    expect(dataplane.lacks?.({ mode: "fastdp", options: { encrypted: true } })).toBeUndefined();
+    expect(dataplane.lacks?.({ mode: "sleeve", options: { encrypted: false } })).toBeUndefined();
+    expect(dataplane.lacks?.({ mode: "sleeve", options: {} })).toBeUndefined();
+    expect(dataplane.kernel?.({ mode: "fastdp", options: { encrypted: true } })).toEqual(["esp"]);
+    expect(dataplane.kernel?.({ mode: "fastdp", options: {} })).toEqual([]);
   });
 });
 
