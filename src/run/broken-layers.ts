@@ -10,7 +10,8 @@ import type { Cluster, Flow } from "../providers/types.ts";
 import { cellId } from "./cell-id.ts";
 import { factsOfEnds, factsOfFlow } from "./flow-facts.ts";
 import { firstOfProbes } from "./node-evidence.ts";
-import { retryFlow } from "./retry-flow.ts";
+import { RETRY_DEADLINE_MS, retryFlow } from "./retry-flow.ts";
+import { SharedSweep, type SweepTurn } from "./shared-sweep.ts";
 
 /** As many as nodes are asked about. */
 const MOST = 6;
@@ -52,9 +53,15 @@ export async function addLayers(
   }
   signal.throwIfAborted();
   // All at once: each waits for a deadline most of the time.
-  const looks = [...flows].map(async ([key, each]): Promise<[string, Found | undefined]> => {
+  const sweep = new SharedSweep(cluster, RETRY_DEADLINE_MS);
+  const turns = [...flows].map(([key, each]) => ({ key, each, turn: sweep.turn() }));
+  const looks = turns.map(async ({ key, each, turn }): Promise<[string, Found | undefined]> => {
     onFlow(each.cell);
-    return [key, await look(each, objects, { cluster, plan, signal })];
+    try {
+      return [key, await look(each, objects, { cluster, plan, turn, signal })];
+    } finally {
+      turn.end();
+    }
   });
   const known = new Map(await Promise.all(looks));
   const found = new Map(
@@ -124,7 +131,7 @@ function withoutLooking({ cell, probe, lookup }: Wanted): StoppedAt | undefined 
 async function look(
   { cell, probe, ran, flow, lookup }: Wanted,
   objects: readonly KubeObject[],
-  { cluster, plan, signal }: { cluster: Cluster; plan: Plan; signal: AbortSignal },
+  { cluster, plan, turn, signal }: { cluster: Cluster; plan: Plan; turn: SweepTurn; signal: AbortSignal },
 ): Promise<Found | undefined> {
   // A name that did not resolve leads nowhere; its question went to cluster DNS.
   const asked =
@@ -154,6 +161,7 @@ async function look(
   const retry = retryFlow(cluster, asked, {
     places: byName,
     addresses: live.map(({ fact }) => fact.address),
+    turn,
     signal,
   });
   const [tried, way] = await Promise.allSettled([

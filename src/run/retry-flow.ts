@@ -5,9 +5,10 @@ import { whileCapturing, type CapturePlace } from "../probes/captured.ts";
 import { readLayers } from "../probes/packet-layers.ts";
 import { packetText } from "../probes/path-measure.ts";
 import type { Cluster, Flow } from "../providers/types.ts";
+import type { SweepTurn } from "./shared-sweep.ts";
 
 /** One SYN retransmit (RFC 6298) and a little. */
-const DEADLINE_MS = 1100;
+export const RETRY_DEADLINE_MS = 1100;
 const SMALL_BYTES = 84;
 const CAPTURED_LINES = 40;
 /** Errors about the flow; echo requests are others'. */
@@ -24,6 +25,8 @@ export interface Retried {
 export interface RetryPlaces {
   places: readonly CapturePlace[];
   addresses: readonly string[];
+  /** To try it beside others. */
+  turn: SweepTurn;
   signal: AbortSignal;
 }
 
@@ -34,25 +37,26 @@ export interface RetryPlaces {
 export async function retryFlow(
   cluster: Cluster,
   flow: Flow,
-  { places, addresses, signal }: RetryPlaces,
+  retry: RetryPlaces,
 ): Promise<{ retried: Retried; evidence: Evidence[] }> {
-  if (cluster.capture === undefined) return { retried: await tryOnce(cluster, flow, signal), evidence: [] };
+  if (cluster.capture === undefined) return { retried: await tryOnce(cluster, flow, retry), evidence: [] };
   try {
-    return await retryCaptured(cluster, flow, { places, addresses, signal });
+    return await retryCaptured(cluster, flow, retry);
   } catch (error) {
     if (!(error instanceof LabError) || error.code !== "CAPTURE_FAILED") throw error;
     const note: Evidence = { kind: "note", text: `tried again without a capture: ${error.message}` };
-    return { retried: await tryOnce(cluster, flow, signal), evidence: [note] };
+    return { retried: await tryOnce(cluster, flow, retry), evidence: [note] };
   }
 }
 
 async function retryCaptured(
   cluster: Cluster,
   flow: Flow,
-  { places, addresses, signal }: RetryPlaces,
+  retry: RetryPlaces,
 ): Promise<{ retried: Retried; evidence: Evidence[] }> {
+  const { places, addresses } = retry;
   const filter = captureFilter(flow, addresses);
-  const { result, packets } = await whileCapturing(cluster, places, filter, () => tryOnce(cluster, flow, signal));
+  const { result, packets } = await whileCapturing(cluster, places, filter, () => tryOnce(cluster, flow, retry));
   const seen = places.map(({ name }, index) => ({ name, packets: packets[index] ?? [] }));
   const counts = seen.map((each) => `${each.packets.length} at ${each.name}`).join(", ");
   return {
@@ -75,20 +79,18 @@ function captureFilter({ address, port, protocol, targetPorts = [] }: Flow, addr
 async function tryOnce(
   cluster: Cluster,
   { from, address, port, protocol }: Flow,
-  signal: AbortSignal,
+  { turn, signal }: RetryPlaces,
 ): Promise<Retried> {
   if (protocol === "icmp" || port === undefined) {
     if (cluster.echo === undefined || address.includes(":"))
       return { outcome: "error", detail: "no echo request can be sent here" };
-    const request = { address, sizes: [SMALL_BYTES], tries: 2, deadlineMs: DEADLINE_MS };
+    const request = { address, sizes: [SMALL_BYTES], tries: 2, deadlineMs: RETRY_DEADLINE_MS };
     const [reply] = await cluster.echo(from, request, signal);
     if (reply?.outcome === "answered") return { outcome: "answered", detail: "echo reply" };
     if (reply === undefined || reply.outcome === "silent") return { outcome: "no-answer", detail: "no echo reply" };
     return { outcome: "unreachable", detail: reply.detail ?? reply.outcome };
   }
-  const { cells } = await cluster.sweep([{ id: 0, from, address, port, protocol }], { deadlineMs: DEADLINE_MS });
-  const [cell] = cells;
-  if (cell === undefined) throw new LabError("LOOK_FAILED", "the flow was never tried again");
+  const cell = await turn.try({ from, address, port, protocol });
   return { outcome: cell.outcome, detail: cell.detail, ...(cell.proof === undefined ? {} : { proof: cell.proof }) };
 }
 
