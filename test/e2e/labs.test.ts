@@ -1,6 +1,9 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { cnis } from "../../src/cnis/registry.ts";
+import type { Cni } from "../../src/cnis/types.ts";
+import { missingKernelFeatures } from "../../src/providers/kernel-features.ts";
 import { Cnilab, repository } from "./cnilab.ts";
 import { hostState, labProcesses, namespacesInUse, processes } from "./host-state.ts";
 import type { HostState } from "./host-state.ts";
@@ -21,6 +24,14 @@ const cnilab = new Cnilab();
 let before: HostState;
 let namespaces: Set<string>;
 const listed = JSON.parse((await cnilab.run("list", "-o", "json")).stdout) as ListedLab[];
+/** Why this host's kernel cannot carry a mode, by CNI and mode: `npm run test:modes` runs those in a machine whose kernel can. */
+const lacking = new Map<string, string>();
+for (const { name, modes, dataplane } of Object.values<Cni>(cnis)) {
+  for (const { name: mode } of modes) {
+    const missing = await missingKernelFeatures(dataplane?.kernel?.({ mode, options: {} }) ?? []);
+    if (missing.length > 0) lacking.set(`${name}:${mode}`, missing.join(", "));
+  }
+}
 /** Every command here has a state folder of its own: a lab's runs are side by side. */
 const commands: Cnilab[] = [];
 
@@ -48,8 +59,21 @@ test("every folder of labs/ is listed", () => {
   expect(listed.map(({ name }) => name).toSorted()).toEqual(readdirSync(join(repository, "labs")).toSorted());
 });
 
+test.runIf(lacking.size > 0).each([...lacking])(
+  "%s is refused before anything is made: this kernel has no %s",
+  async (mode, feature) => {
+    const [cni = ""] = mode.split(":");
+    const lab = listed.find(({ runs }) => runs.some((run) => run.supported && `${run.cni}:${run.mode}` === mode));
+    const run = await cnilab.run("up", `labs/${lab?.name}`, "--cni", mode);
+    expect(run.exitCode, run.stderr).toBe(5);
+    expect(run.stderr).toContain(`HOST_KERNEL_FEATURE  this kernel has no ${feature}, which ${cni} in mode`);
+    expect(hostState()).toEqual(before);
+  },
+);
+
 describe.each(listed)("lab $name", (lab) => {
-  const supported = lab.runs.filter((run) => run.provider === "netns" && run.supported);
+  const planned = lab.runs.filter((run) => run.provider === "netns" && run.supported);
+  const supported = planned.filter(({ cni, mode }) => !lacking.has(`${cni}:${mode}`));
   const refused = lab.runs.filter((run) => run.provider === "netns" && !run.supported);
 
   test("runs somewhere, and here where it claims to", () => {
