@@ -32,6 +32,7 @@ const exact: Readonly<Record<string, ExitCode>> = {
   SUPPLY_UNREACHABLE: hostLacks,
   BUNDLE_NOT_FOUND: usage,
   BUNDLE_INVALID: usage,
+  INVENTORY_UNREADABLE: usage,
   // What a step or a probe of the lab file says wrongly; other codes of these words tell what went wrong while it ran.
   CURL_BAD_PATTERN: usage,
   CURL_BAD_URL: usage,

@@ -22,7 +22,12 @@ export function recordEvent(
   const home = store.get("Namespace", namespace);
   // No event can be written where nothing can be created; the namespace is on its way out with all it holds.
   if (home === undefined || home.metadata.deletionTimestamp !== undefined) return;
-  const name = `${about.name}.${fnv1a(`${about.kind} ${reason} ${message}`).toString(16).padStart(8, "0")}`;
+  const object = store.find(about);
+  const { uid } = object?.metadata ?? {};
+  // What happened to one that had the name before is another event.
+  const name = `${about.name}.${fnv1a(`${about.kind} ${uid ?? ""} ${reason} ${message}`)
+    .toString(16)
+    .padStart(8, "0")}`;
   const now = apiTime(clock.nowMs());
   const present = store.find({ kind: "Event", namespace, name });
   if (present !== undefined) {
@@ -36,7 +41,11 @@ export function recordEvent(
     apiVersion: "v1",
     kind: "Event",
     metadata: { name, namespace },
-    involvedObject: { ...about },
+    involvedObject: {
+      ...about,
+      ...(object === undefined ? {} : { apiVersion: object.apiVersion }),
+      ...(uid === undefined ? {} : { uid }),
+    },
     type,
     reason,
     message,

@@ -14,6 +14,7 @@ describe("exit codes", () => {
     ["YAML_ENCODING", 2],
     ["HOST_TOOL_MISSING", 5],
     ["STATE_UNWRITABLE", 5],
+    ["INVENTORY_UNREADABLE", 2],
     ["WAIT_TIMEOUT", 4],
     ["WAIT_NO_CONDITION", 2],
     ["SCENARIO_BAD_REF", 2],
