@@ -43,7 +43,7 @@ export interface DropProof {
 
 export interface Observation {
   outcome: Outcome;
-  /** One line: why this outcome, e.g. "connection refused (RST)" or "SYN dropped by egress isolation on worker1". */
+  /** One line: why this outcome, e.g. "connection refused (RST)" or "SYN dropped by egress policy on worker1". */
   reason: string;
   /** Milliseconds to the outcome; absent when it was not timed. */
   latencyMs?: number;

@@ -44,7 +44,7 @@ export function errorObservation(error: unknown, evidence: Evidence[] = []): Obs
 /** One line: which rule's drop or rejection the kernel recorded. */
 export function proofText(proof: DropProof, verb: "dropped" | "rejected"): string {
   const what = proof.protocol === "tcp" ? "SYN" : proof.protocol === "udp" ? "datagram" : "echo request";
-  return `${what} ${verb} by ${proof.direction} isolation on ${proof.node}`;
+  return `${what} ${verb} by ${proof.direction} policy on ${proof.node}`;
 }
 
 function proofEvidence(proof: DropProof, outcome: Observation["outcome"]): Evidence {
@@ -52,8 +52,8 @@ function proofEvidence(proof: DropProof, outcome: Observation["outcome"]): Evide
     port === undefined ? address : `${address}:${port}`;
   const flow = `${end(proof.source, proof.sourcePort)} → ${end(proof.destination, proof.destinationPort)}/${proof.protocol}`;
   return outcome === "rejected"
-    ? { kind: "kernel-reject", text: `${flow}: rejected by ${proof.direction} isolation on ${proof.node}` }
-    : { kind: "kernel-drop", text: `${flow}: dropped by ${proof.direction} isolation on ${proof.node}` };
+    ? { kind: "kernel-reject", text: `${flow}: rejected by ${proof.direction} policy on ${proof.node}` }
+    : { kind: "kernel-drop", text: `${flow}: dropped by ${proof.direction} policy on ${proof.node}` };
 }
 
 /** The key of a named probe's cell, as written in the lab file, so that it outlives its pods. */

@@ -205,7 +205,7 @@ describe("what is seen on the wire", () => {
     expect(verdicts(seen)).toEqual({
       "a routed pair of one node": "pass",
       "dropped on the way": expect.stringMatching(
-        /^fail: expected figures, observed dropped: SYN dropped by ingress isolation on worker2/,
+        /^fail: expected figures, observed dropped: SYN dropped by ingress policy on worker2/,
       ) as string,
       "not received": expect.stringMatching(/^inconclusive: .*PLAINTEXT_NOT_RECEIVED/) as string,
       "on one node": expect.stringMatching(/^inconclusive: .*PLAINTEXT_SAME_NODE/) as string,

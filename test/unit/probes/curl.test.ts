@@ -160,7 +160,7 @@ describe("curl", () => {
     const { cell } = await request("http://web/", { exitCode: null, signal: "SIGKILL", proofs: [proof] });
     expect(cell?.observation).toMatchObject({
       outcome: "dropped",
-      reason: "SYN dropped by ingress isolation on worker1",
+      reason: "SYN dropped by ingress policy on worker1",
       proof,
     });
   });
@@ -177,7 +177,7 @@ describe("curl", () => {
     const { cell } = await request("http://web/", { ...toolOutput("curl-refused"), proofs: [proof] });
     expect(cell?.observation).toMatchObject({
       outcome: "rejected",
-      reason: "SYN rejected by egress isolation on worker1",
+      reason: "SYN rejected by egress policy on worker1",
       proof,
     });
   });

@@ -92,7 +92,7 @@ describe("dns", () => {
     expect(context.cluster.execs[0]?.options.untilDropped).toMatchObject({ destinations: ["10.244.0.53"], port: 53 });
     expect(cell?.observation).toMatchObject({
       outcome: "dropped",
-      reason: "DNS query for db: datagram dropped by egress isolation on worker1",
+      reason: "DNS query for db: datagram dropped by egress policy on worker1",
       proof,
     });
   });

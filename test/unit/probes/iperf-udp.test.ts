@@ -90,7 +90,7 @@ describe("iperf over UDP", () => {
     };
     const { seen, context } = await send({ exitCode: null, signal: "SIGTERM", proofs: [proof] });
     expect(seen).toMatchObject({ outcome: "dropped", proof });
-    expect(seen?.reason).toBe("datagram dropped by egress isolation on worker1");
+    expect(seen?.reason).toBe("datagram dropped by egress policy on worker1");
     expect(context.cluster.execs.filter(({ source }) => source.kind === "pod" && source.name === "web-1")).toHaveLength(
       1,
     );

@@ -72,7 +72,7 @@ describe("ping", () => {
     const { cell, context } = await pingDb({ exitCode: null, signal: "SIGKILL", proofs: [dropProof] });
     expect(cell?.observation).toMatchObject({
       outcome: "dropped",
-      reason: "echo request dropped by ingress isolation on worker1",
+      reason: "echo request dropped by ingress policy on worker1",
       proof: dropProof,
     });
     expect(context.cluster.execs[0]?.options.untilDropped).toEqual({

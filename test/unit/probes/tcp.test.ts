@@ -79,12 +79,12 @@ describe("tcp", () => {
     const { cells } = await connect("shop/service/db", 5432, { ...silence, proof }, toolOutput("bash-timeout"));
     expect(cells[0]?.observation).toMatchObject({
       outcome: "dropped",
-      reason: "SYN dropped by egress isolation on worker1",
+      reason: "SYN dropped by egress policy on worker1",
       proof,
     });
     expect(cells[0]?.observation?.evidence.at(-2)).toEqual({
       kind: "kernel-drop",
-      text: "10.244.1.1:40000 → 10.244.2.1:5432/tcp: dropped by egress isolation on worker1",
+      text: "10.244.1.1:40000 → 10.244.2.1:5432/tcp: dropped by egress policy on worker1",
     });
     const unproven = await connect("shop/service/db", 5432, { ...silence, latencyMs: 1100 });
     expect(unproven.cells[0]?.observation).toMatchObject({
