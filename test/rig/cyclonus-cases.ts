@@ -2,31 +2,14 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parse } from "yaml";
 import type { NetworkPolicy, Protocol } from "../../src/kube/types.ts";
-import type { OracleNamespace, OraclePod } from "../../src/policy/types.ts";
+import type { OraclePod } from "../../src/policy/types.ts";
 import { namespaceLabels } from "../../src/kube/selectors.ts";
+import type { PolicyCell, PolicyStep } from "../policy-step.ts";
 
 /*
  * Cyclonus' own test cases (github.com/mattfenwick/cyclonus), as its command prints them with a mock in place of a cluster: the
  * policies of each step, and the table that it expects.
  */
-
-export interface CyclonusStep {
-  /** `#12 step 2: allow all from source, deny all to dest`. */
-  name: string;
-  namespaces: OracleNamespace[];
-  pods: OraclePod[];
-  policies: NetworkPolicy[];
-  cells: CyclonusCell[];
-}
-
-/** Ends are `namespace/pod`. */
-export interface CyclonusCell {
-  from: string;
-  to: string;
-  protocol: Protocol;
-  port: number;
-  isAllowed: boolean;
-}
 
 type Labels = Record<string, string>;
 
@@ -59,7 +42,7 @@ const PROTOCOLS = ["TCP", "UDP", "SCTP"] as const;
 const PORTS = [80, 81] as const;
 
 /** All its cases, those behind its flags too. Throws where the output is not as expected. */
-export function cyclonusSteps(rigHome: string): CyclonusStep[] {
+export function cyclonusSteps(rigHome: string): PolicyStep[] {
   const words = [
     "generate",
     "--mock",
@@ -82,13 +65,13 @@ export function cyclonusSteps(rigHome: string): CyclonusStep[] {
     .flatMap((body) => stepsOf(body));
 }
 
-function stepsOf(body: string): CyclonusStep[] {
+function stepsOf(body: string): PolicyStep[] {
   const number = /^#\d+/.exec(body)?.[0] ?? "";
   const description = /^evaluating test case: (.*)$/m.exec(body)?.[1] ?? "";
   return body
     .split(/^step (?=\d+ on )/m)
     .slice(1)
-    .map((text, index): CyclonusStep => {
+    .map((text, index): PolicyStep => {
       const step = index + 1;
       const name = `${number} step ${step}: ${description}`;
       const { namespaces = {}, pods = {} } = CHANGES[description]?.[step] ?? {};
@@ -139,7 +122,7 @@ function policiesIn(name: string, step: string): NetworkPolicy[] {
 }
 
 /** The table of what both directions allow: columns are destinations, and in each the ports of the corner, in their order. */
-function cellsIn(name: string, step: string): CyclonusCell[] {
+function cellsIn(name: string, step: string): PolicyCell[] {
   const table = /^Expected combined:\n([\s\S]*?)\n\n/m.exec(step)?.[1];
   const asked = /^\d+ on (.*):$/m.exec(step)?.[1] ?? "";
   if (table === undefined) throw new Error(`${name}: no table`);
@@ -161,7 +144,7 @@ function cellsIn(name: string, step: string): CyclonusCell[] {
       marks.flatMap((cell, column) => {
         const each = cell.split(/\s+/);
         if (each.length !== ports.length) throw new Error(`${name}: ${cell} has not ${ports.length} marks`);
-        return each.map((mark, index): CyclonusCell => {
+        return each.map((mark, index): PolicyCell => {
           if (!/^[.X]$/.test(mark)) throw new Error(`${name}: ${from}: ${mark}`);
           const to = (header[column + 1] ?? "").toLowerCase();
           return { from, to, ...(ports[index] as (typeof ports)[number]), isAllowed: mark === "." };
@@ -171,7 +154,7 @@ function cellsIn(name: string, step: string): CyclonusCell[] {
 }
 
 /** `TCP/80`, or in words: `port serve-81-tcp, protocol TCP`. */
-function portOf(text: string): Pick<CyclonusCell, "protocol" | "port"> {
+function portOf(text: string): Pick<PolicyCell, "protocol" | "port"> {
   const [, table, number] = /^([A-Z]+)\/(\d+)$/.exec(text) ?? [];
   const [, named, protocol = table] = /^port (?:serve-)?(\d+)(?:-[a-z]+)?, protocol ([A-Z]+)$/.exec(text) ?? [];
   const port = Number(number ?? named);

@@ -1,7 +1,12 @@
-import { expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
 import { createOracle } from "../../src/policy/oracle.ts";
 import type { OracleEnd } from "../../src/policy/types.ts";
-import { cyclonusSteps, type CyclonusStep } from "./cyclonus-cases.ts";
+import { inNamespace } from "../in-namespace.ts";
+import type { PolicyStep } from "../policy-step.ts";
+import { cyclonusSteps } from "./cyclonus-cases.ts";
 import { describeOnRig, rigHome } from "./rig.ts";
 
 const end = (name: string): OracleEnd => {
@@ -10,7 +15,7 @@ const end = (name: string): OracleEnd => {
 };
 
 /** Cells that the oracle sees otherwise. */
-function disagreements({ name, namespaces, pods, policies, cells }: CyclonusStep): string[] {
+function disagreements({ name, namespaces, pods, policies, cells }: PolicyStep): string[] {
   const oracle = createOracle({ namespaces, pods, policies: policies.map((policy) => ({ policy })) });
   return cells.flatMap(({ from, to, protocol, port, isAllowed }) => {
     const { allowed, notGradable } = oracle.verdict({ from: end(from), to: end(to), protocol, port });
@@ -23,11 +28,49 @@ function disagreements({ name, namespaces, pods, policies, cells }: CyclonusStep
 }
 
 describeOnRig("Cyclonus' own cases", () => {
-  it("have the same tables by the oracle, in every step", { timeout: 120_000 }, () => {
-    const steps = cyclonusSteps(rigHome);
+  let steps: PolicyStep[] = [];
+  let folder = "";
+  beforeAll(() => {
+    steps = cyclonusSteps(rigHome);
+    folder = mkdtempSync(join(tmpdir(), "cnilab-cyclonus-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("have the same tables by the oracle, in every step", () => {
     expect(steps.flatMap((step) => disagreements(step))).toEqual([]);
     // 112 are its default ones, the others stand behind its flags.
     expect(new Set(steps.map(({ name }) => name.split(" ")[0])).size).toBeGreaterThanOrEqual(230);
     expect(steps.flatMap(({ cells }) => cells).filter(({ isAllowed }) => !isAllowed).length).toBeGreaterThan(10_000);
   });
+
+  it("have the same tables on the embedded data plane, each block proven", { timeout: 300_000 }, async () => {
+    // Its blocks of addresses are written for its own pods' addresses; ours have others.
+    const portable = steps.filter(({ policies }) => !JSON.stringify(policies).includes('"ipBlock"'));
+    const parts = partsOf(portable, PARTS);
+    const seen = await Promise.all(
+      parts.map(async (part, index) => {
+        const file = join(folder, `steps-${index}.json`);
+        writeFileSync(file, JSON.stringify(part));
+        return (await inNamespace("policy-steps.ts", file, "calico", "vxlan")) as Seen;
+      }),
+    );
+    expect(seen.flatMap(({ wrong }) => wrong)).toEqual([]);
+    expect(portable.length).toBeGreaterThan(180);
+    expect(seen.reduce((sum, { cells }) => sum + cells, 0)).toBeGreaterThan(50_000);
+    expect(seen.reduce((sum, { blocked }) => sum + blocked, 0)).toBeGreaterThan(5000);
+  });
 });
+
+/** Clusters beside each other. */
+const PARTS = 2;
+
+interface Seen {
+  wrong: string[];
+  cells: number;
+  blocked: number;
+}
+
+function partsOf<Each>(all: readonly Each[], count: number): Each[][] {
+  const size = Math.ceil(all.length / count);
+  return Array.from({ length: count }, (_, index) => all.slice(index * size, (index + 1) * size));
+}
