@@ -3,6 +3,7 @@ import { EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import { NetworkNamespace } from "./namespace.ts";
 import { openSocket, socketAddress } from "./sockets.ts";
+import { bindInTurn } from "./source-ports.ts";
 
 /** A connection to try: from the network namespace `netnsFd` to an IP literal and port. */
 export interface ProbeTarget {
@@ -123,7 +124,7 @@ export class ProbeRound {
       if (target.protocol === "tcp") {
         // RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range.
         check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8));
-      }
+      } else bindInTurn(fd, target.netnsFd, target.address.includes(":") ? 6 : 4);
       this.open.set(fd, { target, fd, startedAt });
       if (calls.connect(fd, name, name.length) < 0 && lastErrno() !== EINPROGRESS) return this.fail(fd, lastErrno());
       if (target.protocol === "udp") {

@@ -199,7 +199,7 @@ describe("a dual-stack cluster with too small an MTU", () => {
 });
 
 describe("a CNI's options that the provider cannot make", () => {
-  const encrypted = "cni: { name: weave, mode: fastdp, options: { encrypted: true } }\n";
+  const encrypted = "cni: { name: weave, mode: sleeve, options: { encrypted: true } }\n";
   const load = (text: string): Promise<Lab> => lab(text, { ...fixtureRegistries, cnis: realCnis });
   const messages = (build: () => unknown): string[] => {
     try {
@@ -211,30 +211,35 @@ describe("a CNI's options that the provider cannot make", () => {
     }
   };
   const refusal =
-    "PLAN_CNI_OPTION_UNSUPPORTED provider netns cannot make weave:fastdp encrypted=true: the embedded engine has neither " +
-    "fastdp's IPsec ESP (CONFIG_INET_ESP, AES-GCM) nor sleeve's encryption in user space";
+    "PLAN_CNI_OPTION_UNSUPPORTED provider netns cannot make weave:sleeve encrypted=true: the embedded engine has no encryption " +
+    "in user space, as sleeve has: mode fastdp encrypts in the kernel, by IPsec ESP";
 
   test("are refused, whether the lab asks for them or the command line", async () => {
     const own = await load(encrypted);
     expect(messages(() => buildPlan(own, { provider: netns, cnis: realCnis }))).toEqual([refusal]);
     const other = await load("cni: calico\n");
-    const cniOverride = { name: "weave", mode: "fastdp" };
+    const cniOverride = { name: "weave", mode: "sleeve" };
     const given = { provider: netns, cnis: realCnis, cniOverride, cniOptions: { encrypted: "true" } };
     expect(messages(() => buildPlan(other, given))).toEqual([refusal]);
     expect(messages(() => buildPlan(other, { ...given, cniOptions: { encrypted: "false" } }))).toEqual([]);
+    const able = { ...given, cniOverride: { name: "weave", mode: "fastdp" } };
+    expect(messages(() => buildPlan(other, able))).toEqual([]);
   });
 
   test("are given up by the command line, and are no matter to another CNI", async () => {
     const own = await load(encrypted);
     const options = { provider: netns, cnis: realCnis };
-    const cniOverride = { name: "weave", mode: "fastdp" };
+    const cniOverride = { name: "weave", mode: "sleeve" };
     expect(messages(() => buildPlan(own, { ...options, cniOverride, cniOptions: { encrypted: "false" } }))).toEqual([]);
     expect(messages(() => buildPlan(own, { ...options, cniOverride: { name: "calico" } }))).toEqual([]);
   });
 
   test("show in the list of where a lab runs", async () => {
     const runs = labRuns(await load(encrypted), [netns], Object.values<Cni>(realCnis));
-    expect(runs.filter(({ cni }) => cni === "weave").map(({ supported }) => supported)).toEqual([false, false]);
+    expect(runs.filter(({ cni }) => cni === "weave").map(({ mode, supported }) => `${mode} ${supported}`)).toEqual([
+      "sleeve false",
+      "fastdp true",
+    ]);
     expect(runs.filter(({ cni, mode }) => cni === "calico" && mode === "vxlan")).toMatchObject([{ supported: true }]);
   });
 

@@ -1,7 +1,7 @@
 import { formatIpBytes } from "../../../core/ip.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
-import { NETLINK_NETFILTER, readSetKeys } from "../../../kernel/nft-set.ts";
+import { NETLINK_NETFILTER, readSetElements } from "../../../kernel/nft-set.ts";
 import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 
 /** An nftables set that a rule fills with the flows it drops or rejects: saddr . daddr . l4proto [. sport . dport]. */
@@ -48,6 +48,27 @@ export function decode(key: Buffer, node: string, direction: DropProof["directio
   };
 }
 
+/** A flow that a rule dropped or rejected. */
+export interface DropRecord {
+  proof: DropProof;
+  /** Of the set's element: the same flow through the same rule has one. */
+  id: string;
+  /** When it will be forgotten, in performance.now() milliseconds: each further packet that is dropped puts that off. */
+  kept: { atLeastMs: number; atMostMs: number };
+}
+
+/** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and the two readings that are compared are each rounded by it. */
+const TICKS_MS = 20;
+
+/**
+ * Whether a record is of a packet that was dropped after `before` was read: there was none, or it is kept for longer than then. A flow
+ * of seconds ago may have had the same ends and ports.
+ */
+export function isSince({ id, kept }: DropRecord, before: ReadonlyMap<string, DropRecord>): boolean {
+  const earlier = before.get(id);
+  return earlier === undefined || kept.atLeastMs > earlier.kept.atMostMs + TICKS_MS;
+}
+
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
 export class EvidenceReader {
   private readonly nodes: { node: string; socket: NetlinkSocket }[];
@@ -61,19 +82,29 @@ export class EvidenceReader {
     }));
   }
 
-  /** All records, or those of packets that nobody answers. */
+  /** What all records tell, or those of packets that nobody answers. */
   read(which: "all" | "silent" = "all"): DropProof[] {
-    const proofs: DropProof[] = [];
+    return this.records(which).map(({ proof }) => proof);
+  }
+
+  /** All records, or those of packets that nobody answers. */
+  records(which: "all" | "silent" = "all"): DropRecord[] {
+    const records: DropRecord[] = [];
     for (const { node, socket } of this.nodes) {
       for (const { family, table, set, direction, isAnswered } of this.sets) {
         if (which === "silent" && isAnswered === true) continue;
-        for (const key of readSetKeys(socket, family, table, set)) {
+        const askedMs = performance.now();
+        const elements = readSetElements(socket, family, table, set);
+        const toldMs = performance.now();
+        for (const { key, expiresMs = 0 } of elements) {
           const proof = decode(key, node, direction);
-          if (proof !== undefined) proofs.push(proof);
+          if (proof === undefined) continue;
+          const id = `${node} ${table} ${set} ${key.toString("latin1")}`;
+          records.push({ proof, id, kept: { atLeastMs: askedMs + expiresMs, atMostMs: toldMs + expiresMs } });
         }
       }
     }
-    return proofs;
+    return records;
   }
 
   close(): void {

@@ -5,7 +5,7 @@ import { homeNamespace, NetworkNamespace } from "../../../kernel/namespace.ts";
 import { probeAll } from "../../../kernel/prober.ts";
 import type { PendingFlow, ProbeTarget } from "../../../kernel/probe-round.ts";
 import type { SweepCellResult, SweepResult } from "../../types.ts";
-import { EvidenceReader, flowKey } from "./evidence.ts";
+import { EvidenceReader, flowKey, isSince } from "./evidence.ts";
 import type { EvidenceNode, EvidenceSet } from "./evidence.ts";
 
 export interface SweepRequest {
@@ -37,9 +37,12 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
   const proofs = new Map<number, DropProof>();
   const destinations = new Map(targets.map((target) => [target.id, target]));
   try {
+    const before = new Map(reader.records().map((record) => [record.id, record]));
     const lookup = (pending: readonly PendingFlow[], which: "all" | "silent"): ReadonlySet<number> => {
       const byFlow = new Map<string, DropProof[]>();
-      for (const proof of reader.read(which)) {
+      for (const record of reader.records(which)) {
+        if (!isSince(record, before)) continue;
+        const { proof } = record;
         const key = flowKey(proof.protocol, proof.source, proof.sourcePort);
         const list = byFlow.get(key);
         if (list === undefined) byFlow.set(key, [proof]);
