@@ -2,6 +2,7 @@ import { attributeValue } from "./netlink-attributes.ts";
 import { NetlinkMessage } from "./netlink-message.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
 import type { NetworkNamespace } from "./namespace.ts";
+import { linkHeader } from "./rtnetlink.ts";
 
 /* linux/rtnetlink.h, linux/if_link.h */
 const RTM_NEWLINK = 16;
@@ -31,7 +32,7 @@ export function freshLinks(namespace: NetworkNamespace): readonly FreshLink[] {
 function linksHere(): FreshLink[] {
   const socket = new NetlinkSocket();
   try {
-    const request = new NetlinkMessage(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP).bytes(Buffer.alloc(HEADER_BYTES));
+    const request = new NetlinkMessage(RTM_GETLINK, NLM_F_REQUEST | NLM_F_DUMP).bytes(linkHeader(0));
     return socket
       .dump(request)
       .filter(({ type }) => type === RTM_NEWLINK)

@@ -11,7 +11,7 @@ import { untilUsable } from "./usable-addresses.ts";
 import { InterfaceIndexes } from "./interface-indexes.ts";
 import { requestsFor } from "./rtnetlink.ts";
 import type { PeerNamespace } from "./interface-indexes.ts";
-import { isWireguardOp, WireguardSocket, type WireguardOp } from "./wireguard.ts";
+import { configureWireguard, isWireguardOp, type WireguardOp } from "./wireguard.ts";
 import { configureXfrm, isXfrmOp, type XfrmOp } from "./xfrm.ts";
 
 function noPeer(key: string): never {
@@ -72,17 +72,8 @@ export class NetworkHost implements PeerNamespace {
     }
     if (requests.length > 0) this.opened().request(requests);
     this.writeSysctls(files);
-    if (wireguard.length > 0) this.setWireguard(wireguard);
+    if (wireguard.length > 0) this.namespace.enter(() => configureWireguard(wireguard, this.indexes));
     if (xfrm.length > 0) this.namespace.enter(() => configureXfrm(xfrm));
-  }
-
-  private setWireguard(ops: readonly WireguardOp[]): void {
-    const socket = this.namespace.enter(() => new WireguardSocket());
-    try {
-      socket.configure(ops, this.indexes);
-    } finally {
-      socket.close();
-    }
   }
 
   private opened(): NetlinkSocket {

@@ -5,7 +5,7 @@ import type { NetOp } from "./net-ops.ts";
 import type { NetlinkRequest } from "./netlink-socket.ts";
 import { queueAdd, queueDelete } from "./queueing.ts";
 import { ruleAdd } from "./routing-rule.ts";
-import { socketAddress } from "./sockets.ts";
+import { addressBytes } from "./sockets.ts";
 
 /*
  * rtnetlink(7) messages; numbers from linux/rtnetlink.h, linux/if_link.h, linux/neighbour.h.
@@ -68,11 +68,6 @@ export function linkHeader(index: number, flags = 0, family = 0, change = flags)
   bytes.writeUInt32LE(flags, 8);
   bytes.writeUInt32LE(change, 12);
   return bytes;
-}
-
-function addressBytes(address: string): Buffer {
-  const name = Buffer.from(socketAddress(address, 0));
-  return address.includes(":") ? name.subarray(8, 24) : name.subarray(4, 8);
 }
 
 function familyOf(address: string): number {

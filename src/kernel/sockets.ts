@@ -38,6 +38,12 @@ export function socketAddress(address: string, port: number): Uint8Array {
   return bytes;
 }
 
+/** An IP literal as messages of the kernel have it: 4 or 16 bytes. */
+export function addressBytes(address: string): Buffer {
+  const name = Buffer.from(socketAddress(address, 0));
+  return address.includes(":") ? name.subarray(8, 24) : name.subarray(4, 8);
+}
+
 function ipv6Bytes(address: string): Buffer {
   const [head = "", tail] = address.split("::");
   const groups = (text: string): number[] =>

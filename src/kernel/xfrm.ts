@@ -1,7 +1,7 @@
 import { NetlinkMessage } from "./netlink-message.ts";
 import { NetlinkSocket, type NetlinkRequest } from "./netlink-socket.ts";
 import type { NetOp } from "./net-ops.ts";
-import { socketAddress } from "./sockets.ts";
+import { addressBytes } from "./sockets.ts";
 
 /*
  * IPsec's states and policies (ip-xfrm(8)); numbers and layouts from linux/xfrm.h. IPv4 alone.
@@ -65,10 +65,6 @@ function requestFor(op: XfrmOp): NetlinkRequest {
   return { message, describe: () => JSON.stringify(op) };
 }
 
-function ipv4Bytes(address: string): Buffer {
-  return Buffer.from(socketAddress(address, 0)).subarray(4, 8);
-}
-
 /** From `at`: four times no limit, then no time. */
 function withoutLimits(bytes: Buffer, at: number): void {
   for (let limit = 0; limit < 4; limit += 1) bytes.writeBigUInt64LE(INFINITE, at + limit * 8);
@@ -76,7 +72,7 @@ function withoutLimits(bytes: Buffer, at: number): void {
 
 /** struct xfrm_id: whom, under which number, by ESP. */
 function writeId(bytes: Buffer, at: number, { destination, spi }: XfrmOp): void {
-  ipv4Bytes(destination).copy(bytes, at);
+  addressBytes(destination).copy(bytes, at);
   bytes.writeUInt32BE(spi, at + 16);
   bytes.writeUInt8(IPPROTO_ESP, at + 20);
 }
@@ -85,7 +81,7 @@ function state(op: XfrmOp): Buffer {
   const bytes = Buffer.alloc(BYTES.state);
   bytes.writeUInt16LE(AF_INET, 40);
   writeId(bytes, BYTES.selector, op);
-  ipv4Bytes(op.source).copy(bytes, 80);
+  addressBytes(op.source).copy(bytes, 80);
   withoutLimits(bytes, 96);
   bytes.writeUInt16LE(AF_INET, 212);
   bytes.writeUInt8(XFRM_MODE_TRANSPORT, 214);
@@ -96,8 +92,8 @@ function state(op: XfrmOp): Buffer {
 /** What the policy is about: UDP between the two, of any port. */
 function policy({ source, destination }: XfrmOp): Buffer {
   const bytes = Buffer.alloc(BYTES.policy);
-  ipv4Bytes(destination).copy(bytes, 0);
-  ipv4Bytes(source).copy(bytes, 16);
+  addressBytes(destination).copy(bytes, 0);
+  addressBytes(source).copy(bytes, 16);
   bytes.writeUInt16LE(AF_INET, 40);
   bytes.writeUInt8(32, 42);
   bytes.writeUInt8(32, 43);
@@ -111,7 +107,7 @@ function template(op: XfrmOp): Buffer {
   const bytes = Buffer.alloc(BYTES.template);
   writeId(bytes, 0, op);
   bytes.writeUInt16LE(AF_INET, 24);
-  ipv4Bytes(op.source).copy(bytes, 28);
+  addressBytes(op.source).copy(bytes, 28);
   bytes.writeUInt8(XFRM_MODE_TRANSPORT, 48);
   for (const at of [52, 56, 60]) bytes.writeUInt32LE(ALL_ALGORITHMS, at);
   return bytes;

@@ -1,5 +1,6 @@
 import type { KernelFeature } from "../cnis/types.ts";
 import { LabError } from "../core/errors.ts";
+import type { Finding } from "./types.ts";
 
 /** How a command ended. `exitCode` is undefined where it could not be started. */
 export interface KernelCommandResult {
@@ -119,6 +120,16 @@ export async function missingKernelFeatures(
     }),
   );
   return tried.flat();
+}
+
+/** That a host whose kernel carries every node cannot carry a CNI's mode. */
+export function kernelFinding(feature: string, { name, mode }: { name: string; mode: string }): Finding {
+  return {
+    code: "HOST_KERNEL_FEATURE",
+    ok: false,
+    message: `this kernel has no ${feature}, which ${name} in mode ${mode} needs`,
+    remedy: `another mode (docs/cnis/${name}.md), or a host whose kernel has it`,
+  };
 }
 
 async function hasModules(modules: readonly string[], run: RunOnKernel): Promise<boolean> {

@@ -12,9 +12,8 @@ export interface AttachedLab {
   cluster: Cluster;
 }
 
-/** Connects to a running lab; throws LAB_NOT_RUNNING, or RECORD_UNREADABLE when its record does not say what it is. */
-export async function attachLab(name: string, context: RunContext): Promise<AttachedLab> {
-  const { stateRoot } = context;
+/** The record of a running lab; throws LAB_NOT_RUNNING, or RECORD_UNREADABLE when it does not say what the lab is. */
+export async function runningRecord(name: string, { stateRoot }: RunContext): Promise<RunRecord> {
   const finding = readRecord(stateRoot, name);
   if (finding.kind === "unreadable") {
     throw new LabError("RECORD_UNREADABLE", finding.reason, { hint: `cnilab down ${name} removes the lab` });
@@ -22,7 +21,12 @@ export async function attachLab(name: string, context: RunContext): Promise<Atta
   if (finding.kind === "missing" || !(await isLabUp(stateRoot, name, finding))) {
     throw new LabError("LAB_NOT_RUNNING", `lab ${name} is not running`, { hint: `cnilab up ${name} starts it` });
   }
-  const { record } = finding;
-  const cluster = await providerNamed(record.provider).attach(record.handle, labDirectory(stateRoot, name));
+  return finding.record;
+}
+
+/** Connects to a running lab; throws what {@link runningRecord} and the provider throw. */
+export async function attachLab(name: string, context: RunContext): Promise<AttachedLab> {
+  const record = await runningRecord(name, context);
+  const cluster = await providerNamed(record.provider).attach(record.handle, labDirectory(context.stateRoot, name));
   return { record, cluster };
 }

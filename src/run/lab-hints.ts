@@ -1,11 +1,11 @@
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { PlannedTask } from "../plan/types.ts";
+import { runningRecord } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab } from "./lab-lock.ts";
-import { isLabUp } from "./leftovers.ts";
-import { readRecord, stampRecord, writeRecord, type RunRecord } from "./record.ts";
+import { stampRecord, writeRecord, type RunRecord } from "./record.ts";
 
 export interface HintRequest {
   lab: string;
@@ -48,7 +48,7 @@ export async function labHints(
   const name = findKnownLab(stateRoot, argument);
   const lock = lockLab(stateRoot, name);
   try {
-    const record = await recordOf(name, context);
+    const record = await runningRecord(name, context);
     const outcome = nextHint(record, { task, isListOnly }, context.now());
     // Before it is shown: who interrupts the command has not got it for nothing.
     if (outcome.shown !== undefined) await writeRecord(stateRoot, record);
@@ -73,17 +73,6 @@ export function nextHint(
   stampRecord(record, now);
   const after = hintsOf(only, record);
   return { lab, shown: { task: only.name, number: after.taken.length }, tasks: [after] };
-}
-
-async function recordOf(name: string, { stateRoot }: RunContext): Promise<RunRecord> {
-  const finding = readRecord(stateRoot, name);
-  if (finding.kind === "unreadable") {
-    throw new LabError("RECORD_UNREADABLE", finding.reason, { hint: `cnilab down ${name} removes the lab` });
-  }
-  if (finding.kind === "missing" || !(await isLabUp(stateRoot, name, finding))) {
-    throw new LabError("LAB_NOT_RUNNING", `lab ${name} is not running`, { hint: `cnilab up ${name} starts it` });
-  }
-  return finding.record;
 }
 
 function tasksAskedFor({ lab, plan }: RunRecord, name: string | undefined, isListOnly: boolean): PlannedTask[] {

@@ -46,8 +46,12 @@ export async function addNodeEvidence(
 }
 
 function pickFlows(probes: readonly JudgedProbe[], ran: readonly RanProbe[]): { cell: JudgedCell; flow: Flow }[] {
+  // A matrix may have failed in thousands of cells. Of two that have one name the first counts.
+  const flows = new Map(
+    ran.map(({ name, cells }) => [name, new Map(cells.toReversed().map(({ key, flow }) => [cellId(key), flow]))]),
+  );
   const flowOf = (probe: JudgedProbe, cell: JudgedCell): Flow | undefined =>
-    ran.find(({ name }) => name === probe.name)?.cells.find(({ key }) => cellId(key) === cellId(cell.key))?.flow;
+    flows.get(probe.name)?.get(cellId(cell.key));
   return firstOfProbes(probes, (probe, cell) => flowOf(probe, cell) !== undefined).flatMap(({ probe, cell }) => {
     const flow = flowOf(probe, cell);
     return flow === undefined ? [] : [{ cell, flow }];

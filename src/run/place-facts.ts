@@ -3,6 +3,7 @@ import { isPodReady } from "../kube/pods.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
 import { findObject, livePods, podName, podsOfWorkload } from "../kube/workloads.ts";
 import type { EndpointRef } from "../plan/types.ts";
+import { placeName } from "../probes/flow-places.ts";
 import type { Source } from "../providers/types.ts";
 
 /** What a probe's reference means now; undefined for what is no pod, workload or node. */
@@ -29,12 +30,6 @@ export function refFact(ref: EndpointRef | undefined, objects: readonly KubeObje
 export function podOf(source: Source, objects: readonly KubeObject[]): Pod | undefined {
   if (source.kind !== "pod") return undefined;
   return livePods(objects).find((pod) => podName(pod) === `${source.namespace}/${source.name}`);
-}
-
-/** As reports name it. */
-export function placeName(source: Source): string {
-  if (source.kind === "pod") return `${source.namespace}/${source.name}`;
-  return source.kind === "node" ? `node/${source.name}` : "external";
 }
 
 /** Whether a source or destination can take part. */

@@ -9,7 +9,7 @@ import { dockerReason, openDocker } from "../../exec/docker.ts";
 import { findProgram } from "../../exec/find-program.ts";
 import type { Plan } from "../../plan/types.ts";
 import { cniKernelFeatures } from "../real/install-cni.ts";
-import { missingKernelFeatures } from "../kernel-features.ts";
+import { kernelFinding, missingKernelFeatures } from "../kernel-features.ts";
 import type { Finding } from "../types.ts";
 
 /** A node's resident memory with kubelet, containerd and its share of a CNI; the control plane needs twice as much. */
@@ -169,12 +169,7 @@ async function triedKernel(plan: Plan | undefined): Promise<Finding[]> {
     const missing: string[] = await missingKernelFeatures(cniKernelFeatures(plan));
     // ipv6.disable=1 of the kernel's command line; nodes switch it on for themselves where it is there.
     if (plan.cni.podCidrs.length > 1 && !existsSync("/proc/sys/net/ipv6")) missing.push("IPv6");
-    return missing.map((feature) => ({
-      code: "HOST_KERNEL_FEATURE",
-      ok: false,
-      message: `this kernel has no ${feature}, which ${plan.cni.name} in mode ${plan.cni.mode} needs`,
-      remedy: `another mode (docs/cnis/${plan.cni.name}.md), or a host whose kernel has it`,
-    }));
+    return missing.map((feature) => kernelFinding(feature, plan.cni));
   }
   const modes = Object.values<Cni>(cnis).flatMap(({ name, install }) =>
     Object.entries(install.modes).map(([mode, { kernel }]) => ({ name: `${name} ${mode}`, kernel })),

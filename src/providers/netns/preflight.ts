@@ -5,7 +5,7 @@ import type { Cni } from "../../cnis/types.ts";
 import { makeVisibleLine } from "../../core/visible-text.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { Fault } from "../fault.ts";
-import { missingKernelFeatures } from "../kernel-features.ts";
+import { kernelFinding, missingKernelFeatures } from "../kernel-features.ts";
 import type { Finding } from "../types.ts";
 import { conntrackLimit, conntrackRefusal } from "./conntrack-limit.ts";
 
@@ -77,14 +77,9 @@ function hasBridge(cni: string): boolean {
 }
 
 /** A lab of a mode that the kernel cannot carry is refused before anything is made. A try loads the module, as root's own would be. */
-async function modeFindings({ cni: { name, mode, options } }: Plan): Promise<Finding[]> {
-  const features = (cnis as Record<string, Cni>)[name]?.dataplane?.kernel?.({ mode, options }) ?? [];
-  return (await missingKernelFeatures(features)).map((feature) => ({
-    code: "HOST_KERNEL_FEATURE",
-    ok: false,
-    message: `this kernel has no ${feature}, which ${name} in mode ${mode} needs`,
-    remedy: `another mode (docs/cnis/${name}.md), or a host whose kernel has it`,
-  }));
+async function modeFindings({ cni }: Plan): Promise<Finding[]> {
+  const features = (cnis as Record<string, Cni>)[cni.name]?.dataplane?.kernel?.(cni) ?? [];
+  return (await missingKernelFeatures(features)).map((feature) => kernelFinding(feature, cni));
 }
 
 function bridgeFinding(): Finding {
