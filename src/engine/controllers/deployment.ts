@@ -70,7 +70,9 @@ function roll(store: ObjectStore, deployment: Deployment): void {
   const old = sets.filter((set) => set !== next);
   if (deployment.spec["paused"] === true) {
     // Paused: no new template is rolled out, but the newest set still follows a scale.
-    if (next !== undefined) resize(store, next, deployment.spec.replicas ?? 1);
+    if (next === undefined) return;
+    resize(store, next, deployment.spec.replicas ?? 1);
+    nameRevision(store, deployment, next);
     return;
   }
   const strategy = deployment.spec["strategy"] as { type?: string } | undefined;
@@ -78,7 +80,20 @@ function roll(store: ObjectStore, deployment: Deployment): void {
     strategy?.type === "Recreate"
       ? recreate(store, deployment, next, old)
       : rollingUpdate(store, deployment, next, old);
-  if (present !== undefined) forgetOldSets(store, deployment, old);
+  if (present === undefined) return;
+  nameRevision(store, deployment, present);
+  forgetOldSets(store, deployment, old);
+}
+
+/** A Deployment has the revision of its newest set, which `kubectl rollout` compares (deployment/util, SetDeploymentRevision). */
+function nameRevision(store: ObjectStore, { metadata }: Deployment, newest: ReplicaSet): void {
+  const revision = newest.metadata.annotations?.[REVISION];
+  const live = store.get("Deployment", metadata.name, metadata.namespace);
+  if (revision === undefined || live === undefined || live.metadata.annotations?.[REVISION] === revision) return;
+  store.update({
+    ...live,
+    metadata: { ...live.metadata, annotations: { ...live.metadata.annotations, [REVISION]: revision } },
+  });
 }
 
 function rollingUpdate(

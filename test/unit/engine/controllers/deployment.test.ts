@@ -100,6 +100,24 @@ describe("a Deployment", () => {
     expect(at.status()).toMatchObject({ replicas: 4, updatedReplicas: 4, availableReplicas: 4 });
   });
 
+  it("has the revision of its newest set, also when a template comes back, and counts none for a scale", async () => {
+    const seen: [string | undefined, (string | undefined)[]][] = [];
+    const revision = "deployment.kubernetes.io/revision";
+    for (const wanted of [{}, { image: "nginx:2" }, { image: "nginx:2", replicas: 2 }, {}]) {
+      await at.applied(deployment("web", wanted));
+      seen.push([
+        at.plane.store.get("Deployment", "web", "default")?.metadata.annotations?.[revision],
+        at.plane.store.list("ReplicaSet", "default").map(({ metadata }) => metadata.annotations?.[revision]),
+      ]);
+    }
+    expect(seen).toEqual([
+      ["1", ["1"]],
+      ["2", ["1", "2"]],
+      ["2", ["1", "2"]],
+      ["3", ["3", "2"]],
+    ]);
+  });
+
   it("keeps the old pods while the new ones do not become ready", async () => {
     await at.applied(deployment("web", { replicas: 4 }));
     at.runtime.outcome = () => ({
