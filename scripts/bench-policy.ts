@@ -10,12 +10,13 @@ import { createOracle } from "../src/policy/oracle.ts";
 import { sourceOf } from "../src/run/explain-source.ts";
 import { modelWorld } from "../src/run/explain-world.ts";
 import { line, timed } from "./bench-figures.ts";
+import { compareWithNetpolAnalyzer } from "./bench-netpol-analyzer.ts";
 import { generateCluster } from "./policy-cluster.ts";
 
 /*
  * `npm run bench:policy [RUNS]`: policy verdicts of generated clusters. Reading manifests and verdicts are told apart, each in a
  * process of its own, the best of several runs; beside them the same verdicts pair by pair (a sample, extrapolated), and the
- * processor's time, which other work on the machine disturbs less than the clock's.
+ * processor's time, which other work on the machine disturbs less than the clock's. NETPOLICY=path of np-guard's command: beside that, too.
  */
 const runs = Number(process.argv[2] ?? 3);
 const sizes = [
@@ -65,6 +66,11 @@ function main(): void {
       );
       line(
         `  whole: ${ms(whole)} (processor ${ms(least(({ cpuMs }) => cpuMs))}), ${Math.round(least(({ residentMiB }) => residentMiB))} MiB resident; pair by pair the verdicts would take ${ms(least(({ pairwiseMs }) => pairwiseMs))}, ${Math.round(least(({ pairwiseMs }) => pairwiseMs) / least(({ verdictMs }) => verdictMs))} times as long`,
+      );
+      compareWithNetpolAnalyzer(
+        folder,
+        pods,
+        least(({ verdictMs }) => verdictMs),
       );
     }
     line(
