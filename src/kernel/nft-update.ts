@@ -80,10 +80,14 @@ function byKey(groups: readonly Group[]): Map<string, NftPart> {
   return parts;
 }
 
-/** The groups of a table that the other has not, as the same object. */
-function otherThan(table: NftTable, other: NftTable): Group[] {
+/**
+ * The groups of a table that the other has not, as the same object. Where both have as many, those that are not at their place: hundreds
+ * are looked through for each node, and what has only moved turns out to be the same by its text.
+ */
+function otherThan({ groups }: NftTable, other: NftTable): Group[] {
+  if (groups.length === other.groups.length) return groups.filter((group, index) => group !== other.groups[index]);
   const known = new Set(other.groups);
-  return table.groups.filter((group) => !known.has(group));
+  return groups.filter((group) => !known.has(group));
 }
 
 /** Groups that go and come, and what that is as messages. */
