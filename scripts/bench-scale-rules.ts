@@ -1,10 +1,14 @@
+import { proxyRuleset } from "../src/engine/nft/proxy-ruleset.ts";
+import { NetworkHost } from "../src/kernel/network-host.ts";
+import { Nftables } from "../src/kernel/nftables.ts";
 import type { EndpointSlice, KubeObject, NetworkPolicy, Service } from "../src/kube/types.ts";
 import { engineCluster } from "../test/fixtures/in-namespace/engine-cluster.ts";
 import { line, median } from "./bench-figures.ts";
 
 /*
  * Run by bench-scale.ts in namespaces: from a changed object to rules in force on every node of the embedded engine. Beside the
- * clock's time stands the processor's, of all threads.
+ * clock's time stands the processor's, of all threads, and the kernel's part of it; beside loading all Services, what libnftables takes
+ * for the same rules in as many namespaces, as `nft -f` would load them.
  */
 const runs = Number(process.argv[2] ?? 3);
 const workers = Number(process.argv[3] ?? 2);
@@ -18,22 +22,27 @@ const cluster = await engineCluster("calico", { workers });
 interface Cost {
   wallMs: number;
   cpuMs: number;
+  kernelMs: number;
 }
 
-async function cost(work: () => void): Promise<Cost> {
+function settled(): Promise<unknown> {
+  return cluster.settle(TIMEOUT_MS);
+}
+
+async function cost(work: () => void, end: () => Promise<unknown> = settled): Promise<Cost> {
   const cpu = process.cpuUsage();
   const startedAt = performance.now();
   work();
-  await cluster.settle(TIMEOUT_MS);
+  await end();
   const wallMs = performance.now() - startedAt;
   const { user, system } = process.cpuUsage(cpu);
-  return { wallMs, cpuMs: (user + system) / 1000 };
+  return { wallMs, cpuMs: (user + system) / 1000, kernelMs: system / 1000 };
 }
 
 function tell(what: string, costs: readonly Cost[], target: string): void {
-  const wall = median(costs.map(({ wallMs }) => wallMs)).toFixed(1);
-  const cpu = median(costs.map(({ cpuMs }) => cpuMs)).toFixed(1);
-  line(`${what}: ${wall} ms (target ${target}), processor ${cpu} ms`);
+  const middle = (figure: keyof Cost): string => median(costs.map((each) => each[figure])).toFixed(1);
+  const processor = `processor ${middle("cpuMs")} ms, of it the kernel ${middle("kernelMs")} ms`;
+  line(`${what}: ${middle("wallMs")} ms (target ${target}), ${processor}`);
 }
 
 function service(index: number): Service {
@@ -60,6 +69,32 @@ function slice(index: number, first = 0): EndpointSlice {
   };
 }
 
+/** The same rules by libnftables, one namespace after the other. */
+async function floor(): Promise<Cost> {
+  const namespaces = Array.from({ length: workers + 1 }, (_, index) => {
+    const host = NetworkHost.create(`floor${index}`);
+    return { host, nft: new Nftables(host.namespace) };
+  });
+  const text = proxyRuleset({
+    services: Array.from({ length: SERVICES }, (_, index) => service(index)),
+    endpointSlices: Array.from({ length: SERVICES }, (_, index) => slice(index)),
+    clusterCidrs: ["192.168.0.0/16"],
+    serviceCidrs: ["10.96.0.0/12"],
+    node: "floor",
+  });
+  const loaded = await cost(
+    () => {
+      for (const { nft } of namespaces) nft.apply(text);
+    },
+    () => Promise.resolve(),
+  );
+  for (const { host, nft } of namespaces) {
+    nft.close();
+    host.close();
+  }
+  return loaded;
+}
+
 const all: KubeObject[] = Array.from({ length: SERVICES }, (_, index) => [service(index), slice(index)]).flat();
 const loads: Cost[] = [];
 const unloads: Cost[] = [];
@@ -70,6 +105,7 @@ for (let run = 0; run < runs; run++) {
   unloads.push(await cost(() => void cluster.delete(gone, AbortSignal.timeout(TIMEOUT_MS))));
 }
 tell(`${SERVICES} Services × ${ENDPOINTS} endpoints on ${workers + 1} nodes together`, loads, "300 ms");
+tell("  the same rules by libnftables", [await floor()], "none");
 if (unloads.length > 0) tell("  deleted again", unloads, "none");
 const changes: Cost[] = [];
 for (let run = 0; run < runs * 5; run++) changes.push(await cost(() => void cluster.apply([slice(7, (run % 2) + 1)])));

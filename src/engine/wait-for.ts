@@ -87,8 +87,7 @@ function conditionGap(store: ObjectStore, object: KubeObject, wanted: string): s
 function endpointGap(store: ObjectStore, service: KubeObject, count: number): string | undefined {
   const { name, namespace = "default" } = service.metadata;
   const addresses = new Set<string>();
-  for (const slice of store.list("EndpointSlice", namespace)) {
-    if (slice.metadata.labels?.["kubernetes.io/service-name"] !== name) continue;
+  for (const slice of store.indexed("EndpointSlice", `${namespace}/${name}`)) {
     for (const endpoint of slice.endpoints)
       if (endpoint.conditions?.ready !== false) for (const address of endpoint.addresses) addresses.add(address);
   }

@@ -21,6 +21,33 @@ export const MS_NOSUID = 2;
 export const MS_NODEV = 4;
 export const MS_NOEXEC = 8;
 
+koffi.struct("iovec", { base: "const void *", length: "uint64_t" });
+const writev = libc.func("int64_t writev(int fd, const iovec *parts, int count)") as unknown as {
+  async(
+    fd: number,
+    parts: readonly { base: Uint8Array; length: number }[],
+    count: number,
+    done: (error: Error | null, result: number) => void,
+  ): void;
+};
+
+/**
+ * writev(2) on a thread of libuv's pool: one message where `fd` is a socket of messages. The parts must stay as they are until then.
+ * Rejects with {@link SystemCallError}.
+ */
+export function writeAside(fd: number, parts: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const vector = parts.map((base) => ({ base, length: base.length }));
+    writev.async(fd, vector, vector.length, (error, result) => {
+      // Keeps the parts from the garbage collector, which does not know that the kernel reads them.
+      void vector;
+      if (error !== null) reject(error);
+      else if (result < 0) reject(new SystemCallError("writev", lastErrno()));
+      else resolve(result);
+    });
+  });
+}
+
 /** Raw calls; each returns -1 and sets errno on failure. See the man page (section 2) of each name. */
 export const calls = {
   unshare: libc.func("int unshare(int flags)") as (flags: number) => number,

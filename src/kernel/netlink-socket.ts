@@ -1,4 +1,4 @@
-import { calls, check, errnoName } from "./libc.ts";
+import { calls, check, errnoName, writeAside } from "./libc.ts";
 import type { NetlinkMessage } from "./netlink-message.ts";
 
 const AF_NETLINK = 16;
@@ -52,8 +52,8 @@ export interface NetlinkRequest {
 }
 
 /**
- * A netlink socket (netlink(7)) of the namespace it was opened in; usable from any namespace afterwards. Calls block
- * the thread for the kernel's own time only: requests are handled inside send(2).
+ * A netlink socket (netlink(7)) of the namespace it was opened in; usable from any namespace afterwards. Calls but
+ * `transaction` block the thread, for the kernel's own time only: requests are handled inside send(2).
  */
 export class NetlinkSocket {
   private readonly fd: number;
@@ -108,17 +108,18 @@ export class NetlinkSocket {
   /**
    * Sends messages that belong together (nfnetlink's batches): `begin`, `body`, whose last message asks for an acknowledgement and has the
    * sequence number `last`, and `end`. Gives 0, or the errno and kernel's words of the first that was refused. Numbers in `body` are below 2³¹.
+   * The kernel works on it on another thread; the socket is not to be used meanwhile.
    */
-  transaction(
+  async transaction(
     begin: NetlinkMessage,
     body: Buffer,
     last: number,
     end: NetlinkMessage,
-  ): { errno: number; sequence: number; words?: string } {
+  ): Promise<{ errno: number; sequence: number; words?: string }> {
     this.sequence += 1;
     const first = FIRST_OF_BATCH + (this.sequence % FIRST_OF_BATCH);
-    const data = Buffer.concat([begin.finish(first), body, end.finish(first)]);
-    check("send", calls.send(this.fd, data, data.length, 0), "netlink");
+    await writeAside(this.fd, [begin.finish(first), body, end.finish(first)]);
+    // The answer is there: requests are handled inside the call.
     let refusal: { errno: number; sequence: number; words?: string } | undefined;
     for (;;) {
       const length = check("recv", calls.recv(this.fd, reply, reply.length, 0), "netlink");

@@ -6,6 +6,8 @@ import { NetlinkMessage } from "./netlink-message.ts";
 import { NETLINK_NETFILTER } from "./nft-set.ts";
 import { NFT_MSG } from "./nft-declarations.ts";
 import { NetlinkSocket } from "./netlink-socket.ts";
+import { messagesIn, transactionsOf } from "./nft-transactions.ts";
+import type { NftTransaction } from "./nft-transactions.ts";
 import type { NftUpdate } from "./nft-update.ts";
 
 /* linux/netfilter/nfnetlink.h */
@@ -17,14 +19,9 @@ const NFTA_GEN_ID = 1;
 const NLM_F_REQUEST = 1;
 const NLM_F_ACK = 4;
 const ERESTART = 85;
-/**
- * Where more than this is added, it comes in several transactions: for each set that stands in a rule the kernel goes through all
- * of the transaction's messages (nft_set_trans_bind), and 500 Services in one take it 55 ms, in several 30.
- */
-const ADDED_BYTES = 512 << 10;
 const BATCH_OVERHEAD = 128;
 const SEND_BUFFER_BYTES = 16 << 20;
-const MESSAGE = { length: 0, type: 4, flags: 6, sequence: 8 } as const;
+const MESSAGE = { length: 0, type: 4, sequence: 8 } as const;
 
 /**
  * nf_tables of one namespace by messages of our own, where an update is known by its parts: libnftables reads all chains of the
@@ -65,35 +62,17 @@ export class NftBatch {
   }
 
   /**
-   * One transaction, all of it or nothing; what is much is added ahead in some of its own, which no packet meets before the last. Throws
+   * One transaction, all of it or nothing, or several where much is added ahead (see {@link transactionsOf}). The kernel works on other
+   * threads, so that nodes need not wait for each other; one namespace's next call must wait until this one has ended. Throws
    * KERNEL_NFT_REFUSED, and KERNEL_NFT_CHANGED where somebody else has changed rules of the namespace since `remember`; after either
    * the kernel may have chains that nothing leads to.
    */
-  apply({ added, changed }: NftUpdate): void {
-    const most = Math.min(this.mostBytes, ADDED_BYTES);
-    const size = (buffers: readonly Buffer[]): number => buffers.reduce((sum, { length }) => sum + length, 0);
-    let ahead: Buffer[] = [];
-    let bytes = 0;
-    for (const buffer of added) {
-      if (bytes + buffer.length > most && ahead.length > 0) {
-        this.send(ahead);
-        ahead = [];
-        bytes = 0;
-      }
-      ahead.push(buffer);
-      bytes += buffer.length;
-    }
-    if (bytes + size(changed) > this.mostBytes) {
-      this.send(ahead);
-      ahead = [];
-    }
-    this.send([...ahead, ...changed]);
+  async apply(update: NftUpdate): Promise<void> {
+    for (const transaction of transactionsOf(update, this.mostBytes)) await this.send(transaction);
   }
 
-  private send(messages: readonly Buffer[]): void {
-    if (messages.length === 0) return;
+  private async send({ body, last }: NftTransaction): Promise<void> {
     if (this.generation === undefined) throw new Error("an update of rules that were never loaded");
-    const body = Buffer.concat(messages);
     const generation = Buffer.alloc(4);
     generation.writeUInt32BE(this.generation);
     // struct nfgenmsg's resource is the subsystem, in network byte order.
@@ -102,10 +81,7 @@ export class NftBatch {
       .bytes(head)
       .attribute(NFNL_BATCH_GENID, generation);
     const end = new NetlinkMessage(NFNL_MSG_BATCH_END, NLM_F_REQUEST).bytes(head);
-    const lastAt = lastMessage(body);
-    body.writeUInt16LE(body.readUInt16LE(lastAt + MESSAGE.flags) | NLM_F_ACK, lastAt + MESSAGE.flags);
-    const last = body.readUInt32LE(lastAt + MESSAGE.sequence);
-    const { errno, sequence, words } = this.socket.transaction(begin, body, last, end);
+    const { errno, sequence, words } = await this.socket.transaction(begin, body, last, end);
     if (errno === 0) {
       // Zero is left out (nf_tables_commit, base_seq).
       this.generation = this.generation === 0xffff_ffff ? 1 : this.generation + 1;
@@ -124,16 +100,6 @@ export class NftBatch {
   close(): void {
     this.socket.close();
   }
-}
-
-function* messagesIn(body: Buffer): Generator<number> {
-  for (let at = 0; at < body.length; at += (body.readUInt32LE(at) + 3) & ~3) yield at;
-}
-
-function lastMessage(body: Buffer): number {
-  let last = 0;
-  for (const at of messagesIn(body)) last = at;
-  return last;
 }
 
 /** What the refused message was about: its type's name, and the names that it has first. */

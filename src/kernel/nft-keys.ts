@@ -8,10 +8,13 @@ export type NftFamily = keyof typeof NFPROTO;
 export class NotEncodable extends Error {}
 
 export const TRANSPORT = { tcp: 6, udp: 17, sctp: 132, icmp: 1, icmpv6: 58 } as const;
+/** Names of libnftables (src/proto.c), of RFC 4861, 2710 and 3810. */
 const ICMPV6_TYPES: Readonly<Record<string, number>> = {
+  "mld-listener-report": 131,
   "nd-router-solicit": 133,
   "nd-neighbor-solicit": 135,
   "nd-neighbor-advert": 136,
+  "mld2-listener-report": 143,
 };
 const INTERFACE_BYTES = 16;
 

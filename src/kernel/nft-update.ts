@@ -24,7 +24,7 @@ const declarations = new WeakMap<NftPart, Buffer>();
 const contents = new WeakMap<NftPart, Buffer>();
 const writer = new NftWriter();
 
-function written(cache: WeakMap<NftPart, Buffer>, part: NftPart, write: () => void): Buffer {
+function once(cache: WeakMap<NftPart, Buffer>, part: NftPart, write: () => void): Buffer {
   let buffer = cache.get(part);
   if (buffer === undefined) {
     write();
@@ -35,12 +35,12 @@ function written(cache: WeakMap<NftPart, Buffer>, part: NftPart, write: () => vo
 }
 
 function declaration(part: NftPart): Buffer {
-  return written(declarations, part, () => encodeDeclaration(writer, part));
+  return once(declarations, part, () => encodeDeclaration(writer, part));
 }
 
 /** A chain's rules, a set's elements. */
 function content(part: NftPart): Buffer {
-  return written(contents, part, () => {
+  return once(contents, part, () => {
     if (part.kind === "chain") encodeRules(writer, part);
     else encodeElements(writer, NFT_MSG.newElement, part, part.elements);
   });
@@ -72,14 +72,37 @@ function changedElements(before: NftPart, after: NftPart): { removed: Buffer[]; 
   return { removed: encode(NFT_MSG.deleteElement, gone), added: encode(NFT_MSG.newElement, fresh) };
 }
 
-function byKey(groups: Iterable<readonly NftPart[]>): Map<string, NftPart> {
-  return new Map([...groups].flatMap((group) => group.map((part) => [partKey(part), part])));
+type Group = NftTable["groups"][number];
+
+function byKey(groups: readonly Group[]): Map<string, NftPart> {
+  const parts = new Map<string, NftPart>();
+  for (const group of groups) for (const part of group) parts.set(partKey(part), part);
+  return parts;
 }
 
-/** The parts of groups that the other table has not, as the same object. */
-function otherThan(table: NftTable, other: NftTable): Map<string, NftPart> {
+/**
+ * The groups of a table that the other has not, as the same object. Where both have as many, those that are not at their place: hundreds
+ * are looked through for each node, and what has only moved turns out to be the same by its text.
+ */
+function otherThan({ groups }: NftTable, other: NftTable): Group[] {
+  if (groups.length === other.groups.length) return groups.filter((group, index) => group !== other.groups[index]);
   const known = new Set(other.groups);
-  return byKey(table.groups.filter((group) => !known.has(group)));
+  return groups.filter((group) => !known.has(group));
+}
+
+/** Groups that go and come, and what that is as messages. */
+interface Encoded {
+  was: readonly Group[];
+  is: readonly Group[];
+  update: NftUpdate | undefined;
+}
+
+/** By the first group that comes, or goes: what is the same for several nodes is made once. */
+const encoded = new WeakMap<Group, Encoded>();
+const NOTHING: NftUpdate = { added: [], changed: [] };
+
+function isSame(left: readonly Group[], right: readonly Group[]): boolean {
+  return left.length === right.length && left.every((each, index) => each === right[index]);
 }
 
 /**
@@ -89,8 +112,52 @@ function otherThan(table: NftTable, other: NftTable): Map<string, NftPart> {
  * that comes, goes or moves, a set with other properties.
  */
 export function encodeUpdate(before: NftTable, after: NftTable): NftUpdate | undefined {
+  if (before.comment !== after.comment) return undefined;
+  const was = otherThan(before, after);
+  const is = otherThan(after, before);
+  const key = is[0] ?? was[0];
+  if (key === undefined) return NOTHING;
+  const known = encoded.get(key);
+  if (known !== undefined && isSame(known.was, was) && isSame(known.is, is)) return known.update;
+  const update = written(was, is);
+  encoded.set(key, { was, is, update });
+  return update;
+}
+
+/** The same of several tables, in one transaction; undefined where these are not the same tables. */
+export function encodeUpdates(before: readonly NftTable[], after: readonly NftTable[]): NftUpdate | undefined {
+  if (before.length !== after.length) return undefined;
+  const updates: NftUpdate[] = [];
+  for (const [index, table] of after.entries()) {
+    const previous = before[index];
+    if (previous?.family !== table.family || previous.name !== table.name) return undefined;
+    const update = encodeUpdate(previous, table);
+    if (update === undefined) return undefined;
+    if (update.added.length > 0 || update.changed.length > 0) updates.push(update);
+  }
+  return together(updates);
+}
+
+const joined = new WeakMap<NftUpdate, { updates: readonly NftUpdate[]; all: NftUpdate }>();
+
+function together(updates: readonly NftUpdate[]): NftUpdate {
+  const [first, second] = updates;
+  if (first === undefined) return NOTHING;
+  if (second === undefined) return first;
+  const known = joined.get(first);
+  if (known?.updates.length === updates.length && known.updates.every((each, index) => each === updates[index]))
+    return known.all;
+  const all = {
+    added: updates.flatMap(({ added }) => added),
+    changed: updates.flatMap(({ changed }) => changed),
+  };
+  joined.set(first, { updates, all });
+  return all;
+}
+
+function written(was: readonly Group[], is: readonly Group[]): NftUpdate | undefined {
   try {
-    return update(before, after);
+    return update(byKey(was), byKey(is));
   } catch (error) {
     if (!(error instanceof NotEncodable)) throw error;
     writer.take();
@@ -98,10 +165,7 @@ export function encodeUpdate(before: NftTable, after: NftTable): NftUpdate | und
   }
 }
 
-function update(before: NftTable, after: NftTable): NftUpdate {
-  if (before.comment !== after.comment) throw new NotEncodable("another comment");
-  const was = otherThan(before, after);
-  const is = otherThan(after, before);
+function update(was: ReadonlyMap<string, NftPart>, is: ReadonlyMap<string, NftPart>): NftUpdate {
   const gone: NftPart[] = [];
   const fresh: NftPart[] = [];
   const changed: [before: NftPart, after: NftPart][] = [];

@@ -58,11 +58,11 @@ function assign(service: Service, ranges: readonly Cidr[], store: ObjectStore, o
     spec.clusterIPs = ["None"];
     return;
   }
-  const taken = takenAddresses(store, service);
+  const holderOf = holderIn(store, service);
   // One that goes back to a single family gives its second address back.
   const kept = given.slice(0, families.length);
-  for (const address of kept) check(service, address, ranges, taken);
-  const addresses = families.map((family, index) => kept[index] ?? free(service, rangeOf(family, ranges), taken));
+  for (const address of kept) check(service, address, ranges, holderOf);
+  const addresses = families.map((family, index) => kept[index] ?? free(service, rangeOf(family, ranges), holderOf));
   spec.clusterIPs = addresses;
   spec.clusterIP = addresses[0] ?? "";
 }
@@ -134,17 +134,21 @@ function policyOf(
   return isHandMade && families > 1 ? "RequireDualStack" : "SingleStack";
 }
 
-function takenAddresses(store: ObjectStore, except: Service): Map<string, string> {
-  const taken = new Map<string, string>();
-  for (const service of store.list("Service")) {
-    const { namespace, name } = service.metadata;
-    if (name === except.metadata.name && namespace === except.metadata.namespace) continue;
-    for (const address of service.spec.clusterIPs ?? []) taken.set(address, `${namespace}/${name}`);
-  }
-  return taken;
+/** Who else has an address: "namespace/name". */
+type Holder = (address: string) => string | undefined;
+
+function holderIn(store: ObjectStore, except: Service): Holder {
+  return (address) => {
+    const holder = store
+      .indexed("Service", address)
+      .find(
+        ({ metadata: { namespace, name } }) => name !== except.metadata.name || namespace !== except.metadata.namespace,
+      );
+    return holder === undefined ? undefined : `${holder.metadata.namespace}/${holder.metadata.name}`;
+  };
 }
 
-function check(service: Service, address: string, ranges: readonly Cidr[], taken: ReadonlyMap<string, string>): void {
+function check(service: Service, address: string, ranges: readonly Cidr[], holderOf: Holder): void {
   const parsed = parseIp(address);
   if (parsed === undefined)
     throw new LabError("OBJECT_INVALID", `${describe(service)}: clusterIP "${address}" is not an IP address`);
@@ -155,7 +159,7 @@ function check(service: Service, address: string, ranges: readonly Cidr[], taken
       `${describe(service)}: clusterIP ${address} is outside the Service network ${ranges.map(formatCidr).join(", ")}`,
     );
   }
-  const owner = taken.get(address);
+  const owner = holderOf(address);
   if (owner !== undefined) {
     throw new LabError("CLUSTER_IP_TAKEN", `${describe(service)}: clusterIP ${address} belongs to Service ${owner}`, {
       hint: "leave clusterIP out to get a free one",
@@ -164,7 +168,7 @@ function check(service: Service, address: string, ranges: readonly Cidr[], taken
 }
 
 /** The first free address from a place in the dynamic band that the name decides; the static band only when that is full. */
-function free(service: Service, range: Cidr, taken: ReadonlyMap<string, string>): string {
+function free(service: Service, range: Cidr, holderOf: Holder): string {
   // The API server, too, uses no more than 2^16 addresses of an IPv6 range.
   const usable = Number(range.family === 6 ? minimum(cidrSize(range), 65_536n) : cidrSize(range)) - 2;
   const staticBand = usable <= 16 ? 0 : Math.min(Math.max(16, Math.floor(usable / 16)), 256);
@@ -173,7 +177,7 @@ function free(service: Service, range: Cidr, taken: ReadonlyMap<string, string>)
   for (let index = 0; index < usable; index += 1) {
     const offset = index < dynamicBand ? staticBand + ((start + index) % dynamicBand) : index - dynamicBand;
     const address = nthAddress(range, offset + 1);
-    if (address !== undefined && !taken.has(formatIp(address))) return formatIp(address);
+    if (address !== undefined && holderOf(formatIp(address)) === undefined) return formatIp(address);
   }
   throw new LabError(
     "SERVICE_CIDR_EXHAUSTED",

@@ -20,7 +20,7 @@ export interface Controller {
   /** Keys to reconcile after this change. At start it is asked about every object, as ADDED. */
   keysOf(event: StoreEvent, store: ObjectStore): Iterable<string>;
   /** Level-triggered: looks at the store as it is, not at what changed. Throwing means trying again later. */
-  reconcile(key: string, context: ControllerContext): void;
+  reconcile(key: string, context: ControllerContext): void | Promise<void>;
 }
 
 /** Running controllers. */

@@ -33,9 +33,8 @@ export function writeSlices(store: ObjectStore, identity: SliceOwner, wanted: re
     "endpointslice.kubernetes.io/managed-by": managedBy,
   };
   const isOurs = ({ metadata }: EndpointSlice): boolean =>
-    metadata.labels?.["kubernetes.io/service-name"] === serviceName &&
-    metadata.labels["endpointslice.kubernetes.io/managed-by"] === managedBy;
-  const spare = store.list("EndpointSlice", namespace).filter(isOurs);
+    metadata.labels?.["endpointslice.kubernetes.io/managed-by"] === managedBy;
+  const spare = store.indexed("EndpointSlice", `${namespace}/${serviceName}`).filter(isOurs);
   for (const { addressType, endpoints, ports } of wanted.flatMap(pages)) {
     const index = closest(spare, addressType, ports);
     const [present] = index < 0 ? [] : spare.splice(index, 1);

@@ -50,11 +50,23 @@ function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
   ];
 }
 
-function nodePortAddresses(family: Family, nodeAddresses: readonly string[]): string[] {
-  return block("set nodeport-ips", [
-    `type ${ADDRESS_TYPE[family]}; comment "IPs that accept NodePort traffic"`,
-    ...elements(nodeAddresses),
-  ]);
+const NO_ADDRESSES: readonly string[] = [];
+const nodePortGroups = new WeakMap<readonly string[], Map<Family, NftTable["groups"][number]>>();
+
+/** Where node ports are reached; equal for the same list of addresses as an object. */
+function nodePortAddresses(family: Family, nodeAddresses: readonly string[]): NftTable["groups"][number] {
+  const known = nodePortGroups.get(nodeAddresses) ?? new Map<Family, NftTable["groups"][number]>();
+  nodePortGroups.set(nodeAddresses, known);
+  let group = known.get(family);
+  if (group === undefined) {
+    const lines = [
+      `type ${ADDRESS_TYPE[family]}; comment "IPs that accept NodePort traffic"`,
+      ...elements(nodeAddresses.filter((address) => familyOf(address) === family)),
+    ];
+    group = partsOf(family, PROXY_TABLE, block("set nodeport-ips", lines));
+    known.set(family, group);
+  }
+  return group;
 }
 
 /** The chains that do not depend on Services. LoadBalancer addresses would have their maps asked here. */
@@ -107,6 +119,20 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
   return chains.flatMap(([name, rules]) => block(`chain ${name}`, rules));
 }
 
+const fixed = new Map<string, NftTable["groups"][number]>();
+
+/** What does not depend on objects; a process has one cluster's. */
+function fixedParts(family: Family, serviceCidrs: readonly string[]): NftTable["groups"][number] {
+  const key = [family, ...serviceCidrs].join(" ");
+  let group = fixed.get(key);
+  if (group === undefined) {
+    const sets = [REJECT_SET, UNALLOCATED_SET].flatMap((name) => evidenceSets(name, [family]));
+    group = partsOf(family, PROXY_TABLE, [...sets, ...staticChains(family, serviceCidrs)]);
+    fixed.set(key, group);
+  }
+  return group;
+}
+
 /** What all nodes have in common, of the objects that were asked about last: nodes are brought up to date one after the other. */
 const common: { of?: Pick<ProxyRulesetInput, "services" | "endpointSlices">; groups: Map<string, NftTable["groups"]> } =
   {
@@ -129,9 +155,8 @@ function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["group
     .flatMap((service) => servicePortParts(service, { table: PROXY_TABLE, family, node, clusterCidrs }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
   const groups = [
-    partsOf(family, PROXY_TABLE, [...evidenceSets(REJECT_SET, [family]), ...evidenceSets(UNALLOCATED_SET, [family])]),
+    fixedParts(family, serviceCidrs),
     partsOf(family, PROXY_TABLE, lookups(ports, family)),
-    partsOf(family, PROXY_TABLE, staticChains(family, serviceCidrs)),
     ...ports.map(({ parts }) => parts),
   ];
   common.groups.set(key, groups);
@@ -139,12 +164,11 @@ function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["group
 }
 
 function familyTable(input: ProxyRulesetInput, family: Family): NftTable {
-  const nodeAddresses = (input.nodeAddresses ?? []).filter((address) => familyOf(address) === family);
   return {
     family,
     name: PROXY_TABLE,
     comment: 'comment "rules for kube-proxy, modelled by cnilab"',
-    groups: [partsOf(family, PROXY_TABLE, nodePortAddresses(family, nodeAddresses)), ...commonGroups(input, family)],
+    groups: [nodePortAddresses(family, input.nodeAddresses ?? NO_ADDRESSES), ...commonGroups(input, family)],
   };
 }
 

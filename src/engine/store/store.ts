@@ -15,7 +15,7 @@ import { cloneJson, equalJson, freezeJson } from "./json.ts";
 import { hasStatus, isNamespaced, kindKey, type InterpretedKinds } from "./kinds.ts";
 import { checkName } from "./names.ts";
 import { describe, merged, notFound, type StoreRef } from "./object-parts.ts";
-import { inOrder, ObjectTable, type Entry } from "./object-table.ts";
+import { inOrder, ObjectTable, type Entry, type IndexedKind } from "./object-table.ts";
 import { WatchHub, type Watch, type WatchOptions } from "./watch.ts";
 
 /** What a rule sees besides the draft. `old` is absent on creation. */
@@ -72,6 +72,11 @@ export class ObjectStore {
   /** Objects of one kind in order of creation. */
   list<K extends keyof InterpretedKinds>(kind: K, namespace?: string): InterpretedKinds[K][] {
     return inOrder(this.table.entries(kind, namespace)) as InterpretedKinds[K][];
+  }
+
+  /** Services that have a cluster address; EndpointSlices of the Service "namespace/name". In order of creation. */
+  indexed<K extends IndexedKind>(kind: K, value: string): InterpretedKinds[K][] {
+    return inOrder(this.table.withValue(kind, value)) as InterpretedKinds[K][];
   }
 
   /** Objects of all kinds, or of one kind and namespace, in order of creation; unknown kinds by their name alone. */

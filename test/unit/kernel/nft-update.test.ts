@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { attributesOf } from "../../../src/kernel/netlink-attributes.ts";
 import { tablesOf, tableText } from "../../../src/kernel/nft-parts.ts";
 import type { NftTable } from "../../../src/kernel/nft-parts.ts";
+import { transactionsOf } from "../../../src/kernel/nft-transactions.ts";
 import { encodeUpdate } from "../../../src/kernel/nft-update.ts";
 
 function tableOf(...parts: string[]): NftTable {
@@ -13,6 +14,10 @@ function tableOf(...parts: string[]): NftTable {
 
 function chain(name: string, ...rules: string[]): string {
   return [`chain ${name} {`, ...rules.map((rule) => `  ${rule}`), "}"].join("\n");
+}
+
+function neverMade(): never {
+  throw new Error("not made");
 }
 
 const NAMES: Readonly<Record<number, string>> = {
@@ -80,6 +85,27 @@ describe("an update of a table", () => {
   test("gives a set that stands in a rule a name of its own, before the rule", () => {
     const after = tableOf(base, chain("a", "numgen random mod 2 vmap { 0 : drop, 1 : accept }"));
     expect(messages(tableOf(base, chain("a")), after)).toEqual(["new set __mapN", "new elements __mapN", "new rule a"]);
+  });
+
+  test("knows the names of ICMPv6 that pods' rules have", () => {
+    const types =
+      "nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld2-listener-report";
+    const inet = (...rules: string[]): NftTable => {
+      const [table] = tablesOf(`table inet t {\n  chain a {\n${rules.map((rule) => `    ${rule}\n`).join("")}  }\n}\n`);
+      return table ?? neverMade();
+    };
+    const found = messages(inet(), inet(`icmpv6 type { ${types} } accept`));
+    expect(found).toEqual(["new set __setN", "new elements __setN", "new rule a"]);
+  });
+
+  test("of equal groups is made once, for all nodes that have them", () => {
+    const [first, second] = [tableOf(base, chain("a")), tableOf(base, chain("a", "drop"))];
+    const own = tableOf("set s {\n  type ipv4_addr;\n  elements = { 10.0.0.1 }\n}").groups;
+    const onNode = (table: NftTable): NftTable => ({ ...table, groups: [...own, ...table.groups] });
+    const update = encodeUpdate(onNode(first), onNode(second));
+    expect(update).toBe(encodeUpdate(first, second));
+    expect(update).not.toBe(encodeUpdate(first, tableOf(base, chain("a", "accept"))));
+    expect(transactionsOf(update ?? neverMade(), 1 << 20)).toBe(transactionsOf(update ?? neverMade(), 1 << 20));
   });
 
   test.each([

@@ -77,6 +77,7 @@ export class Dataplane {
   readonly controllers: ControllerSet;
   private readonly options: DataplaneOptions;
   private readonly nodes: RuledNode[];
+  private readonly started: Promise<void>;
 
   constructor(options: DataplaneOptions) {
     this.options = options;
@@ -89,7 +90,9 @@ export class Dataplane {
       translations: new Map(),
       isProxyStopped: false,
     }));
-    this.loadNodeRules();
+    this.started = this.loadNodeRules();
+    // Told by `ready`; a rejection that is not waited for yet would end the process.
+    this.started.catch(() => undefined);
     this.controllers = runControllers(
       [
         this.nodeRules(),
@@ -107,17 +110,16 @@ export class Dataplane {
     );
   }
 
-  /** Loads each node's rules, whatever becomes of the others; then throws the first refusal. */
-  private loadAll(load: (node: RuledNode) => void, nodes = this.nodes): void {
-    const refusals: unknown[] = [];
-    for (const node of nodes) {
-      try {
-        load(node);
-      } catch (error) {
-        refusals.push(error);
-      }
-    }
-    if (refusals.length > 0) throw refusals[0];
+  /** Loads each node's rules, all nodes at the same time and whatever becomes of the others; then throws the first refusal. */
+  private async loadAll(load: (node: RuledNode) => Promise<void>, nodes = this.nodes): Promise<void> {
+    const ends = await Promise.allSettled(nodes.map(load));
+    const refusal = ends.find((end) => end.status === "rejected");
+    if (refusal !== undefined) throw refusal.reason;
+  }
+
+  /** Resolves when nodes have the rules that the CNI gives them before any pod; throws KERNEL_NFT_REFUSED. */
+  async ready(): Promise<void> {
+    await this.started;
   }
 
   /** Resolves when the kernel has what the store says; rejects with DATAPLANE_FAILED when it refuses it even now. */
@@ -134,12 +136,12 @@ export class Dataplane {
     });
   }
 
-  private loadNodeRules(): void {
+  private loadNodeRules(): Promise<void> {
     const { network, dataplane } = this.options;
     const nodes = new Map(network.nodes().map((node) => [node.name, node]));
-    this.loadAll(({ name, rules }) => {
+    return this.loadAll(async ({ name, rules }) => {
       const node = nodes.get(name);
-      rules.loadText("cni", node === undefined ? "" : dataplane.nodeNft(node, network.config));
+      await rules.loadText("cni", node === undefined ? "" : dataplane.nodeNft(node, network.config));
     });
   }
 
@@ -158,19 +160,20 @@ export class Dataplane {
   }
 
   /** Stops kube-proxy on a node, whose rules stay as they are, or starts it again, which brings them to what the store says. */
-  setProxyStopped(name: string, isStopped: boolean): void {
+  async setProxyStopped(name: string, isStopped: boolean): Promise<void> {
     const node = this.nodes.find((each) => each.name === name);
     if (node === undefined) throw new LabError("SOURCE_MISSING", `node ${name} does not exist`);
     node.isProxyStopped = isStopped;
-    if (!isStopped) this.syncProxy();
+    // What it has begun is finished first.
+    await (isStopped ? node.rules.idle() : this.syncProxy());
   }
 
-  private syncProxy(): void {
+  private async syncProxy(): Promise<void> {
     const { store, cni, cluster } = this.options;
     const services = store.list("Service");
     const endpointSlices = store.list("EndpointSlice");
     const nodes = this.nodes.filter(({ isProxyStopped }) => !isProxyStopped);
-    this.loadAll(({ name, addresses, rules }) => {
+    await this.loadAll(async ({ name, addresses, rules }) => {
       const tables = proxyTables({
         services,
         endpointSlices,
@@ -179,7 +182,7 @@ export class Dataplane {
         node: name,
         nodeAddresses: addresses,
       });
-      rules.load("proxy", tables);
+      await rules.load("proxy", tables);
     }, nodes);
     const addresses = this.nodes.flatMap((node) => node.addresses);
     const translations = udpTranslations(services, endpointSlices, addresses);
@@ -194,7 +197,7 @@ export class Dataplane {
       keysOf: ({ object }) => (hostPorts((object as Pod).spec).length > 0 ? ["rules"] : []),
       reconcile: () => {
         const pods = this.options.store.list("Pod").filter((pod) => !isPodTerminal(pod));
-        this.loadAll(({ name, rules }) =>
+        return this.loadAll(async ({ name, rules }) =>
           rules.loadText("host-ports", hostPortRuleset(pods.filter(({ spec }) => spec.nodeName === name))),
         );
       },
@@ -224,14 +227,14 @@ export class Dataplane {
           labels: store.get("Node", name)?.metadata.labels ?? {},
           addresses: interfaces.flatMap(({ addresses }) => addresses),
         }));
-        this.loadAll(({ name: node, rules }) => {
+        return this.loadAll(async ({ name: node, rules }) => {
           const endpoints = [...network.pods.values()]
             .filter((pod) => pod.node === node)
             .map(({ key, hostInterface }) => {
               const slash = key.indexOf("/");
               return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
             });
-          rules.loadText(
+          await rules.loadText(
             "policy",
             policyRuleset({ enforcer, endpoints, pods, namespaces, policies, adminPolicies, nodes }),
           );

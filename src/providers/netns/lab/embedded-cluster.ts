@@ -150,8 +150,9 @@ export class EmbeddedCluster {
     );
   }
 
-  /** Resolves when cluster DNS answers for the first objects. */
+  /** Resolves when cluster DNS answers for the first objects. Throws KERNEL_NFT_REFUSED. */
   async ready(): Promise<void> {
+    await this.dataplane.ready();
     await this.runtime.serveExternal();
     await this.controlPlane.wait(
       {

@@ -4,8 +4,7 @@ import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 import { NftBatch } from "../../../kernel/nft-batch.ts";
 import { tablesOf, tableText } from "../../../kernel/nft-parts.ts";
 import type { NftTable } from "../../../kernel/nft-parts.ts";
-import { encodeUpdate } from "../../../kernel/nft-update.ts";
-import type { NftUpdate } from "../../../kernel/nft-update.ts";
+import { encodeUpdates } from "../../../kernel/nft-update.ts";
 import { Nftables } from "../../../kernel/nftables.ts";
 
 function textOf(tables: readonly NftTable[]): string {
@@ -23,6 +22,9 @@ export class NodeRules {
   private readonly texts = new Map<string, string>();
   /** Whose tables somebody else may have changed. */
   private readonly doubtful = new Set<string>();
+  /** Ends with the last call. */
+  private turn = Promise.resolve();
+  private waiting = 0;
 
   constructor(node: string, namespace: NetworkNamespace) {
     this.node = node;
@@ -31,24 +33,47 @@ export class NodeRules {
   }
 
   /** {@link load} of tables as `replaceTable` writes them; a text that is the same is not looked at again. */
-  loadText(owner: string, text: string): void {
-    if ((this.texts.get(owner) ?? "") === text) return;
-    this.load(owner, tablesOf(text));
-    this.texts.set(owner, text);
+  loadText(owner: string, text: string): Promise<void> {
+    return this.inTurn(async () => {
+      if ((this.texts.get(owner) ?? "") === text) return;
+      await this.bring(owner, tablesOf(text));
+      this.texts.set(owner, text);
+    });
   }
 
   /**
-   * Brings the tables of `owner` in the kernel to these; when it returns, the next packet meets them. One transaction, of what differs
-   * where that can be written, else of the whole tables. Throws KERNEL_NFT_REFUSED.
+   * Brings the tables of `owner` in the kernel to these; when it resolves, the next packet meets them. One transaction, of what differs
+   * where that can be written, else of the whole tables. Calls are carried out one after the other. Throws KERNEL_NFT_REFUSED.
    */
-  load(owner: string, tables: readonly NftTable[]): void {
+  load(owner: string, tables: readonly NftTable[]): Promise<void> {
+    return this.inTurn(() => this.bring(owner, tables));
+  }
+
+  /** Resolves when what was called before has ended, whatever became of it. */
+  async idle(): Promise<void> {
+    await this.turn;
+  }
+
+  private inTurn(work: () => Promise<void>): Promise<void> {
+    // What nothing is before begins in this call.
+    const done = this.waiting === 0 ? work() : this.turn.then(work);
+    this.waiting += 1;
+    const end = (): void => {
+      this.waiting -= 1;
+    };
+    // A failure is its caller's, not the next one's.
+    this.turn = done.then(end, end);
+    return done;
+  }
+
+  private async bring(owner: string, tables: readonly NftTable[]): Promise<void> {
     const previous = this.loaded.get(owner) ?? [];
     if (previous.length === 0 && tables.length === 0) return;
-    const update = updateOf(previous, tables);
+    const update = encodeUpdates(previous, tables);
     if (update?.added.length === 0 && update.changed.length === 0) return;
     try {
       if (this.doubtful.has(owner)) this.replace(owner, tables);
-      else if (update !== undefined) this.batch.apply(update);
+      else if (update !== undefined) await this.batch.apply(update);
       else this.loadWhole(updateTables(previous.length === 0 ? undefined : textOf(previous), textOf(tables)));
     } catch (error) {
       if (previous.length === 0 || !(error instanceof LabError)) throw error;
@@ -76,19 +101,4 @@ export class NodeRules {
     this.nft.apply(text);
     this.batch.remember();
   }
-}
-
-/** Undefined where whole tables have to be loaded. */
-function updateOf(previous: readonly NftTable[], tables: readonly NftTable[]): NftUpdate | undefined {
-  const all: NftUpdate = { added: [], changed: [] };
-  if (previous.length !== tables.length) return undefined;
-  for (const [index, table] of tables.entries()) {
-    const before = previous[index];
-    if (before === undefined || before.family !== table.family || before.name !== table.name) return undefined;
-    const update = encodeUpdate(before, table);
-    if (update === undefined) return undefined;
-    all.added.push(...update.added);
-    all.changed.push(...update.changed);
-  }
-  return all;
 }

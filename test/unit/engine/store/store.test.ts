@@ -184,6 +184,50 @@ describe("deleting", () => {
   });
 });
 
+describe("what kinds are indexed by", () => {
+  const web = (clusterIP: string): KubeObject => {
+    const one = service("web");
+    return { ...one, spec: { ...one.spec, clusterIP, clusterIPs: [clusterIP] } };
+  };
+  const holders = (address: string): string[] =>
+    store.indexed("Service", address).map(({ metadata: { name } }) => name);
+
+  it("follows what is created, changed and deleted", () => {
+    store.create(web("10.96.0.1"));
+    expect(holders("10.96.0.1")).toEqual(["web"]);
+    store.update(web("10.96.0.2"));
+    expect([holders("10.96.0.1"), holders("10.96.0.2")]).toEqual([[], ["web"]]);
+    store.delete({ kind: "Service", namespace: "default", name: "web" });
+    expect(holders("10.96.0.2")).toEqual([]);
+  });
+
+  it("is as before where a transaction is taken back", () => {
+    store.create(web("10.96.0.1"));
+    const change = (): void =>
+      store.transaction(() => {
+        store.update(web("10.96.0.2"));
+        store.delete({ kind: "Service", namespace: "default", name: "web" });
+        throw new Error("no");
+      });
+    expect(change).toThrow("no");
+    expect([holders("10.96.0.1"), holders("10.96.0.2")]).toEqual([["web"], []]);
+  });
+
+  it("finds the slices of one Service, in order of creation", () => {
+    const slice = (name: string, of: string, where = "default"): KubeObject => ({
+      apiVersion: "discovery.k8s.io/v1",
+      kind: "EndpointSlice",
+      metadata: { name, namespace: where, labels: { "kubernetes.io/service-name": of } },
+      addressType: "IPv4",
+      endpoints: [],
+    });
+    store.create(namespace("other"));
+    for (const each of [slice("b", "web"), slice("a", "web"), slice("c", "db"), slice("d", "web", "other")])
+      store.create(each);
+    expect(store.indexed("EndpointSlice", "default/web").map(({ metadata }) => metadata.name)).toEqual(["b", "a"]);
+  });
+});
+
 describe("transactions", () => {
   it("take back every write when one fails, and tell no watcher", async () => {
     store.create(configMap("a", { key: "old" }));

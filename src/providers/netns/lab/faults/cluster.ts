@@ -7,8 +7,11 @@ const DNS = { kind: "Deployment", namespace: "kube-system", name: "coredns" } as
 const READY_TIMEOUT_MS = 30_000;
 
 /** The rules that kube-proxy made on the node stay, and follow nothing from now on. */
-export function kubeProxyStopped({ dataplane }: FaultParts, { node }: FaultOf<"kubeProxyStopped">): Mend {
-  dataplane.setProxyStopped(node, true);
+export async function kubeProxyStopped(
+  { dataplane }: FaultParts,
+  { node }: FaultOf<"kubeProxyStopped">,
+): Promise<Mend> {
+  await dataplane.setProxyStopped(node, true);
   return () => dataplane.setProxyStopped(node, false);
 }
 
