@@ -124,6 +124,8 @@ function field(schema: Schema, isRequired: boolean): unknown {
     if (value !== undefined) options[option] = value;
   }
   if (schema.enum !== undefined) options["enum"] = schema.enum;
+  const values = typeof schema.additionalProperties === "object" ? schema.additionalProperties : schema.items;
+  if (values?.enum !== undefined) options["values"] = values.enum;
   // What Go writes for a field that it never leaves out: `{}` for a structure; of a required scalar it goes without saying.
   const isZero = schema.default === "" || schema.default === 0 || schema.default === false;
   const isEmptyObject = typeof schema.default === "object" && Object.keys(schema.default ?? {}).length === 0;

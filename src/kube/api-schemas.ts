@@ -58,6 +58,8 @@ interface FieldOptions {
   patch?: string;
   key?: string;
   enum?: string[];
+  /** Enumeration of a list's items or a map's values. */
+  values?: string[];
   default?: unknown;
 }
 
@@ -168,6 +170,10 @@ function fieldSchema(entry: FieldEntry): { schema: OpenApiSchema; isRequired: bo
   const value = "default" in options ? options.default : zero;
   if (value !== undefined && value !== null) schema.default = value;
   if (options.enum !== undefined) schema.enum = options.enum;
+  if (options.values !== undefined) {
+    if (schema.items !== undefined) schema.items = { ...schema.items, enum: options.values };
+    else schema.additionalProperties = { type: "string", enum: options.values };
+  }
   if (options.list !== undefined) schema["x-kubernetes-list-type"] = options.list;
   if (options.keys !== undefined) schema["x-kubernetes-list-map-keys"] = options.keys;
   if (options.map !== undefined) schema["x-kubernetes-map-type"] = options.map;

@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { groupVersionPath } from "../../src/kube/openapi.ts";
-import { apiVersionOf } from "../../src/kube/api-schemas.ts";
+import { isRecord } from "../../src/core/is-record.ts";
+import { apiVersionOf, servedKinds } from "../../src/kube/api-schemas.ts";
+import { groupVersionPath, type OpenApiDocument, openApiDocument } from "../../src/kube/openapi.ts";
 import type { JsonObject } from "../../src/kube/patch/json-value.ts";
 import type { Case, Step } from "../fixtures/api-patches/case.ts";
 import { cases } from "../fixtures/api-patches/cases.ts";
@@ -18,6 +19,10 @@ const TYPES = {
   strategic: "application/strategic-merge-patch+json",
   apply: "application/apply-patch+yaml",
 } as const;
+
+const versions = [
+  ...new Set(servedKinds.filter(({ resource }) => resource !== undefined).map((kind) => apiVersionOf(kind))),
+];
 
 describeOnRig("patches, beside a real API server", () => {
   let server!: BareApiServer;
@@ -45,7 +50,34 @@ describeOnRig("patches, beside a real API server", () => {
       expect(ours, `step ${index}: ${step.request} by ${step.manager}`).toEqual(real);
     }
   });
+
+  test.each(versions)("OpenAPI of %s: the same structure of every schema", async (apiVersion) => {
+    const { body } = await server.ask("GET", `/openapi/v3/${groupVersionPath(apiVersion)}`);
+    const real = (body as unknown as OpenApiDocument).components.schemas;
+    const { schemas } = openApiDocument(apiVersion).components;
+    // Lists are ours: a list of the document is the same for each kind.
+    const names = Object.keys(schemas).filter((name) => !name.endsWith("List") && real[name] !== undefined);
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) expect(structureOf(schemas[name]), name).toEqual(structureOf(real[name]));
+  });
 });
+
+/** A schema without descriptions, kinds, unions and the defaults of lists' items, which nothing reads. */
+function structureOf(schema: unknown, isItem = false): unknown {
+  if (Array.isArray(schema)) return schema.map((part) => structureOf(part, isItem));
+  if (!isRecord(schema)) return schema;
+  const { description, ...rest } = schema;
+  const members = typeof description === "string" ? rest : schema;
+  const left = Object.entries(members)
+    .filter(([name]) => !["x-kubernetes-unions", "x-kubernetes-group-version-kind"].includes(name))
+    .filter(([name]) => !(isItem && name === "default"))
+    .map(([name, part]) => [name, structureOf(part, name === "items" || name === "additionalProperties")]);
+  const plain = Object.fromEntries(left) as JsonObject;
+  if (Array.isArray(plain["required"])) plain["required"] = (plain["required"] as string[]).toSorted();
+  // A reference that stood in an allOf for its default alone.
+  const [only] = Array.isArray(plain["allOf"]) && Object.keys(plain).length === 1 ? (plain["allOf"] as unknown[]) : [];
+  return only ?? plain;
+}
 
 /** One answer a line; what was there before is the answer before. */
 function record(answers: Readonly<Record<string, readonly Answer[]>>): string {
