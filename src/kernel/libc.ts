@@ -132,6 +132,11 @@ export const calls = {
     maxEvents: number,
     timeoutMs: number,
   ) => number,
+  poll: libc.func("int poll(_Inout_ void *fds, unsigned long count, int timeoutMs)") as (
+    fds: Uint8Array,
+    count: number,
+    timeoutMs: number,
+  ) => number,
   mount: libc.func(
     "int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)",
   ) as (source: string, target: string, type: string, flags: number, data: string) => number,

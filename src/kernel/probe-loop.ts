@@ -1,5 +1,5 @@
 import { EPOLLIN, Epoll } from "./epoll.ts";
-import { MOST_AT_ONCE, ProbeRound } from "./probe-round.ts";
+import { besideTheirLike, ProbeRound } from "./probe-round.ts";
 import type { ProbeOutcome, ProbeTarget } from "./probe-round.ts";
 
 /**
@@ -16,6 +16,8 @@ export interface ProbeJob {
 
 interface RunningJob {
   job: ProbeJob;
+  /** Its targets, those of a namespace together. */
+  ordered: readonly ProbeTarget[];
   /** Outcomes of the job's earlier rounds. */
   outcomes: ProbeOutcome[];
   round: ProbeRound;
@@ -36,14 +38,15 @@ export function probeSideBySide(next: () => ProbeJob | undefined): void {
   const running = new Set<RunningJob>();
   try {
     for (;;) {
-      for (let job = next(); job !== undefined; job = next()) start(job, [], all, running);
+      for (let job = next(); job !== undefined; job = next())
+        start(job, besideTheirLike(job.targets), [], all, running);
       if (running.size === 0) return;
       waitForAny(all, running);
       for (const each of running) {
         if (!step(each)) continue;
         running.delete(each);
-        const { job, outcomes } = each;
-        if (outcomes.length < job.targets.length) start(job, outcomes, all, running);
+        const { job, ordered, outcomes } = each;
+        if (outcomes.length < ordered.length) start(job, ordered, outcomes, all, running);
         else job.done(outcomes);
       }
     }
@@ -54,10 +57,16 @@ export function probeSideBySide(next: () => ProbeJob | undefined): void {
 }
 
 /** Starts the round of a job that follows those whose outcomes are there. */
-function start(job: ProbeJob, outcomes: ProbeOutcome[], all: Epoll, running: Set<RunningJob>): void {
+function start(
+  job: ProbeJob,
+  ordered: readonly ProbeTarget[],
+  outcomes: ProbeOutcome[],
+  all: Epoll,
+  running: Set<RunningJob>,
+): void {
   const round = new ProbeRound();
   try {
-    round.start(job.targets.slice(outcomes.length, outcomes.length + MOST_AT_ONCE));
+    round.start(ordered, outcomes.length);
     all.add(round.epoll.fd, EPOLLIN);
   } catch (error) {
     round.close();
@@ -65,7 +74,14 @@ function start(job: ProbeJob, outcomes: ProbeOutcome[], all: Epoll, running: Set
     return;
   }
   const now = performance.now();
-  running.add({ job, outcomes, round, deadline: now + job.deadlineMs, resendUdpAt: now + job.resendUdpAfterMs });
+  running.add({
+    job,
+    ordered,
+    outcomes,
+    round,
+    deadline: now + job.deadlineMs,
+    resendUdpAt: now + job.resendUdpAfterMs,
+  });
 }
 
 function waitForAny(all: Epoll, running: ReadonlySet<RunningJob>): void {
@@ -80,7 +96,7 @@ function step(running: RunningJob): boolean {
   const hasEnded = round.step(now, deadline, resendUdpAt);
   if (now >= resendUdpAt) running.resendUdpAt = Number.POSITIVE_INFINITY;
   if (!hasEnded) return false;
-  outcomes.push(...round.outcomes);
+  running.outcomes = outcomes.concat(round.outcomes);
   round.close();
   return true;
 }

@@ -1,8 +1,8 @@
-import { formatIpBytes } from "../core/ip.ts";
 import { EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import { NetworkNamespace } from "./namespace.ts";
-import { openSocket, socketAddress } from "./sockets.ts";
+import { localEnd, openSocket, socketAddress } from "./sockets.ts";
+import { POLLOUT, Poll } from "./poll.ts";
 import { bindInTurn } from "./source-ports.ts";
 
 /** A connection to try: from the network namespace `netnsFd` to an IP literal and port. */
@@ -19,7 +19,7 @@ export interface ProbeOutcome {
   outcome: "answered" | "refused" | "unreachable" | "no-answer" | "error";
   detail: string;
   latencyMs: number;
-  /** The flow's own end, for matching kernel records; absent where the socket never had one. */
+  /** The flow's own end, for matching kernel records; absent where it was answered, or the socket never had one. */
   source?: { address: string; port: number };
   retransmits: number;
 }
@@ -38,7 +38,6 @@ export interface PendingFlow {
  */
 export type DropLookup = (pending: readonly PendingFlow[]) => ReadonlySet<number>;
 
-const AF_INET = 2;
 const EINPROGRESS = 115;
 const EAGAIN = 11;
 const ECONNREFUSED = 111;
@@ -49,13 +48,24 @@ const SO_ERROR = 4;
 const SO_LINGER = 13;
 const IPPROTO_TCP = 6;
 const TCP_INFO = 11;
+const TCP_QUICKACK = 12;
 const TCP_INFO_TOTAL_RETRANS = 100;
 const NO_ANSWER = "no answer before the deadline";
 const FIRST_QUIET_MS = 2;
 const LONGEST_QUIET_MS = 50;
+/** A SYN is sent again after a second (RFC 6298, 2.1), give or take a tick of the kernel's. */
+const NO_RETRANSMIT_MS = 900;
+/** Connections that are begun before the first of them is looked at. */
+const A_STRIDE = 64;
+/** How long a round goes on to begin connections: what the rules recorded of its first is still there (10 s) when they are all begun. */
+const LONGEST_START_MS = 2000;
 
 /** Descriptors a round may hold. */
-export const MOST_AT_ONCE = 8192;
+const MOST_AT_ONCE = 8192;
+
+/** RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range. */
+const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
+const OFF = new Uint8Array(4);
 
 /** A minimal DNS query (RFC 1035): what a DNS server answers; an echo server returns it. */
 const dnsQuery = Buffer.from("63690100000100000000000007636e696c616204746573740000010001", "hex");
@@ -79,19 +89,17 @@ function outcomeOf(errno: number): ProbeOutcome["outcome"] {
   return UNREACHABLE.has(errno) ? "unreachable" : "error";
 }
 
-function sourceOf(fd: number): { address: string; port: number } | undefined {
-  const name = Buffer.alloc(28);
-  if (calls.getsockname(fd, name, [28]) < 0) return undefined;
-  const port = name.readUInt16BE(2);
-  const address = name.readUInt16LE(0) === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24);
-  return { address: formatIpBytes(address), port };
-}
-
-function retransmitsOf({ target, fd, isResent }: OpenProbe): number {
+function retransmitsOf({ target, fd, isResent }: OpenProbe, latencyMs: number): number {
   if (target.protocol === "udp") return isResent === true ? 1 : 0;
+  if (latencyMs < NO_RETRANSMIT_MS) return 0;
   const info = Buffer.alloc(104);
   if (calls.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, [104]) < 0) return 0;
   return info.readUInt32LE(TCP_INFO_TOTAL_RETRANS);
+}
+
+/** The targets with those of each namespace together, for {@link ProbeRound.start}. */
+export function besideTheirLike(targets: readonly ProbeTarget[]): ProbeTarget[] {
+  return targets.toSorted((one, other) => one.netnsFd - other.netnsFd);
 }
 
 /** Connections that are tried at once, under one deadline. */
@@ -99,44 +107,86 @@ export class ProbeRound {
   /** Readable where something is to be read. */
   readonly epoll = new Epoll();
   private readonly open = new Map<number, OpenProbe>();
+  private readonly atOnce = new Poll(A_STRIDE);
+  /** Socket addresses by their text: a matrix has each as often as it has sources. */
+  private readonly names = new Map<string, Uint8Array>();
   readonly outcomes: ProbeOutcome[] = [];
 
-  start(targets: readonly ProbeTarget[]): void {
-    const byNamespace = new Map<number, ProbeTarget[]>();
-    for (const target of targets) {
-      const list = byNamespace.get(target.netnsFd);
-      if (list === undefined) byNamespace.set(target.netnsFd, [target]);
-      else list.push(target);
-    }
-    for (const [fd, list] of byNamespace) {
+  /**
+   * Begins to try the targets from `first` on, and gives how many: fewer than there are where so many stay without an answer that the
+   * round is full, or its first would wait too long for its last. Those of one namespace should stand together.
+   */
+  start(targets: readonly ProbeTarget[], first = 0): number {
+    const until = performance.now() + LONGEST_START_MS;
+    let next = first;
+    while (next < targets.length && this.open.size < MOST_AT_ONCE && (next === first || performance.now() < until)) {
+      const fd = targets[next]?.netnsFd ?? -1;
+      const most = Math.min(targets.length, next + Math.min(A_STRIDE, MOST_AT_ONCE - this.open.size));
+      let end = next + 1;
+      while (end < most && targets[end]?.netnsFd === fd) end += 1;
+      const begun: OpenProbe[] = [];
       NetworkNamespace.adopt("probe source", fd).enter(() => {
-        for (const target of list) this.connect(target);
+        for (const target of targets.slice(next, end)) {
+          const probe = this.connect(target);
+          if (probe !== undefined) begun.push(probe);
+        }
       });
+      this.awaitThose(begun);
+      next = end;
     }
+    return next - first;
   }
 
-  private connect(target: ProbeTarget): void {
+  /** A neighbour in the same kernel has answered before connect(2) comes back: only who has not is waited for. */
+  private awaitThose(begun: readonly OpenProbe[]): void {
+    const connecting = begun.filter(({ target }) => target.protocol === "tcp");
+    const revents = this.atOnce.now(
+      connecting.map(({ fd }) => fd),
+      POLLOUT,
+    );
+    for (const [index, probe] of connecting.entries()) {
+      if (revents[index] === POLLOUT) this.finish(probe.fd, "answered", "connected");
+      else this.epoll.add(probe.fd, EPOLLOUT);
+    }
+    for (const { target, fd } of begun) if (target.protocol === "udp") this.epoll.add(fd, EPOLLIN);
+  }
+
+  /** Undefined where it has its outcome already. */
+  private connect(target: ProbeTarget): OpenProbe | undefined {
     const startedAt = performance.now();
     let fd: number | undefined;
     try {
       fd = openSocket(target.protocol, target.address);
-      const name = socketAddress(target.address, target.port);
+      const name = this.nameOf(target);
       if (target.protocol === "tcp") {
-        // RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range.
-        check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0), 8));
+        check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_NONE, 8));
+        // Nothing is to be sent, and the RST follows: the handshake's last ACK is left out, and no server wakes up for nothing.
+        check("setsockopt", calls.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, OFF, 4));
       } else bindInTurn(fd, target.netnsFd, target.address.includes(":") ? 6 : 4);
-      this.open.set(fd, { target, fd, startedAt });
-      if (calls.connect(fd, name, name.length) < 0 && lastErrno() !== EINPROGRESS) return this.fail(fd, lastErrno());
-      if (target.protocol === "udp") {
-        if (sendDatagram(fd, target.port) < 0) return this.fail(fd, lastErrno());
-      }
-      this.epoll.add(fd, target.protocol === "tcp" ? EPOLLOUT : EPOLLIN);
+      const probe = { target, fd, startedAt };
+      this.open.set(fd, probe);
+      if (calls.connect(fd, name, name.length) < 0) {
+        const errno = lastErrno();
+        if (errno !== EINPROGRESS) this.fail(fd, errno);
+      } else if (target.protocol === "udp" && sendDatagram(fd, target.port) < 0) this.fail(fd, lastErrno());
+      return this.open.has(fd) ? probe : undefined;
     } catch (error) {
       if (fd !== undefined) this.open.delete(fd);
       if (fd !== undefined) calls.close(fd);
       const detail = error instanceof Error ? error.message : String(error);
       this.outcomes.push({ id: target.id, outcome: "error", detail, latencyMs: 0, retransmits: 0 });
+      return undefined;
     }
+  }
+
+  private nameOf({ address, port }: ProbeTarget): Uint8Array {
+    const text = `${address} ${port}`;
+    let name = this.names.get(text);
+    if (name === undefined) {
+      name = socketAddress(address, port);
+      this.names.set(text, name);
+    }
+    return name;
   }
 
   private fail(fd: number, errno: number): void {
@@ -147,18 +197,11 @@ export class ProbeRound {
     const probe = this.open.get(fd);
     if (probe === undefined) return;
     this.open.delete(fd);
-    const source = sourceOf(fd);
-    const retransmits = outcome === "answered" ? retransmitsOf(probe) : 0;
-    calls.close(fd);
     const latencyMs = performance.now() - probe.startedAt;
-    this.outcomes.push({
-      id: probe.target.id,
-      outcome,
-      detail,
-      latencyMs,
-      retransmits,
-      ...(source && { source }),
-    });
+    const source = outcome === "answered" ? undefined : localEnd(fd);
+    const retransmits = outcome === "answered" ? retransmitsOf(probe, latencyMs) : 0;
+    calls.close(fd);
+    this.outcomes.push({ id: probe.target.id, outcome, detail, latencyMs, retransmits, ...(source && { source }) });
   }
 
   /** Waits for answers until none is open or the deadline has passed; both times in performance.now() milliseconds. */
@@ -235,7 +278,7 @@ export class ProbeRound {
     const fdOf = new Map<number, number>();
     const pending: PendingFlow[] = [];
     for (const { target, fd } of this.open.values()) {
-      const source = sourceOf(fd);
+      const source = localEnd(fd);
       if (source === undefined) continue;
       fdOf.set(target.id, fd);
       pending.push({

@@ -1,10 +1,10 @@
-import { MOST_AT_ONCE, ProbeRound } from "./probe-round.ts";
+import { besideTheirLike, ProbeRound } from "./probe-round.ts";
 import type { DropLookup, ProbeOutcome, ProbeTarget } from "./probe-round.ts";
 
 /**
- * Opens every target at once from one thread and waits for all under one deadline: connect(2) without blocking, then
+ * Opens all targets from one thread, none awaiting another, and waits for all under one deadline: connect(2) without blocking, then
  * epoll(7). A flow that `dropped`, where there is one, names does not wait for the deadline. Blocks the calling thread, so it belongs on a
- * worker of its own. Targets beyond 8192 go in further rounds, each with its own deadline. With `resendUdpAfterMs` a
+ * worker of its own. Where 8192 are without an answer, the others go in further rounds, each with its own deadline. With `resendUdpAfterMs` a
  * datagram without an answer by then is sent once more, as TCP does of itself, so that a lost one is no silence; an
  * answer after that counts as a retransmit.
  */
@@ -14,14 +14,15 @@ export function probeAll(
   dropped: DropLookup | undefined,
   { resendUdpAfterMs = Number.POSITIVE_INFINITY }: { resendUdpAfterMs?: number } = {},
 ): ProbeOutcome[] {
-  const outcomes: ProbeOutcome[] = [];
-  for (let start = 0; start < targets.length; start += MOST_AT_ONCE) {
+  const ordered = besideTheirLike(targets);
+  let outcomes: ProbeOutcome[] = [];
+  for (let first = 0; first < ordered.length;) {
     const round = new ProbeRound();
     try {
-      round.start(targets.slice(start, start + MOST_AT_ONCE));
+      first += round.start(ordered, first);
       const now = performance.now();
       round.wait(now + deadlineMs, now + resendUdpAfterMs, dropped);
-      outcomes.push(...round.outcomes);
+      outcomes = outcomes.concat(round.outcomes);
     } finally {
       round.close();
     }

@@ -1,4 +1,5 @@
 import { LabError } from "../core/errors.ts";
+import { formatIpBytes } from "../core/ip.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 
 const AF_UNIX = 1;
@@ -56,11 +57,11 @@ function ipv6Bytes(address: string): Buffer {
   return bytes;
 }
 
+const one = Uint8Array.of(1, 0, 0, 0);
+
 function open(type: number, address: string): number {
   const family = address.includes(":") ? AF_INET6 : AF_INET;
   const fd = check("socket", calls.socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  const one = new Uint8Array([1, 0, 0, 0]);
-  calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one, 4);
   if (family === AF_INET6) calls.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, one, 4);
   return fd;
 }
@@ -68,6 +69,7 @@ function open(type: number, address: string): number {
 function bound(type: number, address: string, port: number): number {
   const fd = open(type, address);
   try {
+    calls.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, one, 4);
     const name = socketAddress(address, port);
     check("bind", calls.bind(fd, name, name.length), `${address}:${port}`);
     if (type === SOCK_STREAM) check("listen", calls.listen(fd, BACKLOG), `${address}:${port}`);
@@ -89,9 +91,17 @@ export function bindUdp(address: string, port: number): number {
   return bound(SOCK_DGRAM, address, port);
 }
 
-/** A fresh non-blocking socket of the calling thread's namespace. */
+/** A fresh non-blocking socket of the calling thread's namespace. It shares no port (SO_REUSEADDR): a server's datagrams stay the server's. */
 export function openSocket(protocol: "tcp" | "udp", address: string): number {
   return open(protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, address);
+}
+
+/** A socket's own address and port (getsockname(2)); undefined where it has none. */
+export function localEnd(fd: number): { address: string; port: number } | undefined {
+  const name = Buffer.alloc(28);
+  if (calls.getsockname(fd, name, [28]) < 0) return undefined;
+  const address = name.readUInt16LE(0) === AF_INET ? name.subarray(4, 8) : name.subarray(8, 24);
+  return { address: formatIpBytes(address), port: name.readUInt16BE(2) };
 }
 
 /** Whether this kernel has SCTP sockets, found by opening one, which loads the module where that is allowed. Throws SystemCallError. */

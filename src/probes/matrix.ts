@@ -10,10 +10,11 @@ import type { PodPattern } from "../lab/refs.ts";
 import { sctpNotSent } from "../plan/sctp.ts";
 import { podSource } from "../providers/source.ts";
 import type { ResolvedSource } from "../providers/source.ts";
+import type { Flow } from "../providers/types.ts";
 import { selfControls } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
 import { errorObservation } from "./observe.ts";
-import { flowTo, podTarget } from "./resolve.ts";
+import { flowTo, podTarget, sourceAddresses } from "./resolve.ts";
 import { sweepCells } from "./sweep-cells.ts";
 import { defineProbe } from "./types.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
@@ -72,7 +73,8 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
     const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
     for (const port of ports) {
       const aim = { ...port, family: options.family };
-      const planned = from.map((source) => planCell(source, pod, aim));
+      const target = matrixTarget(pod, aim);
+      const planned = from.map((source) => planCell(source, to, target));
       cells.push(...planned);
       if (planned.some(({ flow }) => flow !== undefined))
         controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
@@ -104,18 +106,50 @@ function podAsSource(pod: Pod): MatrixSource {
   }
 }
 
-function planCell({ name, source }: MatrixSource, pod: Pod, aim: MatrixAim): ProbedCell {
-  const key = { from: name, to: podName(pod), port: aim.port, protocol: aim.protocol };
+/** A pod and a port as sources' target. */
+interface MatrixTarget {
+  aim: MatrixAim;
+  /** Worked out once for all sources with addresses of the same families: `flow.from` is the first of them. */
+  towards(source: ResolvedSource): { flow: Flow; destination?: string } | LabError;
+}
+
+function matrixTarget(pod: Pod, aim: MatrixAim): MatrixTarget {
+  const known = new Map<string, { flow: Flow; destination?: string } | LabError>();
+  const workOut = (source: ResolvedSource): { flow: Flow; destination?: string } | LabError => {
+    try {
+      const target = podTarget(pod, aim, source);
+      const name = podName(pod);
+      if (!isPodReady(pod)) throw new LabError("TARGET_NOT_READY", `pod ${name} is not ready`);
+      const flow = flowTo(target, aim, source);
+      return target.identity === name ? { flow } : { flow, destination: target.identity };
+    } catch (error) {
+      if (!(error instanceof LabError)) throw error;
+      return error;
+    }
+  };
+  return {
+    aim,
+    towards(source) {
+      const families = sourceAddresses(source)
+        .map((address) => (address.includes(":") ? 6 : 4))
+        .join();
+      let found = known.get(families);
+      if (found === undefined) {
+        found = workOut(source);
+        known.set(families, found);
+      }
+      return found;
+    },
+  };
+}
+
+function planCell({ name, source }: MatrixSource, to: string, { aim, towards }: MatrixTarget): ProbedCell {
+  const key = { from: name, to, port: aim.port, protocol: aim.protocol };
   if (source instanceof LabError) return { key, observation: errorObservation(source) };
-  try {
-    const target = podTarget(pod, aim, source);
-    if (!isPodReady(pod)) throw new LabError("TARGET_NOT_READY", `pod ${key.to} is not ready`);
-    const cell = { key, flow: flowTo(target, aim, source) };
-    return target.identity === key.to ? cell : { ...cell, destination: target.identity };
-  } catch (error) {
-    if (!(error instanceof LabError)) throw error;
-    return { key, observation: errorObservation(error) };
-  }
+  const found = towards(source);
+  if (found instanceof LabError) return { key, observation: errorObservation(found) };
+  const { flow, destination } = found;
+  return { key, flow: { ...flow, from: source.source }, ...(destination !== undefined && { destination }) };
 }
 
 function otherSources({ external, nodes }: MatrixOptions, { plan }: ProbeContext): MatrixSource[] {

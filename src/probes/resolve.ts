@@ -227,7 +227,8 @@ function nameTarget(host: string, aim: TargetPort, from: ResolvedSource, context
   return { ...serviceTarget(service, aim, from, context), host };
 }
 
-function sourceAddresses(from: ResolvedSource): string[] {
+/** Of a pod; of other places none are known. */
+export function sourceAddresses(from: ResolvedSource): string[] {
   return from.pod === undefined ? [] : podAddresses(from.pod);
 }
 

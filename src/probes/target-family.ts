@@ -1,5 +1,4 @@
 import { LabError } from "../core/errors.ts";
-import { parseIp } from "../core/ip.ts";
 import type { ServiceBackend } from "../kube/workloads.ts";
 import type { AddressFamily } from "../lab/fields.ts";
 
@@ -23,8 +22,9 @@ export function pickAddress(
       hint: "pods have one of each family where the lab has cluster.ipFamily: dual, Services by their ipFamilyPolicy",
     });
   }
-  const families = new Set(others.map((other) => parseIp(other)?.family));
-  return addresses.find((address) => families.has(parseIp(address)?.family)) ?? addresses[0];
+  return (
+    addresses.find((address) => others.some((other) => other.includes(":") === address.includes(":"))) ?? addresses[0]
+  );
 }
 
 /** The identity of a target that is aimed at by this address. */

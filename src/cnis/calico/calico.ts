@@ -1,7 +1,7 @@
 import { defineCni } from "../types.ts";
 import { calicoInstall } from "./install.ts";
 import { CalicoIpam } from "./ipam.ts";
-import { calicoNodeNft } from "./masquerade.ts";
+import { calicoNodeNft } from "./node-nft.ts";
 import { calicoNodeOps, tunnelDevices } from "./node.ts";
 import { calicoAttachPod } from "./pod.ts";
 import { calicoPolicy } from "./policy.ts";

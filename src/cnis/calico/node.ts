@@ -18,7 +18,7 @@ const WIREGUARD_DEVICE = "wireguard.cali";
 const WIREGUARD = { port: 51820, table: 1, priority: 99, mark: 0x100000 } as const;
 
 const VXLAN_VNI = 4096;
-const VXLAN_PORT = 4789;
+export const VXLAN_PORT = 4789;
 
 /** Felix's mark on routes that other programs must leave alone; BIRD's number in rtnetlink(7). */
 const FELIX_PROTOCOL = 80;

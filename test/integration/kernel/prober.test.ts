@@ -7,6 +7,8 @@ interface Seen {
   silent: { outcome: string; latencyMs: number }[];
   many: number;
   retransmits: number;
+  accepted: number;
+  lost: { outcome: string; retransmits: number };
   late: number;
   refusedTransaction: string;
   tables: number;
@@ -48,6 +50,15 @@ describe("the socket prober", () => {
   test("opens thousands at once without losing one or a retransmit", () => {
     expect(seen.many).toBe(3000);
     expect(seen.retransmits).toBe(0);
+  });
+
+  test("wakes no server for a connection that says nothing: its handshake's last packet is left out", () => {
+    // A thread that is kept waiting for 200 ms between connect(2) and close(2) sends it after all.
+    expect(seen.accepted).toBeLessThan(300);
+  });
+
+  test("counts a SYN that was sent again", () => {
+    expect(seen.lost).toEqual({ outcome: "answered", retransmits: 1 });
   });
 
   test("takes as answered what was answered before the deadline and read after it", () => {

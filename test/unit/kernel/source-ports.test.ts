@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { calls } from "../../../src/kernel/libc.ts";
-import { openSocket } from "../../../src/kernel/sockets.ts";
+import { bindUdp, localEnd, openSocket } from "../../../src/kernel/sockets.ts";
 import { bindInTurn } from "../../../src/kernel/source-ports.ts";
 
 it("gives a namespace's ports in turn, each again only after all others", () => {
@@ -9,9 +9,7 @@ it("gives a namespace's ports in turn, each again only after all others", () => 
     const fd = openSocket("udp", "127.0.0.1");
     try {
       bindInTurn(fd, -1, 4);
-      const name = Buffer.alloc(28);
-      calls.getsockname(fd, name, [28]);
-      ports.push(name.readUInt16BE(2));
+      ports.push(localEnd(fd)?.port ?? 0);
     } finally {
       calls.close(fd);
     }
@@ -21,4 +19,25 @@ it("gives a namespace's ports in turn, each again only after all others", () => 
   // Ports that are in use on this host are passed over, so that the first ones may come again at the end.
   expect(new Set(ports).size).toBeGreaterThan(28_000);
   expect(new Set(ports.slice(0, 20_000)).size).toBe(20_000);
+});
+
+it("passes over a port on which a server listens, which would else lose its datagrams", () => {
+  const probe = (): number => {
+    const fd = openSocket("udp", "127.0.0.1");
+    try {
+      bindInTurn(fd, -2, 4);
+      return localEnd(fd)?.port ?? 0;
+    } finally {
+      calls.close(fd);
+    }
+  };
+  // The last of the range is followed by the first.
+  let next = probe() + 1;
+  if (next > 60_999) next = probe() + 1;
+  const server = bindUdp("0.0.0.0", next);
+  try {
+    expect(probe()).not.toBe(next);
+  } finally {
+    calls.close(server);
+  }
 });

@@ -167,6 +167,13 @@ describe("calico on a node", () => {
     );
   });
 
+  it("leaves VXLAN's own packets out of connection tracking, where there are any", () => {
+    const untracked = "udp dport 4789 notrack";
+    expect(dataplane.nodeNft(first, cniConfig({ podCidr })).split(untracked)).toHaveLength(3);
+    for (const mode of ["direct", "ipip"])
+      expect(dataplane.nodeNft(first, cniConfig({ podCidr, mode }))).not.toContain(untracked);
+  });
+
   it("masquerades what leaves the pool, and in the tunnel only where there is one", () => {
     const tunnelRule = "fib saddr . oif type != local fib saddr type local masquerade";
     expect(dataplane.nodeNft(first, cniConfig({ podCidr }))).toContain(tunnelRule);
