@@ -23,7 +23,6 @@ const PMTUDISC_PROBE = 3;
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_SNDBUF = 7;
-const EMSGSIZE = 90;
 const EAGAIN = 11;
 const IP_HEADER = 20;
 const IPV6_HEADER = 40;
@@ -100,6 +99,11 @@ export async function sendEchoes(
   }
 }
 
+/** Bytes of ICMP, its own header included, in a packet of that size to that address. */
+export function icmpBytes(address: string, size: number): number {
+  return size - (isIpv6(address) ? IPV6_HEADER : IP_HEADER);
+}
+
 function isIpv6(address: string): boolean {
   return address.includes(":");
 }
@@ -137,7 +141,7 @@ function send(
   set: (reply: EchoReply) => void,
 ): void {
   const isSix = isIpv6(address);
-  const packet = Buffer.alloc(size - (isSix ? IPV6_HEADER : IP_HEADER));
+  const packet = Buffer.alloc(icmpBytes(address, size));
   packet[0] = isSix ? ICMPV6.echoRequest : ECHO_REQUEST;
   packet.writeUInt16BE(id, 4);
   packet.writeUInt16BE(sequence, 6);
@@ -147,8 +151,12 @@ function send(
   if (calls.sendto(fd, packet, packet.length, 0, name, name.length) >= 0) return;
   const errno = lastErrno();
   // At once: the next call of anybody's sets it anew.
-  if (errno === EMSGSIZE) set({ size, outcome: "too-big" });
-  else if (errno !== EAGAIN) set({ size, outcome: "unreachable", detail: errnoName(errno) });
+  if (errno !== EAGAIN) set(notSent(size, errnoName(errno)));
+}
+
+/** What the source's own kernel says to a request, by the name of its errno. */
+export function notSent(size: number, errno: string): EchoReply {
+  return errno === "EMSGSIZE" ? { size, outcome: "too-big" } : { size, outcome: "unreachable", detail: errno };
 }
 
 /** RFC 1071. */
@@ -174,12 +182,22 @@ function read(
     if (length < 0 && lastErrno() === EAGAIN) return;
     // An ICMP error is told twice: as an error of the socket, and as the packet that follows.
     if (length <= 0) continue;
-    const packet = buffer.subarray(0, length);
-    const reply = isIpv6(address)
-      ? readReply6(packet, formatIpBytes(from.subarray(8, 24)), address, id, sizes)
-      : readReply(packet, address, id, sizes);
+    const source = isIpv6(address) ? formatIpBytes(from.subarray(8, 24)) : "";
+    const reply = replyOf(buffer.subarray(0, length), source, { address, id, sizes });
     if (reply !== undefined) set(reply);
   }
+}
+
+/**
+ * Reads what a raw socket of ICMP or ICMPv6 received; undefined for what is not about the requests of this identifier, of which
+ * the sequence number is the index of the size. `source` is for IPv6, where the packet does not say it.
+ */
+export function replyOf(
+  packet: Buffer,
+  source: string,
+  { address, id, sizes }: { address: string; id: number; sizes: readonly number[] },
+): EchoReply | undefined {
+  return isIpv6(address) ? readReply6(packet, source, address, id, sizes) : readReply(packet, address, id, sizes);
 }
 
 /** Reads an ICMP packet of IPv4 with its IP header; undefined for what is not about these requests. */

@@ -9,6 +9,8 @@ import { featuresNeeded } from "./needs.ts";
 import { tooSmallForIpv6 } from "./pod-mtu.ts";
 import { sctpRefusals } from "./sctp.ts";
 
+const NO_REASONS: Readonly<Record<string, string>> = {};
+
 /** What {@link refusals} and buildPlan need of a provider. */
 export interface PlanProvider extends Pick<Provider, "refusals" | "takesMachines" | "models"> {
   kind: string;
@@ -86,9 +88,12 @@ export function refusals(lab: Lab, target: PlanTarget): LabError[] {
     const message = `provider ${provider.kind} cannot make ${cniText(cni.name, mode, options)}: ${lacking}`;
     refuse("PLAN_CNI_OPTION_UNSUPPORTED", message, "leave the option out, or take another mode or provider");
   }
-  const lacks = (what: string, used: readonly string[], able: readonly string[]): void => {
-    for (const kind of new Set(used))
-      if (!able.includes(kind)) refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}`);
+  const lacks = (what: string, used: readonly string[], able: readonly string[], why = NO_REASONS): void => {
+    for (const kind of new Set(used)) {
+      const reason = Object.hasOwn(why, kind) ? `: ${why[kind]}` : "";
+      if (!able.includes(kind))
+        refuse("PLAN_PROVIDER_LACKS", `provider ${provider.kind} has no ${what} ${kind}${reason}`);
+    }
   };
   const modeFacts = cni.modes.find(({ name }) => name === mode);
   const dualStack = modeFacts?.dualStack;
@@ -105,6 +110,7 @@ export function refusals(lab: Lab, target: PlanTarget): LabError[] {
     "probe",
     lab.probes.map(({ kind }) => kind),
     probes,
+    capabilities.probesLack,
   );
   lacks(
     "scenario step",

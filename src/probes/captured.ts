@@ -1,7 +1,8 @@
 import { asError } from "../core/as-error.ts";
 import { LabError } from "../core/errors.ts";
 import type { CapturedPacket } from "../kernel/packet-reader.ts";
-import type { Cluster, RunningCapture, Source } from "../providers/types.ts";
+import type { RunningCapture } from "../providers/capture.ts";
+import type { Cluster, Source } from "../providers/types.ts";
 
 /** A place to capture at. */
 export interface CapturePlace {

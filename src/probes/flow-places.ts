@@ -2,6 +2,7 @@ import { LabError } from "../core/errors.ts";
 import type { Service } from "../kube/types.ts";
 import { serviceBackends } from "../kube/workloads.ts";
 import type { ResolvedSource } from "../providers/source.ts";
+import type { NodeLinks } from "../providers/capture.ts";
 import type { Source } from "../providers/types.ts";
 import type { CapturePlace } from "./captured.ts";
 import type { ResolvedTarget } from "./resolve.ts";
@@ -81,6 +82,18 @@ export function capturePlaces(from: ResolvedSource, ends: readonly FlowEnd[], { 
   ];
   const places = new Map(sources.map((source) => [placeName(source), { name: placeName(source), source }]));
   return [...places.values()];
+}
+
+/** What each node of the lab has towards the others, by its name. Rejects with LOOK_FAILED. */
+export async function linksOfNodes({ plan, cluster }: ProbeContext): Promise<Map<string, NodeLinks>> {
+  const found = plan.topology.nodes.map(async ({ name, interfaces }): Promise<[string, NodeLinks]> => {
+    const planned = {
+      names: interfaces.map((link) => link.name),
+      addresses: interfaces.flatMap(({ addresses }) => addresses),
+    };
+    return [name, (await cluster.links?.(name)) ?? planned];
+  });
+  return new Map(await Promise.all(found));
 }
 
 /** As reports name it. */

@@ -7,7 +7,7 @@ import { formatEndpointRef } from "../lab/refs.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { whileCapturing } from "./captured.ts";
 import { probeControls } from "./controls.ts";
-import { capturePlaces, flowEnds, placeName } from "./flow-places.ts";
+import { capturePlaces, flowEnds, linksOfNodes, placeName } from "./flow-places.ts";
 import type { FlowAim, FlowEnd } from "./flow-places.ts";
 import { resolveNamedTarget } from "./named-target.ts";
 import { cellKey, observed } from "./observe.ts";
@@ -101,22 +101,15 @@ async function follow(
   const { result, packets } = await whileCapturing(context.cluster, places, captureFilter(aim, ends), () =>
     tryFlow(target, aim, from, payload, context),
   );
-  const isNode = new Map(context.plan.topology.nodes.map((node) => [`node/${node.name}`, node]));
+  const links = await linksOfNodes(context);
   const endNames = new Set(ends.map(({ source }) => placeName(source)));
   const vantages = places.map(({ name, source }, index): Vantage => {
-    const node = isNode.get(name);
+    const node = source.kind === "node" ? links.get(source.name) : undefined;
     return {
       name: source.kind === "node" ? source.name : name,
       isEnd: endNames.has(name),
       packets: packets[index] ?? [],
-      ...(node === undefined
-        ? {}
-        : {
-            node: {
-              links: node.interfaces.map((link) => link.name),
-              addresses: node.interfaces.flatMap(({ addresses }) => addresses),
-            },
-          }),
+      ...(node === undefined ? {} : { node: { links: node.names, addresses: node.addresses } }),
     };
   });
   const traced = tracePath(vantages, markOf(target, aim, ends, payload));

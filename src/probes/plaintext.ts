@@ -7,12 +7,11 @@ import type { Pod } from "../kube/types.ts";
 import { findObject } from "../kube/workloads.ts";
 import { endpointField, familyField, portField } from "../lab/fields.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
-import type { PlannedNode } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import type { Source } from "../providers/types.ts";
 import { whileCapturing } from "./captured.ts";
 import { curlFailure } from "./curl-output.ts";
-import { capturePlaces, flowEnds, placeName } from "./flow-places.ts";
+import { capturePlaces, flowEnds, linksOfNodes, placeName } from "./flow-places.ts";
 import { resolveNamedTarget } from "./named-target.ts";
 import { cellKey, observation, observed } from "./observe.ts";
 import { readLayers } from "./packet-layers.ts";
@@ -121,8 +120,10 @@ async function look(
       hint: "aim at a pod of another node",
     });
   }
-  const onLinks = context.plan.topology.nodes.flatMap((node) =>
-    linkPackets(node, seenAt.get(`node/${node.name}`) ?? []),
+  const onLinks = [...(await linksOfNodes(context))].flatMap(([node, { names }]) =>
+    (seenAt.get(`node/${node}`) ?? []).flatMap((packet) =>
+      names.includes(packet.interface) ? [{ node, packet }] : [],
+    ),
   );
   const visible = onLinks.filter(({ packet }) => has(packet));
   const needed = here ?? there;
@@ -148,11 +149,6 @@ async function look(
     measured: { visible: visible.length > 0, linkPackets: onLinks.length },
     evidence: [...evidence.map((text): Evidence => ({ kind: "capture", text })), ...result.evidence],
   };
-}
-
-function linkPackets(node: PlannedNode, packets: readonly CapturedPacket[]): OnLink[] {
-  const links = node.interfaces.map(({ name }) => name);
-  return packets.flatMap((packet) => (links.includes(packet.interface) ? [{ node: node.name, packet }] : []));
 }
 
 function lineOf({ node, packet }: OnLink): string {

@@ -2,11 +2,11 @@ import type { LabError, LabWarning } from "../core/errors.ts";
 import type { EventSink } from "../core/events.ts";
 import type { DropProof, Evidence } from "../grade/types.ts";
 import type { EchoReply, EchoRequest } from "../kernel/echo.ts";
-import type { CapturedPacket } from "../kernel/packet-reader.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { Plan } from "../plan/types.ts";
 import type { ExecutableName } from "../supplies/lock.ts";
 import type { Supplies } from "../supplies/types.ts";
+import type { NodeLinks, RunningCapture } from "./capture.ts";
 import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
 import type { Way, WayRequest } from "./way.ts";
 
@@ -89,12 +89,6 @@ export interface SweepResult {
   retransmits: number;
 }
 
-/** A capture that is under way. */
-export interface RunningCapture {
-  /** Ends it: all that passed before the call, in its order. Rejects with CAPTURE_FAILED where that cannot be said. */
-  stop(): Promise<CapturedPacket[]>;
-}
-
 export interface SettleOptions {
   timeoutMs: number;
   /**
@@ -164,6 +158,8 @@ export interface Cluster {
   capture?(source: Source, filter: string): Promise<RunningCapture>;
   /** Sends ICMP echo requests that nobody may fragment, whatever MTU was learnt before. Where the provider has the probe mtu. */
   echo?(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]>;
+  /** A node's interfaces towards other nodes as they are; absent where they are as planned. Rejects with LOOK_FAILED. */
+  links?(node: string): Promise<NodeLinks>;
   logs(source: Source & { kind: "pod" }): Promise<string>;
   /** An argv that gives an interactive shell or command there from the user's terminal (`cnilab exec -it`). */
   interactive(source: Source, argv: string[]): Promise<{ exitCode: number }>;
@@ -197,6 +193,8 @@ export interface Capabilities {
   /** Why a CNI cannot be made here in this mode with these options; undefined where it can. Absent: all that a CNI takes can be had. */
   cniLacks?(cni: string, config: { mode: string; options: Record<string, unknown> }): string | undefined;
   probes: readonly string[];
+  /** Why a kind of probe is not among them. */
+  probesLack?: Readonly<Record<string, string>>;
   scenarios: readonly string[];
   /** What a step `fault` can be; absent: none. */
   faults?: readonly FaultKind[];

@@ -15,6 +15,7 @@ import type { Agents, Place } from "../../src/providers/real/types.ts";
 import type { Flow } from "../../src/providers/types.ts";
 import { cell, deadlineMs, failure, inspect, outcomes, sweep } from "./agent-calls.ts";
 import { agentObjects } from "./agent-objects.ts";
+import { expectCaptures, expectEchoes } from "./agent-packets.ts";
 import { describeOnRig, onRig, rigEnvironment, rigMissing } from "./rig.ts";
 import { loadImages, SHARED_NETWORK, sharedCluster } from "./shared-cluster.ts";
 
@@ -396,6 +397,12 @@ describe.each<Implementation>(implementations)("$name", ({ skip, make, hasNoOuts
       const silent = await summaryOf("server", 8088);
       expect(silent).toContain(`RST seen leaving pod ${namespace}/server, and it arrives at pod ${namespace}/client`);
     });
+
+    test("send packets of a given length that nobody may fragment, whatever the kernel learnt before", () =>
+      expectEchoes(agents, pod));
+
+    test("capture all that passes before they are told to stop, with interface and direction", () =>
+      expectCaptures(agents, pod));
 
     test("hands over what a command prints as it prints it, and kills it when told", async () => {
       const marker = `6${process.pid}4`;

@@ -8,7 +8,12 @@ function capabilities(): Capabilities {
   const modes = Object.values<Cni>(cnis).map((cni) => [cni.name, cni.modes.map(({ name }) => name)] as const);
   return {
     cnis: Object.fromEntries(modes),
-    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix"],
+    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "mtu"],
+    probesLack: {
+      path: "it captures on nodes, where others' packets pass, too",
+      plaintext: "it captures on nodes, where others' packets pass, too",
+      convergence: "it watches a fault being made, and the nodes are not ours to break",
+    },
     scenarios: ["apply", "delete", "wait", "scale", "exec"],
     features: [],
   };

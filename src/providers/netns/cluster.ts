@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { sendSeccompProgram } from "../../kernel/sandbox.ts";
 import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { KubeObject } from "../../kube/types.ts";
+import type { RunningCapture } from "../capture.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
@@ -9,7 +10,6 @@ import type {
   ExecOptions,
   ExecResult,
   ObjectRef,
-  RunningCapture,
   SettleOptions,
   SettleResult,
   Source,

@@ -10,7 +10,7 @@ export function realCapabilities(
   const installs = Object.values<Cni>(cnis).map(({ name, install }) => [name, Object.keys(install.modes)] as const);
   return {
     cnis: Object.fromEntries(installs),
-    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "convergence"],
+    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "path", "mtu", "plaintext", "convergence"],
     scenarios: ["apply", "delete", "wait", "scale", "exec", "fault", "restore"],
     faults,
     features,

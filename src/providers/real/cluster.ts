@@ -3,7 +3,8 @@ import type { Cni } from "../../cnis/types.ts";
 import { LabError } from "../../core/errors.ts";
 import type { Evidence } from "../../grade/types.ts";
 import { podAddresses } from "../../kube/pods.ts";
-import type { KubeObject, NodeObject, Pod } from "../../kube/types.ts";
+import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
+import type { KubeObject, Pod } from "../../kube/types.ts";
 import type { Plan } from "../../plan/types.ts";
 import type {
   ApplyResult,
@@ -21,9 +22,12 @@ import type {
   SweepResult,
   WaitFor,
 } from "../types.ts";
+import type { NodeLinks, RunningCapture } from "../capture.ts";
 import { isNodeFault, type Fault, type FaultPlace, type NodeFault, type NodeFaultPlace } from "../fault.ts";
 import type { KubernetesApi } from "./api/kubernetes-api.ts";
 import { flowEvidence } from "./evidence/flow-evidence.ts";
+import { readNodeLinks } from "./node-links.ts";
+import { capturePackets } from "./packet-capture.ts";
 import { placeOf, placeOfPod } from "./places.ts";
 import { Reset } from "./reset/reset.ts";
 import { Sentinel } from "./sentinel.ts";
@@ -176,6 +180,20 @@ export class RealCluster implements Cluster {
     return { ...result, cells: [...result.cells, ...failed] };
   }
 
+  async capture(source: Source, filter: string): Promise<RunningCapture> {
+    return capturePackets(this.agents, await this.place(source), filter);
+  }
+
+  async echo(source: Source, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
+    return this.agents.echo(await this.place(source), request, signal);
+  }
+
+  links(node: string): Promise<NodeLinks> {
+    const planned = this.options.plan.topology.nodes.find(({ name }) => name === node)?.interfaces ?? [];
+    const addresses = this.addressesIn({ kind: "node", name: node }, new Map());
+    return readNodeLinks(this.agents, node, { addresses, planned: planned.map(({ name }) => name) });
+  }
+
   logs(source: Source & { kind: "pod" }): Promise<string> {
     return this.api.logs(source);
   }
@@ -269,15 +287,6 @@ function nameOf({ metadata: { namespace, name } }: KubeObject): string {
 const SETTLE_AFTER_RESET_MS = 60_000;
 /** Pods of a Service at which evidence listens. */
 const MOST_TARGETS = 3;
-
-/** The nodes of a cluster as its API names them. */
-export async function nodesOf(api: KubernetesApi): Promise<RealNode[]> {
-  const nodes = (await api.list({ kind: "Node" })) as NodeObject[];
-  return nodes.map(({ metadata: { name }, status }) => ({
-    name,
-    addresses: (status?.addresses ?? []).filter(({ type }) => type === "InternalIP").map(({ address }) => address),
-  }));
-}
 
 /** Plans refuse the others; a record of another release may still have one. */
 function onNode<Each extends FaultPlace>(fault: Each): Each & { kind: NodeFault["kind"] } {

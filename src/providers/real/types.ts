@@ -1,3 +1,4 @@
+import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { ExecOptions, ExecResult, SweepResult } from "../types.ts";
 
 /*
@@ -53,6 +54,8 @@ export interface Agents {
   interactive(place: Place, argv: string[]): Promise<{ exitCode: number }>;
   /** Starts argv and hands over what it prints as it prints it, for captures. */
   follow(place: Place, argv: string[], take: (text: string, stream: "out" | "err") => void): Promise<FollowedCommand>;
+  /** Sends ICMP echo requests that nobody may fragment, whatever MTU was learnt before. */
+  echo(place: Place, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]>;
   /**
    * Runs a tool of the node's own, in its files and its network: its iptables knows which tables are in use. That it fails
    * or is missing is a result; 5 s and 32 MiB at most.

@@ -378,7 +378,13 @@ probes:
   - { from: external, ping: { to: node/worker1 }, expect: allowed }
   - { from: node/worker1, tcp: { to: external, port: 1 }, expect: allowed }
 `);
-    const poor = provider({ cnis: { calico: ["vxlan"] }, probes: ["tcp"], scenarios: [], features: ["link-mtu"] });
+    const poor = provider({
+      cnis: { calico: ["vxlan"] },
+      probes: ["tcp"],
+      probesLack: { ping: "nobody answers" },
+      scenarios: [],
+      features: ["link-mtu"],
+    });
     let problems: readonly LabError[] = [];
     try {
       buildPlan(demanding, { provider: poor, cnis });
@@ -387,7 +393,7 @@ probes:
     }
     expect(problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
       "PLAN_CNI_MODE_UNSUPPORTED provider netns cannot make calico in mode direct",
-      "PLAN_PROVIDER_LACKS provider netns has no probe ping",
+      "PLAN_PROVIDER_LACKS provider netns has no probe ping: nobody answers",
       "PLAN_PROVIDER_LACKS provider netns has no scenario step apply",
       "PLAN_PROVIDER_LACKS provider netns has no several-node-networks, and its nodes are in 2 networks",
       `PLAN_PROVIDER_LACKS provider netns has no external-host, and probe "ping node/worker1 from external" uses a host outside the cluster`,

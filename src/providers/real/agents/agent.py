@@ -386,6 +386,124 @@ class Sweep:
         self.end()
 
 
+# Echo requests
+
+
+# ip(7), ipv6(7): no fragments, and what the kernel has learnt of the path's MTU is not heeded.
+IP_MTU_DISCOVER, IPV6_MTU_DISCOVER, IPV6_DONTFRAG, PMTUDISC_PROBE = 10, 23, 62, 3
+ECHO_REQUEST, ECHO_REQUEST_6 = 8, 128
+ECHO_BUFFER = 4 << 20
+# An error quotes its packet behind two headers; more of a reply is not read.
+ECHO_KEPT = 256
+
+
+class Echo:
+    """ICMP echo requests of several lengths at once; what comes back is read at the other end."""
+
+    def __init__(self, agent, request, message):
+        self.agent, self.request = agent, request
+        self.started_at = time.perf_counter()
+        self.address, self.lengths = message["address"], message["lengths"]
+        self.identifier, self.is_over = message["identifier"], False
+        self.unsent = set()
+        self.is_six = ":" in self.address
+        self.place = Place(message["place"], agent.pods, agent.init)
+        try:
+            self.sock = self.open()
+        except BaseException:
+            self.place.close()
+            raise
+        agent.watch(self.sock.fileno(), select.EPOLLIN, lambda _: self.read())
+        deadline_s, tries = message["deadlineMs"] / 1000, message["tries"]
+        self.send()
+        for number in range(1, tries):
+            agent.later(number * deadline_s / tries, self.send)
+        agent.later(deadline_s, self.end)
+
+    def open(self):
+        family = socket.AF_INET6 if self.is_six else socket.AF_INET
+        socket.inet_pton(family, self.address)
+        setns(self.place.fd, CLONE_NEWNET)
+        try:
+            protocol = socket.IPPROTO_ICMPV6 if self.is_six else socket.IPPROTO_ICMP
+            sock = socket.socket(family, socket.SOCK_RAW | socket.SOCK_NONBLOCK, protocol)
+        finally:
+            setns(self.agent.home, CLONE_NEWNET)
+        try:
+            if self.is_six:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_MTU_DISCOVER, PMTUDISC_PROBE)
+                # Else the sender itself would make fragments.
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_DONTFRAG, 1)
+            else:
+                sock.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, PMTUDISC_PROBE)
+            for option in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                sock.setsockopt(socket.SOL_SOCKET, option, ECHO_BUFFER)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def packet(self, sequence):
+        # Nothing but zeros follows. The kernel writes the checksum of ICMPv6, which counts the addresses in (RFC 1071).
+        kind = ECHO_REQUEST_6 if self.is_six else ECHO_REQUEST
+        total = (kind << 8) + self.identifier + sequence
+        total = (total & 0xFFFF) + (total >> 16)
+        total = (total & 0xFFFF) + (total >> 16)
+        header = struct.pack(">BBHHH", kind, 0, 0 if self.is_six else ~total & 0xFFFF, self.identifier, sequence)
+        return header + bytes(self.lengths[sequence] - len(header))
+
+    def send(self):
+        if self.is_over:
+            return
+        failed = []
+        for sequence in range(len(self.lengths)):
+            if sequence in self.unsent:
+                continue
+            try:
+                self.sock.sendto(self.packet(sequence), (self.address, 0))
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self.unsent.add(sequence)
+                failed.append([sequence, errno.errorcode.get(error.errno, f"errno {error.errno}")])
+        if failed:
+            self.agent.send({"id": self.request, "unsent": failed})
+
+    def read(self):
+        received = []
+        while True:
+            try:
+                data, source = self.sock.recvfrom(1 << 16)
+            except BlockingIOError:
+                break
+            except OSError:
+                # An ICMP error is told twice: as an error of the socket, and as the packet that follows.
+                continue
+            received.append([source[0].split("%")[0], base64.b64encode(data[:ECHO_KEPT]).decode()])
+        if received:
+            self.agent.send({"id": self.request, "received": received})
+
+    def end(self):
+        if self.is_over:
+            return
+        self.is_over = True
+        # What came in time but was not read yet is an answer.
+        self.read()
+        self.agent.unwatch(self.sock.fileno())
+        self.sock.close()
+        try:
+            self.place.verify()
+        except Failure as failure:
+            self.agent.fail(self.request, failure)
+        else:
+            self.agent.done(self.request, {"durationMs": (time.perf_counter() - self.started_at) * 1000})
+        finally:
+            self.place.close()
+
+    def kill(self):
+        self.end()
+
+
 # Commands
 
 
@@ -856,6 +974,8 @@ class Agent:
                 sweep = Sweep(self, request, message)
                 if not sweep.is_over:
                     self.work[request] = sweep
+            elif op == "echo":
+                self.work[request] = Echo(self, request, message)
             elif op == "run":
                 self.work[request] = Command(self, request, message)
             elif self.work.get(request) is None:

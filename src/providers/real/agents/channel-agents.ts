@@ -1,9 +1,12 @@
 import { StringDecoder } from "node:string_decoder";
 import { LabError } from "../../../core/errors.ts";
+import type { EchoReply, EchoRequest } from "../../../kernel/echo.ts";
 import type { ExecOptions, ExecResult, SweepCellResult, SweepResult } from "../../types.ts";
 import type { Agents, FollowedCommand, NodeToolResult, Place, PlacedCell } from "../types.ts";
 import { collectRun } from "./agent-run.ts";
 import type { AgentChannel } from "./channel.ts";
+import { echoThrough } from "./channel-echo.ts";
+import { Peer, type AgentConnection } from "./agent-peer.ts";
 import { agentLost, placeMissing, placeName, podMissing } from "./place-name.ts";
 import { runInTerminal } from "./terminal.ts";
 import type { WirePlace } from "./wire.ts";
@@ -13,60 +16,12 @@ const CELLS_A_MESSAGE = 2048;
 const NODE_TOOL_TIMEOUT_MS = 5000;
 const NODE_TOOL_OUTPUT = 32 << 20;
 
-/** One agent: a channel to it, and how to end what carries it. */
-export interface AgentConnection {
-  channel: AgentChannel;
-  /** Resolves when nothing of the agent is left. */
-  close(): Promise<void>;
-}
-
 export interface ChannelAgentsOptions {
   /** Starts the agent of a node. Called at the first use, and at the next use after an agent was lost. */
   nodes: ReadonlyMap<string, () => Promise<AgentConnection>>;
   external?: (() => Promise<AgentConnection>) | undefined;
   /** A command for the user's shell that runs argv in the network namespace of a process of the node. */
   paste(place: Place, networkPid: number, argv: readonly string[]): string;
-}
-
-/** The agent of one node: the connection that is there, or the one being made. */
-class Peer {
-  private readonly start: () => Promise<AgentConnection>;
-  private connection: Promise<AgentConnection> | undefined;
-
-  constructor(start: () => Promise<AgentConnection>) {
-    this.start = start;
-  }
-
-  async channel(): Promise<AgentChannel> {
-    const current = this.connection;
-    if (current !== undefined) {
-      const { channel, close } = await current;
-      if (channel.lost === undefined) return channel;
-      // Several calls may find it lost at once; one starts the next.
-      if (this.connection === current) {
-        const next = close().then(this.start);
-        this.adopt(next);
-      }
-      return this.channel();
-    }
-    this.adopt(this.start());
-    return this.channel();
-  }
-
-  private adopt(connection: Promise<AgentConnection>): void {
-    this.connection = connection;
-    connection.catch(() => {
-      if (this.connection === connection) this.connection = undefined;
-    });
-  }
-
-  async close(): Promise<void> {
-    const { connection } = this;
-    if (connection === undefined) return;
-    const { channel, close } = await connection;
-    channel.close();
-    await close();
-  }
 }
 
 function wirePlace(place: Place): WirePlace {
@@ -197,6 +152,15 @@ class ChannelAgents implements Agents {
         await ended.catch(() => undefined);
       },
     };
+  }
+
+  async echo(place: Place, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
+    const channel = await this.channelOf(place);
+    try {
+      return await echoThrough(channel, wirePlace(place), request, signal);
+    } catch (error) {
+      throw withPlace(error, place);
+    }
   }
 
   async nodeTool(node: string, argv: readonly string[]): Promise<NodeToolResult> {

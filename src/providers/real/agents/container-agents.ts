@@ -7,7 +7,7 @@ import { quoteWord } from "../../../core/shell-word.ts";
 import type { Agents, Place } from "../types.ts";
 import { AgentChannel } from "./channel.ts";
 import { channelAgents } from "./channel-agents.ts";
-import type { AgentConnection } from "./channel-agents.ts";
+import type { AgentConnection } from "./agent-peer.ts";
 import { agentCommand, dockerTransport } from "./transport.ts";
 
 export interface ContainerAgentsOptions {

@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { LabError } from "../../../core/errors.ts";
 import { quoteWord } from "../../../core/shell-word.ts";
+import { sendEchoes } from "../../../kernel/echo.ts";
+import type { EchoReply, EchoRequest } from "../../../kernel/echo.ts";
 import { isListening, untilServing } from "../../../kernel/listening.ts";
 import type { ProbeTarget } from "../../../kernel/probe-round.ts";
 import { sandboxCommand, sendSeccompProgram } from "../../../kernel/sandbox.ts";
@@ -156,6 +158,17 @@ class HostAgents implements Agents {
           return ended;
         },
       };
+    } finally {
+      source.close();
+    }
+  }
+
+  async echo(place: Place, request: EchoRequest, signal: AbortSignal): Promise<EchoReply[]> {
+    const source = this.open(place);
+    try {
+      const replies = await sendEchoes(source.namespace, request, signal);
+      source.verify();
+      return replies;
     } finally {
       source.close();
     }

@@ -16,6 +16,16 @@ export type WireRequest =
       deadlineMs: number;
     }
   | {
+      op: "echo";
+      place: WirePlace;
+      address: string;
+      /** Bytes of ICMP in each packet, its header included; the index is the sequence number. */
+      lengths: number[];
+      identifier: number;
+      tries: number;
+      deadlineMs: number;
+    }
+  | {
       op: "run";
       place: WirePlace;
       argv: string[];
@@ -40,6 +50,10 @@ export type WireNote =
 /** What comes for a request before its end: bytes as base64. */
 export interface WireEvent {
   cells?: [number, SweepCellResult["outcome"], string, number][];
+  /** Index of a length, and the name of the errno that its sending ended with. */
+  unsent?: [number, string][];
+  /** Where an ICMP packet came from, and its first bytes as base64, with the IP header where it is IPv4. */
+  received?: [string, string][];
   out?: string;
   err?: string;
   ready?: boolean;
@@ -49,6 +63,7 @@ export interface WireEvent {
 export interface WireResults {
   ping: Record<string, never>;
   sweep: { retransmits: number; durationMs: number };
+  echo: { durationMs: number };
   run: {
     exitCode: number | null;
     signal: string | null;

@@ -46,6 +46,7 @@ function fakeAgents({ failing = [] as string[], seen = printed, nat = "" } = {})
     throw new Error("the test did not expect this");
   };
   const agents: Agents = {
+    echo: () => Promise.reject(new Error("no echo requests")),
     follow: (place, argv, take) => {
       const name = placeName(place);
       log.push(`capture ${name} ${argv.at(-1)}`);
