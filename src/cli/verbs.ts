@@ -10,6 +10,7 @@ import { declareExplain } from "./verbs/explain.ts";
 import { declareGrade } from "./verbs/grade.ts";
 import { declareHint } from "./verbs/hint.ts";
 import { declareInit } from "./verbs/init.ts";
+import { declareKubeconfig } from "./verbs/kubeconfig.ts";
 import { declareList } from "./verbs/list.ts";
 import { declareLogs } from "./verbs/logs.ts";
 import { declarePlan } from "./verbs/plan.ts";
@@ -39,6 +40,7 @@ export const verbs = {
   status: declareStatus,
   exec: declareExec,
   shell: declareShell,
+  kubeconfig: declareKubeconfig,
   logs: declareLogs,
   compare: declareCompare,
   explain: declareExplain,

@@ -55,6 +55,8 @@ export type Barrier = (version: number) => Promise<void>;
 /** A running control plane: the store and the loops that bring the world to what it says. */
 export interface ControlPlane {
   store: ObjectStore;
+  /** What to tell whoever wrote this object. */
+  warningsOf(object: KubeObject): LabWarning[];
   /** Creates or updates, all or none; throws what the store's rules throw. */
   apply(objects: readonly KubeObject[]): AppliedObject[];
   /** Deletes what is there of these and resolves when it is gone. */
@@ -90,7 +92,7 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
 
 /** Registers the nodes, writes the default objects and starts the loops. */
 export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
-  const { nodes, cluster, runtime, clock = systemClock } = options;
+  const { nodes, cluster, runtime, clock = systemClock, warningsOf = () => [] } = options;
   const store =
     options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
   const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
@@ -140,7 +142,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 
   return {
     store,
-    apply: (objects) => applyObjects(store, objects, options.warningsOf),
+    warningsOf,
+    apply: (objects) => applyObjects(store, objects, warningsOf),
     async delete(refs, { timeoutMs = 60_000, signal } = {}) {
       const present = refs.filter((ref) => store.find(ref) !== undefined);
       const gone = present.map((ref) =>

@@ -112,7 +112,7 @@ function checkObject(
 }
 
 /** The object with its structure checked, or undefined where kind and metadata are too broken to go on. */
-function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject | undefined {
+export function checkIdentity(value: unknown, findings: ManifestFindings): KubeObject | undefined {
   if (!isRecord(value)) {
     findings.error("MANIFEST_NOT_AN_OBJECT", [], `a Kubernetes object must be a map, not ${describeValue(value)}`);
     return undefined;
@@ -210,7 +210,13 @@ function isNameWritten(value: unknown): boolean {
   );
 }
 
-function checkBody(object: KubeObject, hasName: boolean, network: ServiceNetwork, findings: ManifestFindings): void {
+/** What the API says of an object of sound structure; `hasName` where one is written, be it wrongly. */
+export function checkBody(
+  object: KubeObject,
+  hasName: boolean,
+  network: ServiceNetwork,
+  findings: ManifestFindings,
+): void {
   checkMetadata(object, hasName, findings);
   // Only objects of known kinds have had their structure checked.
   if (kindFacts(object.kind) === undefined || isNamesake(object.kind, object.apiVersion)) return;

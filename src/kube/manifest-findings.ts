@@ -2,6 +2,9 @@ import { LabError, type LabWarning, type Span } from "../core/errors.ts";
 import { shorten } from "../core/shorten.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 
+/** Where the parts of an object are. */
+export type Places = Pick<YamlDocument, "span" | "keySpan" | "parentSpan">;
+
 /** Which part of the file a finding points at: a value, a key, or the parent of something missing. */
 export type Place = "value" | "key" | "missing";
 
@@ -9,18 +12,19 @@ export type Place = "value" | "key" | "missing";
 export class ManifestFindings {
   readonly problems: LabError[] = [];
   readonly warnings: LabWarning[] = [];
-  readonly #paths: YamlPath[] = [];
-  readonly #document: YamlDocument;
+  /** Where in the object each of `problems` is, in their order. */
+  readonly paths: YamlPath[] = [];
+  readonly #document: Places;
   readonly #base: YamlPath;
 
   /** `base` is the object's place in its document: empty but for the items of a List. */
-  constructor(document: YamlDocument, base: YamlPath) {
+  constructor(document: Places, base: YamlPath) {
     this.#document = document;
     this.#base = base;
   }
 
   error(code: string, path: YamlPath, message: string, hint?: string, place: Place = "value"): void {
-    this.#paths.push(path);
+    this.paths.push(path);
     this.problems.push(
       new LabError(code, shorten(message), { hint: hint && shorten(hint), span: this.spanAt(path, place) }),
     );
@@ -37,7 +41,7 @@ export class ManifestFindings {
 
   /** Whether an error was reported at or below the path, so that its consequences need no words. */
   hasErrorBelow(path: YamlPath): boolean {
-    return this.#paths.some((reported) => path.every((step, index) => reported[index] === step));
+    return this.paths.some((reported) => path.every((step, index) => reported[index] === step));
   }
 
   spanAt(path: YamlPath, place: Place = "value"): Span {

@@ -286,6 +286,8 @@ export interface Provider {
   needs?(plan: Plan, supplies: Supplies): Promise<ProviderNeeds>;
   /** A client for a lab that is up; rejects with LAB_NOT_RUNNING. */
   attach(handle: unknown, stateDirectory: string): Promise<Cluster>;
+  /** The file in the lab's state folder by which kubectl reaches its API; absent where that is the user's own to know. */
+  kubeconfig?(stateDirectory: string): string;
   /** Whether the lab is there: found by its label or lock, not by the record alone. */
   isUp(handle: unknown, stateDirectory: string): Promise<boolean>;
   /** Idempotent; resolves when nothing is left. `tell` gets what the user should know of what could not be brought back. */

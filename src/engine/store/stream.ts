@@ -2,6 +2,12 @@ import type { StoreEvent } from "./history.ts";
 import type { ObjectStore } from "./store.ts";
 import type { WatchOptions } from "./watch.ts";
 
+/** What happened up to a version, of that which was asked for; `events` may be empty. */
+export interface EventBatch {
+  events: StoreEvent[];
+  version: number;
+}
+
 /**
  * A watch read at the reader's own pace, as an API server needs it. A reader that falls behind the kept history gets
  * STORE_TOO_OLD thrown and must list again; until then nothing is buffered for it. Ends when `signal` aborts.
@@ -10,7 +16,7 @@ export async function* streamEvents(
   store: ObjectStore,
   options: WatchOptions,
   signal: AbortSignal,
-): AsyncGenerator<StoreEvent, void> {
+): AsyncGenerator<EventBatch, void> {
   let cursor = options.fromVersion ?? store.version;
   let wake = (): void => {};
   const watch = store.watch({}, () => wake());
@@ -19,14 +25,17 @@ export async function* streamEvents(
   try {
     while (!signal.aborted) {
       const news = store.eventsSince(cursor);
-      for (const event of news) {
-        cursor = event.version;
-        const isKind = options.kinds === undefined || options.kinds.includes(event.key);
-        const isPlace = options.namespace === undefined || event.object.metadata.namespace === options.namespace;
-        if (isKind && isPlace) yield event;
-        if (signal.aborted) return;
+      const last = news.at(-1);
+      if (last === undefined) {
+        await new Promise<void>((resolve) => (wake = resolve));
+        continue;
       }
-      if (news.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+      cursor = last.version;
+      const events = news.filter(({ key, object }) => {
+        const isKind = options.kinds === undefined || options.kinds.includes(key);
+        return isKind && (options.namespace === undefined || object.metadata.namespace === options.namespace);
+      });
+      yield { events, version: cursor };
     }
   } finally {
     watch.close();

@@ -1,8 +1,9 @@
+import { join } from "node:path";
 import { LabError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/types.ts";
 import { realCapabilities } from "../real/capabilities.ts";
 import type { Capabilities, Provider } from "../types.ts";
-import { readKindState } from "./state.ts";
+import { readKindState, KUBECONFIG_FILE } from "./state.ts";
 
 function capabilities(): Capabilities {
   return realCapabilities(
@@ -39,6 +40,7 @@ export const kind: Provider = {
   needs: async (plan, supplies) => (await import("./images.ts")).kindNeeds(plan, supplies),
   up: async (plan, context) => (await import("./up.ts")).up(plan, context),
   attach: async (handle, stateDirectory) => (await import("./lab.ts")).attach(handle, stateDirectory),
+  kubeconfig: (stateDirectory) => join(stateDirectory, KUBECONFIG_FILE),
   isUp: async (handle, stateDirectory) =>
     readKindState(stateDirectory) !== undefined && (await import("./lab.ts")).isUp(handle, stateDirectory),
   failedLab: async (stateDirectory) =>

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LabError } from "../../core/errors.ts";
 import { installed } from "../../core/installation.ts";
 import { isFileLocked, tryLockFile } from "../../kernel/file-lock.ts";
-import { listenUnix } from "../../kernel/sockets.ts";
+import { listenTcp, listenUnix } from "../../kernel/sockets.ts";
 
 /** Files of a running lab in its state folder. */
 const LOCK_FILE = "lab.lock";
@@ -14,11 +14,13 @@ export const LOG_FILE = "lab.log";
 export const PID_FILE = "lab.pid";
 /** A folder over which the lab process mounts memory for the files its sandboxes show; empty as the host sees it. */
 export const SCRATCH_FOLDER = "scratch";
+/** How a client reaches the lab's API; with its token, so that its owner alone may read it. */
+export const KUBECONFIG_FILE = "kubeconfig";
 /** All of the above, for whoever removes them; the lock last. */
-export const LAB_FILES = [SOCKET_FILE, LOG_FILE, PID_FILE, SCRATCH_FOLDER, LOCK_FILE] as const;
+export const LAB_FILES = [SOCKET_FILE, LOG_FILE, PID_FILE, KUBECONFIG_FILE, SCRATCH_FOLDER, LOCK_FILE] as const;
 
 /** Descriptors that the lab process starts with, beside 0–2. */
-export const LAB_FDS = { lease: 3, listener: 4, lock: 5 } as const;
+export const LAB_FDS = { lease: 3, listener: 4, lock: 5, api: 6 } as const;
 
 /** sun_path holds 108 bytes (unix(7)); a longer path is reached through its folder's descriptor. */
 const SUN_PATH = 107;
@@ -61,7 +63,7 @@ export interface Launched {
 
 /**
  * Starts a lab process: in user, network, mount and pid namespaces of its own, so that nothing of the host's changes and
- * the kernel removes all of it when the process ends. It is handed the control socket, the lock and the read end of a
+ * the kernel removes all of it when the process ends. It is handed the control socket, a port of the host's loopback for its API, the lock and the read end of a
  * lease; when the lease's other end closes before `detach`, it ends. Rejects with LAB_ALREADY_UP while the lock is held.
  */
 export async function launchLab(stateDirectory: string): Promise<Launched> {
@@ -77,6 +79,8 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
     mkdirSync(join(stateDirectory, SCRATCH_FOLDER), { recursive: true });
     const listener = await withSocketPath(stateDirectory, (path) => Promise.resolve(listenUnix(path)));
     ours.push(listener);
+    const api = listenTcp("127.0.0.1", 0);
+    ours.push(api);
     const log = openSync(join(stateDirectory, LOG_FILE), "w", 0o600);
     ours.push(log);
     const entry = installed("dist/providers/netns/lab/main.js");
@@ -98,7 +102,7 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
     const child = spawn("unshare", args, {
       cwd: "/",
       detached: true,
-      stdio: ["ignore", log, log, "pipe", listener, lock],
+      stdio: ["ignore", log, log, "pipe", listener, lock, api],
     });
     const ended = new Promise<string>((resolve) => {
       child.once("error", (error) => resolve(`unshare could not be started: ${error.message}`));

@@ -7,7 +7,7 @@ import type { Plan } from "../../plan/types.ts";
 import type { Capabilities, Cluster, Provider, UpContext, UpResult } from "../types.ts";
 import { LabConnection } from "./client.ts";
 import { NetnsCluster } from "./cluster.ts";
-import { isLabAlive, LAB_FILES, LOG_FILE, launchLab, withSocketPath } from "./launch.ts";
+import { isLabAlive, LAB_FILES, LOG_FILE, launchLab, withSocketPath, KUBECONFIG_FILE } from "./launch.ts";
 import { killLab } from "./kill.ts";
 import { netnsPreflight } from "./preflight.ts";
 
@@ -128,6 +128,7 @@ export const netns: Provider = {
   preflight: netnsPreflight,
   up,
   attach,
+  kubeconfig: (stateDirectory) => join(stateDirectory, KUBECONFIG_FILE),
   isUp: (_handle, stateDirectory) => Promise.resolve(isLabAlive(stateDirectory)),
   down,
 };

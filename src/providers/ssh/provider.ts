@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import { realCapabilities } from "../real/capabilities.ts";
 import type { Capabilities, Provider } from "../types.ts";
 import { refusals } from "./refusals.ts";
-import { readSshState } from "./state.ts";
+import { readSshState, KUBECONFIG_FILE } from "./state.ts";
 import { readVmState } from "./vm/state.ts";
 
 function capabilities(): Capabilities {
@@ -23,6 +24,7 @@ export const ssh: Provider = {
   needs: async (plan, supplies) => (await import("./software.ts")).sshNeeds(plan, supplies),
   up: async (plan, context) => (await import("./up.ts")).up(plan, context),
   attach: async (handle, stateDirectory) => (await import("./lab.ts")).attach(handle, stateDirectory),
+  kubeconfig: (stateDirectory) => join(stateDirectory, KUBECONFIG_FILE),
   isUp: async (_handle, stateDirectory) =>
     readSshState(stateDirectory) !== undefined && (await import("./lab.ts")).isUp(stateDirectory),
   failedLab: async (stateDirectory) =>

@@ -62,7 +62,7 @@ export class EmbeddedCluster {
   private readonly plan: Plan;
   readonly underlay: Underlay;
   readonly network: PodNetwork;
-  private readonly controlPlane: ControlPlane;
+  readonly controlPlane: ControlPlane;
   private readonly dataplane: Dataplane;
   private readonly runtime: NamespaceRuntime;
   private readonly places: Places;

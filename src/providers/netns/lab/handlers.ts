@@ -1,7 +1,9 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabError } from "../../../core/errors.ts";
+import type { ApiServer } from "../../../engine/api/api-server.ts";
 import type { Plan } from "../../../plan/types.ts";
-import { SCRATCH_FOLDER } from "../launch.ts";
+import { KUBECONFIG_FILE, LAB_FDS, SCRATCH_FOLDER } from "../launch.ts";
 import type { Handlers } from "./control-server.ts";
 import { EmbeddedCluster } from "./embedded-cluster.ts";
 import type { ClusterThreads } from "./embedded-cluster.ts";
@@ -12,6 +14,12 @@ export interface LabProcess {
   /** This process as the host numbers it. */
   hostPid: number;
   threads: ClusterThreads;
+}
+
+/** Serves the Kubernetes API on the port that the launcher opened, which is the host's loopback's. */
+async function serveLabApi(lab: string, { controlPlane: { store, warningsOf } }: EmbeddedCluster): Promise<ApiServer> {
+  const { serveApi } = await import("../../../engine/api/api-server.ts");
+  return serveApi({ lab, store, warningsOf, listenerFd: LAB_FDS.api });
 }
 
 /** What the control socket's methods do. `detached` tells whether the lab may outlive the process that started it. */
@@ -26,7 +34,8 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
     if (running !== undefined) throw new LabError("LAB_ALREADY_UP", "this lab is already running");
     const scratch = new Scratch(join(lab.stateDirectory, SCRATCH_FOLDER));
     running = new EmbeddedCluster(plan, scratch, lab.threads);
-    await running.ready();
+    const [api] = await Promise.all([serveLabApi(plan.lab.name, running), running.ready()]);
+    writeFileSync(join(lab.stateDirectory, KUBECONFIG_FILE), api.kubeconfig, { mode: 0o600 });
     return running;
   };
   const handlers: Handlers = {

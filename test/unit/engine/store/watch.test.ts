@@ -78,7 +78,10 @@ describe("watching", () => {
     const stream = streamEvents(small, { kinds: ["ConfigMap"] }, abort.signal);
     const first = stream.next();
     small.create(configMap("a"));
-    expect((await first).value).toMatchObject({ type: "ADDED", object: { metadata: { name: "a" } } });
+    expect((await first).value).toMatchObject({
+      version: small.version,
+      events: [{ type: "ADDED", object: { metadata: { name: "a" } } }],
+    });
     for (let index = 0; index < 20; index += 1) small.create(configMap(`c${index}`));
     await told();
     await expect(stream.next()).rejects.toMatchObject({ code: "STORE_TOO_OLD" });

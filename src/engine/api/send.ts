@@ -1,0 +1,37 @@
+import type { ServerResponse } from "node:http";
+import { ApiError } from "./api-error.ts";
+
+/** Sends a JSON text; warnings go along as the API sends them (RFC 7234 5.5, code 299). */
+export function sendJson(
+  response: ServerResponse,
+  code: number,
+  text: string,
+  warnings: readonly string[] = [],
+  contentType = "application/json",
+): void {
+  if (warnings.length > 0) response.setHeader("Warning", warnings.map(warningValue));
+  response.writeHead(code, { "Content-Type": contentType, "Content-Length": Buffer.byteLength(text) });
+  response.end(text);
+}
+
+/** Sends an error as a Status. What is none of the API's is a fault of ours: the lab's log has its stack. */
+export function sendError(response: ServerResponse, error: unknown): void {
+  const known = error instanceof ApiError ? error : undefined;
+  if (known === undefined) process.stderr.write(`API: ${error instanceof Error ? error.stack : String(error)}\n`);
+  // The first bytes of a stream are out already: all that can be said is that it ends here.
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const message = `Internal error occurred: ${error instanceof Error ? error.message : String(error)}`;
+  const told = known ?? new ApiError("InternalError", message);
+  const retryAfter = told.details?.retryAfterSeconds;
+  if (retryAfter !== undefined) response.setHeader("Retry-After", String(retryAfter));
+  // What is left of the request's body is not read.
+  if (!response.req.complete) response.setHeader("Connection", "close");
+  sendJson(response, told.code, JSON.stringify(told.status()));
+}
+
+function warningValue(text: string): string {
+  return `299 - "${text.replaceAll(/[^\x20-\x7e]/g, "?").replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}

@@ -1,0 +1,115 @@
+import { execFile } from "node:child_process";
+import { statSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { onRig, rigEnvironment, rigMissing } from "../rig/rig.ts";
+import { Cnilab, type Finished } from "./cnilab.ts";
+
+/** An unmodified kubectl against a lab of netns: it is the rig's, since a host need not have one. */
+onRig(rigMissing)("kubectl on a lab", () => {
+  let cnilab: Cnilab;
+  let kubeconfig = "";
+
+  const kubectl = (...args: string[]): Promise<Finished> =>
+    new Promise((resolve) => {
+      const env = { ...rigEnvironment, KUBECONFIG: kubeconfig, HOME: cnilab.stateHome };
+      execFile("kubectl", args, { env, timeout: 30_000 }, (error, stdout, stderr) => {
+        resolve({ exitCode: error === null ? 0 : typeof error.code === "number" ? error.code : null, stdout, stderr });
+      });
+    });
+  const told = async (...args: string[]): Promise<string> => {
+    const { exitCode, stdout, stderr } = await kubectl(...args);
+    expect(exitCode, `kubectl ${args.join(" ")}: ${stderr}`).toBe(0);
+    return stdout;
+  };
+
+  beforeAll(async () => {
+    cnilab = new Cnilab();
+    const up = await cnilab.run("up", "first-lab");
+    expect(up.exitCode, up.stderr).toBe(0);
+    kubeconfig = (await cnilab.run("kubeconfig", "first-lab", "--path")).stdout.trim();
+  }, 60_000);
+
+  afterAll(() => cnilab.remove());
+
+  test("finds the kubeconfig readable by its owner alone, printed and in a shell of the lab", async () => {
+    expect(statSync(kubeconfig).mode & 0o777).toBe(0o600);
+    const { stdout } = await cnilab.run("kubeconfig", "first-lab");
+    expect(JSON.parse(stdout)).toMatchObject({ "current-context": "cnilab-first-lab" });
+    expect(await told("config", "current-context")).toBe("cnilab-first-lab\n");
+  });
+
+  test("reads objects in its forms", async () => {
+    expect(await told("get", "nodes", "-o", "name")).toBe("node/control-plane\nnode/worker1\nnode/worker2\n");
+    expect(await told("get", "deploy", "-n", "shop", "-o", "wide")).toMatch(
+      /^NAME +READY +UP-TO-DATE +AVAILABLE +AGE +CONTAINERS +IMAGES +SELECTOR\napi +3\/3 +3 +3 /,
+    );
+    expect(await told("get", "pods", "-A", "-o", "wide")).toMatch(
+      /^NAMESPACE +NAME +READY +STATUS +RESTARTS +AGE +IP +NODE /,
+    );
+    expect(JSON.parse(await told("get", "svc", "web", "-n", "shop", "-o", "json"))).toMatchObject({ kind: "Service" });
+    expect(await told("get", "svc", "web", "-n", "shop", "-o", "yaml")).toContain("kind: Service");
+    expect(
+      await told(
+        "get",
+        "pods",
+        "-n",
+        "shop",
+        "-l",
+        "app in (web)",
+        "--field-selector",
+        "status.phase=Running",
+        "-o",
+        "name",
+        "--chunk-size=1",
+      ),
+    ).toMatch(/^(pod\/web-\S+\n){3}$/);
+    expect(await told("describe", "svc", "web", "-n", "shop")).toMatch(/Endpoints: +\d/);
+    expect(await told("describe", "pods", "-n", "shop", "-l", "app=web")).toContain("Controlled By:  ReplicaSet/web-");
+    expect(await told("api-resources")).toMatch(
+      /networkpolicies +netpol +networking\.k8s\.io\/v1 +true +NetworkPolicy/,
+    );
+    const missing = await kubectl("get", "pods", "nosuch");
+    expect(missing).toMatchObject({ exitCode: 1, stderr: 'Error from server (NotFound): pods "nosuch" not found\n' });
+  });
+
+  test("makes, changes and deletes a workload that answers", { timeout: 60_000 }, async () => {
+    await told("create", "namespace", "demo");
+    await told("create", "deployment", "web", "-n", "demo", "--image=nginx:1.22", "--replicas=2", "--port=80");
+    expect(await told("rollout", "status", "deploy/web", "-n", "demo", "--timeout=20s")).toContain(
+      "successfully rolled out",
+    );
+    await told("expose", "deployment", "web", "-n", "demo", "--port=80");
+    await told("scale", "deploy/web", "-n", "demo", "--replicas=3");
+    await told("wait", "--for=jsonpath={.status.readyReplicas}=3", "deploy/web", "-n", "demo", "--timeout=20s");
+    await told("label", "deploy/web", "-n", "demo", "tier=front");
+    await told("annotate", "deploy/web", "-n", "demo", "note=here");
+    expect(await told("get", "deploy", "-n", "demo", "-l", "tier=front", "-o", "name")).toBe("deployment.apps/web\n");
+    const answer = await cnilab.run(
+      "exec",
+      "first-lab",
+      "visitors/deployment/visitor",
+      "--",
+      "curl",
+      "-s",
+      "http://web.demo",
+    );
+    expect(answer.exitCode, answer.stderr).toBe(0);
+    await told("create", "configmap", "c", "-n", "demo", "--from-literal=a=b");
+    await told("create", "secret", "generic", "s", "-n", "demo", "--from-literal=a=b");
+    expect(await told("get", "secret", "s", "-n", "demo", "-o", "jsonpath={.data.a}")).toBe("Yg==");
+    await told("delete", "deploy", "web", "-n", "demo");
+    expect(await told("get", "deploy", "-n", "demo", "-o", "name")).toBe("");
+    await told("delete", "namespace", "demo");
+    expect((await kubectl("get", "namespace", "demo")).stderr).toContain("(NotFound)");
+  });
+
+  test("is told what it may, who it is, and what is not served yet", async () => {
+    expect(await told("auth", "can-i", "create", "pods")).toBe("yes\n");
+    expect(await told("auth", "whoami")).toContain("kubernetes-admin");
+    const edit = ["set", "image", "deploy/web", "nginx=nginx:1.22.1", "-n", "shop"];
+    expect(await kubectl(...edit)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("application/strategic-merge-patch+json") as string,
+    });
+  });
+});
