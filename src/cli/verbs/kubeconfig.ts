@@ -14,8 +14,8 @@ export function declareKubeconfig(program: Command, io: CliIo): void {
     .argument("<lab>", runningLabArgument)
     .option("--path", "print where the file is instead");
   withExamples(command, [
-    ['export KUBECONFIG="$(cnilab kubeconfig first-lab --path)"', "kubectl works on the lab from now on"],
     ["cnilab kubeconfig first-lab > first-lab.yaml", "a copy, for another tool"],
+    ['export KUBECONFIG="$(cnilab kubeconfig first-lab --path)"', "kubectl works on the lab from now on"],
   ]).action(async (lab: string, options: { path?: boolean }) => {
     const { kubeconfigPath } = await import("../../run/lab-kubeconfig.ts");
     const { readFileSync } = await import("node:fs");
