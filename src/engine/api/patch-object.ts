@@ -1,36 +1,46 @@
-import { isRecord } from "../../core/is-record.ts";
+import { servedKind, type GroupVersionKind } from "../../kube/api-schemas.ts";
+import { applyJsonPatch } from "../../kube/patch/json-patch.ts";
+import { applyMergePatch } from "../../kube/patch/merge-patch.ts";
+import { PatchError } from "../../kube/patch/patch-error.ts";
+import { applyStrategicMergePatch } from "../../kube/patch/strategic-merge-patch.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import { setField } from "../store/json.ts";
-import { ApiError, badRequest } from "./api-error.ts";
+import { ApiError, type StatusReason } from "./api-error.ts";
 
-/** How a patch of each content type that is served is carried out, on an object that it may change. */
-const PATCHES: Readonly<Record<string, (live: KubeObject, patch: unknown) => unknown>> = {
-  "application/merge-patch+json": (live, patch) => {
-    if (!isRecord(patch)) throw badRequest("a merge patch is an object");
-    return mergePatch(live, patch);
-  },
+const JSON_PATCH = "application/json-patch+json";
+const MERGE_PATCH = "application/merge-patch+json";
+const STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json";
+
+const REASONS: Readonly<Record<PatchError["status"], StatusReason>> = {
+  400: "BadRequest",
+  413: "RequestEntityTooLarge",
+  422: "Invalid",
+  500: "InternalError",
 };
 
 /**
- * An object with a patch carried out on it, by the patch's content type (kubernetes.io/docs/reference/using-api/api-concepts,
- * patch and apply). Throws ApiError: 415 for a type that is not served.
+ * A new object: `live` with a patch carried out on it, by the patch's content type (kubernetes.io/docs/reference/using-api/api-concepts,
+ * patch and apply). Throws ApiError: 415 for a type that is not served, of custom resources also for a strategic merge.
  */
 export function patchObject(live: KubeObject, patch: unknown, contentType: string): unknown {
-  const apply = Object.hasOwn(PATCHES, contentType) ? PATCHES[contentType] : undefined;
-  if (apply !== undefined) return apply(live, patch);
-  throw new ApiError(
-    "UnsupportedMediaType",
-    `the body of the request was in an unknown format (${contentType}) - accepted media types include: ${Object.keys(PATCHES).join(", ")}`,
-  );
+  const gvk = groupVersionKind(live);
+  const served = [JSON_PATCH, MERGE_PATCH, ...(servedKind(gvk) === undefined ? [] : [STRATEGIC_MERGE_PATCH])];
+  if (!served.includes(contentType)) {
+    throw new ApiError(
+      "UnsupportedMediaType",
+      `the body of the request was in an unknown format (${contentType}) - accepted media types include: ${served.join(", ")}`,
+    );
+  }
+  try {
+    if (contentType === JSON_PATCH) return applyJsonPatch(live, patch);
+    if (contentType === MERGE_PATCH) return applyMergePatch(live, patch);
+    return applyStrategicMergePatch(live, patch, gvk);
+  } catch (error) {
+    if (error instanceof PatchError) throw new ApiError(REASONS[error.status], error.message);
+    throw error;
+  }
 }
 
-/** RFC 7386: members replace those of the target, null removes one, and what is no object replaces the whole. */
-function mergePatch(target: unknown, patch: unknown): unknown {
-  if (!isRecord(patch)) return patch;
-  const result: Record<string, unknown> = isRecord(target) ? { ...target } : {};
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) delete result[name];
-    else setField(result, name, mergePatch(Object.hasOwn(result, name) ? result[name] : undefined, value));
-  }
-  return result;
+function groupVersionKind({ apiVersion, kind }: KubeObject): GroupVersionKind {
+  const slash = apiVersion.indexOf("/");
+  return { group: apiVersion.slice(0, Math.max(0, slash)), version: apiVersion.slice(slash + 1), kind };
 }

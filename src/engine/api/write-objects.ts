@@ -2,7 +2,6 @@ import { isRecord } from "../../core/is-record.ts";
 import type { LabWarning } from "../../core/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { DeleteOptions } from "../store/deletion.ts";
-import { cloneJson } from "../store/json.ts";
 import { notFound } from "../store/object-parts.ts";
 import type { ObjectStore } from "../store/store.ts";
 import { badRequest, type Status } from "./api-error.ts";
@@ -72,7 +71,7 @@ export class ObjectWrites {
     part: "object" | "status",
     options: WriteOptions,
   ): Written {
-    const patched = patchObject(cloneJson(this.get(target)), patch.body, patch.contentType);
+    const patched = patchObject(this.get(target), patch.body, patch.contentType);
     return this.update(target, patched, part, options);
   }
 

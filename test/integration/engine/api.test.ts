@@ -77,7 +77,7 @@ describe("objects", () => {
     expect(await api.call("PUT", `${deployments}/parts/scale`, minus)).toMatchObject({ code: 422 });
   });
 
-  test("take merge patches, and refuse the types that are not served", async () => {
+  test("take merge patches", async () => {
     await api.call("POST", maps, configMap("patched", { keep: "1", drop: "2" }));
     const type = { "content-type": "application/merge-patch+json" };
     const patch = { data: { drop: null, add: "3" }, metadata: { labels: { a: "b" } } };
@@ -86,9 +86,42 @@ describe("objects", () => {
     expect(Object.keys((body as { data: object }).data)).not.toContain("drop");
     const rename = await api.call("PATCH", `${maps}/patched`, { metadata: { name: "other" } }, type);
     expect(rename).toMatchObject({ code: 400 });
-    const apply = await api.call("PATCH", `${maps}/patched`, patch, {
-      "content-type": "application/strategic-merge-patch+json",
+  });
+
+  test("take JSON patches, all operations or none", async () => {
+    await api.call("POST", maps, configMap("listed", { a: "1" }));
+    const type = { "content-type": "application/json-patch+json" };
+    const add = { op: "add", path: "/data/b", value: "2" };
+    const test = (value: string) => ({ op: "test", path: "/data/a", value });
+    expect(await api.call("PATCH", `${maps}/listed`, [test("0"), add], type)).toMatchObject({
+      code: 422,
+      body: { reason: "Invalid" },
     });
+    expect(await api.call("PATCH", `${maps}/listed`, add, type)).toMatchObject({ code: 400 });
+    expect(api.plane.store.find({ kind: "ConfigMap", namespace: "default", name: "listed" })?.["data"]).toEqual({
+      a: "1",
+    });
+    const { code, body } = await api.call("PATCH", `${maps}/listed`, [test("1"), add], type);
+    expect({ code, body }).toMatchObject({ code: 200, body: { data: { a: "1", b: "2" } } });
+  });
+
+  test("take strategic merge patches of built-in kinds, which merge containers by name", async () => {
+    const type = { "content-type": "application/strategic-merge-patch+json" };
+    const image = { spec: { template: { spec: { containers: [{ name: "sidecar", image: "busybox:1.35" }] } } } };
+    await api.call("PATCH", `${deployments}/parts`, image, type);
+    const containers = (): string[] =>
+      (api.plane.store.get("Deployment", "parts", "default")?.spec.template.spec?.containers ?? []).map(
+        ({ name }) => name,
+      );
+    expect(containers()).toContain("sidecar");
+    expect(containers()).toHaveLength(2);
+    const gone = { spec: { template: { spec: { containers: [{ name: "sidecar", $patch: "delete" }] } } } };
+    expect(await api.call("PATCH", `${deployments}/parts`, gone, type)).toMatchObject({ code: 200 });
+    expect(containers()).not.toContain("sidecar");
+  });
+
+  test("refuse patches of a type that is not served", async () => {
+    const apply = await api.call("PATCH", `${maps}/patched`, {}, { "content-type": "application/apply-patch+yaml" });
     expect(apply).toMatchObject({ code: 415, body: { reason: "UnsupportedMediaType" } });
   });
 
