@@ -213,4 +213,202 @@ describe("the layer at which a flow stopped", () => {
       text: "the address of Service shop/web answers on its ports alone",
     });
   });
+
+  const without = <Whole extends object>(whole: Whole, absent: keyof Whole): Whole =>
+    Object.fromEntries(Object.entries(whole).filter(([name]) => name !== absent)) as Whole;
+  const lost = { bytes: 1450, isAnswered: false, detail: "no answer" };
+
+  test.each<[what: string, facts: FlowFacts, text: string, fact: string]>([
+    [
+      "a Service without ports that is pinged",
+      { ...well, service: without({ ...service, ports: [] }, "port") },
+      "the address of Service shop/web answers on its ports alone",
+      "it has no ports",
+    ],
+    [
+      "a Service that has other ports",
+      serves(well, { ports: ["8080/TCP → 8080", "53/UDP → 53"] }),
+      "Service shop/web has no port 80/TCP",
+      "it has ports 8080/TCP → 8080, 53/UDP → 53",
+    ],
+    [
+      "rules that lead nowhere",
+      serves(well, { rules: { node: "worker1", leadTo: [], shouldLeadTo: ["10.0.2.1:8080", "10.0.2.2:8080"] } }),
+      "kube-proxy's rules on worker1 do not follow Service shop/web",
+      "they lead nowhere; its ready endpoints are 10.0.2.1:8080, 10.0.2.2:8080",
+    ],
+    [
+      "rules that lack an endpoint",
+      serves(well, { rules: { node: "worker1", leadTo: ["10.0.2.1:1"], shouldLeadTo: ["10.0.2.1:1", "10.0.2.2:1"] } }),
+      "kube-proxy's rules on worker1 do not follow Service shop/web",
+      "they lead to 10.0.2.1:1; its ready endpoints are 10.0.2.1:1, 10.0.2.2:1",
+    ],
+    [
+      "rules that lead to one endpoint too many",
+      serves(well, { rules: { node: "worker1", leadTo: ["10.0.2.1:1", "10.0.2.2:1"], shouldLeadTo: ["10.0.2.1:1"] } }),
+      "kube-proxy's rules on worker1 do not follow Service shop/web",
+      "they lead to 10.0.2.1:1, 10.0.2.2:1; its ready endpoints are 10.0.2.1:1",
+    ],
+    [
+      "rules of which one endpoint is another",
+      serves(well, { rules: { node: "worker1", leadTo: ["a:1", "b:1"], shouldLeadTo: ["a:1", "c:1"] } }),
+      "kube-proxy's rules on worker1 do not follow Service shop/web",
+      "they lead to a:1, b:1; its ready endpoints are a:1, c:1",
+    ],
+    [
+      "rules that lead where they should, in another order",
+      serves(well, { rules: { node: "worker1", leadTo: ["b:1", "a:1"], shouldLeadTo: ["a:1", "b:1"] } }),
+      "all that was looked at is well",
+      "all layers were looked at",
+    ],
+    [
+      "a Service without selector and endpoints",
+      { ...well, service: without({ ...service, selected: 0, ready: 0 }, "selector") },
+      "Service shop/web has no ready endpoint for port 80/TCP",
+      "it has no endpoints",
+    ],
+    [
+      "workloads without pods",
+      serves(well, { selected: 0, ready: 0, workloads: ["Deployment shop/a (0 replicas)", "Deployment shop/b"] }),
+      "Service shop/web has no ready endpoint for port 80/TCP",
+      "no pod is there of Deployment shop/a (0 replicas), Deployment shop/b",
+    ],
+    [
+      "pods that are not ready",
+      serves(well, { ready: 0, notReady: ["shop/web-1 is not ready", "shop/web-2 is ending"] }),
+      "Service shop/web has no ready endpoint for port 80/TCP",
+      "shop/web-1 is not ready; shop/web-2 is ending",
+    ],
+    [
+      "two links that are down",
+      hops(well, 1, { linksDown: ["eth0", "vxlan"] }),
+      "node/worker1 has a link that is down: eth0, vxlan",
+      "eth0 is not up",
+    ],
+    [
+      "no route at all",
+      ends(well, (each) => ({ ...each, hops: each.hops.map((own, at) => (at === 1 ? without(own, "route") : own)) })),
+      "node/worker1 has no route to 10.0.2.1",
+      "the kernel finds none",
+    ],
+    [
+      "a route that is none",
+      hops(well, 3, { routeTrouble: "only the default route fits" }),
+      "the way back: node/worker2 has no route to 10.0.1.1",
+      "only the default route fits",
+    ],
+    [
+      "two links of the other end that are down",
+      ends(hops(well, 3, { linksDown: ["eth0", "wg0"] }), cutBetween),
+      "node/worker2 has a link that is down: eth0, wg0",
+      "eth0 is not up",
+    ],
+    [
+      "nodes that were not asked to reach each other, whose way back is cut",
+      ends(hops(well, 3, { linksDown: ["eth0"] }), (each) => without(each, "between")),
+      "the way back: node/worker2 has a link that is down: eth0",
+      "eth0 is not up",
+    ],
+    [
+      "listeners on other ports of a pod that declares the port",
+      ends(well, (each) => ({
+        ...each,
+        listeners: [
+          { address: "*", port: 80 },
+          { address: "[::1]", port: 9090 },
+        ],
+      })),
+      "nothing listens on port 8080/TCP of shop/web-1",
+      "shop/web-1 listens on *:80, [::1]:9090",
+    ],
+    [
+      "a pod that listens on nothing and declares nothing",
+      ends(well, (each) => ({ ...each, isDeclared: false, listeners: [] })),
+      "nothing listens on port 8080/TCP of shop/web-1",
+      "shop/web-1 listens on nothing",
+    ],
+    [
+      "another port of a pod, asked without a Service",
+      ends(without(well, "service"), (each) => ({
+        ...each,
+        isDeclared: false,
+        listeners: [{ address: "*", port: 80 }],
+      })),
+      "nothing listens on port 8080/TCP of shop/web-1",
+      "shop/web-1 listens on *:80",
+    ],
+    [
+      "sockets of other addresses",
+      ends(well, (each) => ({
+        ...each,
+        listeners: [
+          { address: "127.0.0.1", port: 8080 },
+          { address: "10.0.2.1%eth1x", port: 80 },
+          { address: "[::1]", port: 8080 },
+        ],
+      })),
+      "shop/web-1 listens on port 8080/TCP, but only on 127.0.0.1, [::1]",
+      "shop/web-1 listens on 127.0.0.1:8080, 10.0.2.1%eth1x:80, [::1]:8080",
+    ],
+    [
+      "a socket of the address on a link",
+      ends(well, (each) => ({ ...each, listeners: [{ address: "10.0.2.1%eth0", port: 8080 }] })),
+      "all that was looked at is well",
+      "all layers were looked at",
+    ],
+    [
+      "an end whose sockets were not looked at",
+      ends(well, (each) => without(each, "listeners")),
+      "all that was looked at is well",
+      "all layers were looked at",
+    ],
+    [
+      "an end without a port",
+      ends(well, (each) => without({ ...each, listeners: [] }, "port")),
+      "all that was looked at is well",
+      "all layers were looked at",
+    ],
+    [
+      "an end whose sizes were not looked at",
+      ends(well, (each) => without(each, "sizes")),
+      "all that was looked at is well",
+      "all layers were looked at",
+    ],
+    [
+      "what is too long",
+      ends(well, (each) => ({ ...each, sizes: large(each, false) })),
+      "packets of 1450 bytes do not come to shop/web-1, small ones do",
+      "84 bytes: answered; 1450 bytes: no answer",
+    ],
+    [
+      "what is too long for a link that is known",
+      ends(well, (each) => ({
+        ...each,
+        sizes: {
+          small: { bytes: 84, isAnswered: true, detail: "answered" },
+          large: lost,
+          narrowest: "node/worker1 eth0: 1400",
+        },
+      })),
+      "packets of 1450 bytes do not come to shop/web-1, small ones do",
+      "84 bytes: answered; 1450 bytes: no answer; node/worker1 eth0: 1400",
+    ],
+    [
+      "a name whose DNS server has no endpoint",
+      {
+        ...serves(well, { ready: 0, notReady: ["coredns is not ready"] }),
+        lookup: { name: "web.shop", said: "no answer" },
+      },
+      "web.shop does not resolve as expected; of the DNS server: Service shop/web has no ready endpoint for port 80/TCP",
+      "no answer; coredns is not ready",
+    ],
+    [
+      "a name that is asked of a server that is no Service",
+      { ...without(well, "service"), lookup: { name: "web.shop", said: "DNS answered NXDOMAIN" } },
+      "web.shop does not resolve as expected",
+      "DNS answered NXDOMAIN",
+    ],
+  ])("is told with what was found: %s", (_what, facts, text, fact) => {
+    expect(stoppedAt(facts)).toMatchObject({ text, fact });
+  });
 });
