@@ -1,7 +1,7 @@
 import { LabError } from "../core/errors.ts";
 import type { Service } from "../kube/types.ts";
 import { serviceBackends } from "../kube/workloads.ts";
-import type { ResolvedSource } from "../providers/source.ts";
+import { placeName, type ResolvedSource } from "../providers/source.ts";
 import type { Source } from "../providers/types.ts";
 import type { CapturePlace } from "./captured.ts";
 import type { ResolvedTarget } from "./resolve.ts";
@@ -81,10 +81,4 @@ export function capturePlaces(from: ResolvedSource, ends: readonly FlowEnd[], { 
   ];
   const places = new Map(sources.map((source) => [placeName(source), { name: placeName(source), source }]));
   return [...places.values()];
-}
-
-/** As reports name it. */
-export function placeName(source: Source): string {
-  if (source.kind === "pod") return `${source.namespace}/${source.name}`;
-  return source.kind === "node" ? `node/${source.name}` : "external";
 }
