@@ -21,7 +21,7 @@ const onceOnly = { begin: "if ! declare -F __cnilab_complete >/dev/null; then\n"
 
 /** Verbs whose first argument is a lab that may not run yet. */
 const planned = ["run", "up", "compare", "explain", "test", "validate", "plan"];
-const running = ["apply", "probe", "grade", "hint", "reset", "down", "status", "exec", "shell", "logs"];
+const running = ["apply", "probe", "grade", "watch", "hint", "reset", "down", "status", "exec", "shell", "logs"];
 
 /** Adds `completion SHELL` and the hidden `complete` that its scripts call. */
 export function addCompletion(program: Command, io: CliIo): void {

@@ -46,6 +46,7 @@ const exact: Readonly<Record<string, ExitCode>> = {
   SCENARIO_COMMAND_STRING: usage,
   WAIT_BAD_CONDITION: usage,
   WAIT_NO_CONDITION: usage,
+  WATCH_NOT_POSSIBLE: usage,
   // Of all POLICY_ codes these two are a manifest's fault.
   POLICY_INVALID: usage,
   POLICY_BAD_PORT_RANGE: usage,

@@ -4,6 +4,7 @@ import { createProgress, progressStyle, type Progress } from "../report/progress
 import { paintFor, wantsColour, type Paint } from "../report/colour.ts";
 import type { RunContext } from "../run/context.ts";
 import { stateRoot } from "../run/state-directory.ts";
+import { openScreen, type LiveScreen } from "./live-screen.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { formatWarning } from "./print-error.ts";
 
@@ -20,6 +21,8 @@ export interface CliIo {
   hasColour: boolean;
   width: number;
   signal: AbortSignal;
+  /** Takes over the terminal; absent where standard output is none that can be drawn over. */
+  openScreen?: () => LiveScreen;
   /** What the process will exit with; pass until a verb says otherwise. */
   exitCode: number;
   /** A context for src/run whose events are drawn on standard error. */
@@ -41,7 +44,9 @@ export function processIo(): CliIo {
   const errPaint = paintFor(wantsColour(env, stderr.isTTY === true));
   const signal = interruptSignal();
   let progress: Progress | undefined;
+  const canDraw = progressStyle(env, stdout.isTTY === true, false) === "live";
   return {
+    ...(canDraw ? { openScreen: () => openScreen(process) } : {}),
     env,
     out: (text) => void stdout.write(text),
     err: (text) => void stderr.write(text),

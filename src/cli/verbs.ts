@@ -23,6 +23,7 @@ import { declareStatus } from "./verbs/status.ts";
 import { declareTest } from "./verbs/test.ts";
 import { declareUp } from "./verbs/up.ts";
 import { declareValidate } from "./verbs/validate.ts";
+import { declareWatch } from "./verbs/watch.ts";
 
 /** Adds one verb to the command line. */
 export type DeclareVerb = (program: Command, io: CliIo) => void;
@@ -34,6 +35,7 @@ export const verbs = {
   apply: declareApply,
   probe: declareProbe,
   grade: declareGrade,
+  watch: declareWatch,
   hint: declareHint,
   reset: declareReset,
   down: declareDown,

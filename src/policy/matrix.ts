@@ -19,6 +19,8 @@ export interface PortMatrix {
   allows(from: number, to: number): boolean;
   /** By numbers of classes, two different ends. */
   allowsClass(from: number, to: number): boolean;
+  /** By numbers of ends, two different ones: what each side says, 1 for the source's egress and 2 for the destination's ingress. */
+  sides(from: number, to: number): number;
   /** Pairs of different ends that may connect. */
   countAllowed(): number;
 }
@@ -147,6 +149,13 @@ function judgePort(
     hasBit(egressOf[from] as Uint32Array, to) && hasBit(ingressOf[to] as Uint32Array, from);
   return {
     allowsClass,
+    sides: (from, to) => {
+      const [source, destination] = [classOf[from] as number, classOf[to] as number];
+      return (
+        (hasBit(egressOf[source] as Uint32Array, destination) ? 1 : 0) |
+        (hasBit(ingressOf[destination] as Uint32Array, source) ? 2 : 0)
+      );
+    },
     allows: (from, to) => from === to || allowsClass(classOf[from] as number, classOf[to] as number),
     countAllowed: () => countAllowed(classes, kinds, egress, ingress, everyone),
   };

@@ -1,7 +1,7 @@
 import { LabError } from "../core/errors.ts";
 import type { Service } from "../kube/types.ts";
 import { serviceBackends } from "../kube/workloads.ts";
-import type { ResolvedSource } from "../providers/source.ts";
+import { placeName, type ResolvedSource } from "../providers/source.ts";
 import type { NodeLinks } from "../providers/capture.ts";
 import type { Source } from "../providers/types.ts";
 import type { CapturePlace } from "./captured.ts";
@@ -94,10 +94,4 @@ export async function linksOfNodes({ plan, cluster }: ProbeContext): Promise<Map
     return [name, (await cluster.links?.(name)) ?? planned];
   });
   return new Map(await Promise.all(found));
-}
-
-/** As reports name it. */
-export function placeName(source: Source): string {
-  if (source.kind === "pod") return `${source.namespace}/${source.name}`;
-  return source.kind === "node" ? `node/${source.name}` : "external";
 }

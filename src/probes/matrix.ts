@@ -53,12 +53,20 @@ export const matrix = defineProbe<MatrixOptions>({
   tools: [],
   references: () => [],
   run: async (options, _from, context) => {
-    const { cells, controls } = planMatrix(options, context);
-    return sweepCells(cells, controls, context);
+    const { cells, controls, keptControls } = planMatrix(options, context);
+    return [...(await sweepCells(cells, controls, context)), ...keptControls];
   },
 });
 
-function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: ProbedCell[]; controls: SelfControl[] } {
+interface PlannedMatrix {
+  /** Those that are known from before have their observation. */
+  cells: ProbedCell[];
+  controls: SelfControl[];
+  /** Controls of destinations of which no cell is probed. */
+  keptControls: ProbedCell[];
+}
+
+function planMatrix(options: MatrixOptions, context: ProbeContext): PlannedMatrix {
   const pods = livePods(context.objects);
   const sources: MatrixSource[] = [
     ...selectPods(options.from ?? options.pods ?? [], pods, "from").map(podAsSource),
@@ -66,6 +74,7 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
   ];
   const cells: ProbedCell[] = [];
   const controls: SelfControl[] = [];
+  const keptControls: ProbedCell[] = [];
   const ports = options.ports.map(sentPort);
   for (const pod of selectPods(options.to ?? options.pods ?? [], pods, "to")) {
     const to = podName(pod);
@@ -73,14 +82,21 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): { cells: Pro
     const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
     for (const port of ports) {
       const aim = { ...port, family: options.family };
+      const known = (source: string): ProbedCell | undefined => context.kept?.(source, to, aim.port, aim.protocol);
+      let hasNew = false;
       const target = matrixTarget(pod, aim);
-      const planned = from.map((source) => planCell(source, to, target));
-      cells.push(...planned);
-      if (planned.some(({ flow }) => flow !== undefined))
-        controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
+      for (const source of from) {
+        const kept = known(source.name);
+        const cell = kept ?? planCell(source, to, target);
+        hasNew ||= kept === undefined && cell.flow !== undefined;
+        cells.push(cell);
+      }
+      const control = hasNew ? undefined : known(to);
+      if (hasNew) controls.push(...selfControls(podTarget(pod, aim), aim.port, aim.protocol));
+      else if (control !== undefined) keptControls.push(control);
     }
   }
-  return { cells, controls };
+  return { cells, controls, keptControls };
 }
 
 type MatrixAim = ReturnType<typeof sentPort> & Pick<MatrixOptions, "family">;

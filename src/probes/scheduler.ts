@@ -170,12 +170,10 @@ async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Pr
   }
 }
 
-/** Cells of controls expect nothing. */
-function finishCell(
-  { key, expected, observation, flow, evidence = [], destination, ungraded }: ProbedCell,
-  probe: PlannedProbe,
-  lab: string,
-): RanCell {
+/** Cells of controls expect nothing. What was known from before is finished already. */
+function finishCell(cell: ProbedCell | RanCell, probe: PlannedProbe, lab: string): RanCell {
+  if ("rerun" in cell) return cell;
+  const { key, expected, observation, flow, evidence = [], destination, ungraded } = cell;
   const wanted = expected ?? (ungraded === undefined ? probe.expect : undefined);
   const seen = observation && { ...observation, evidence: [...observation.evidence, ...evidence] };
   return {

@@ -15,6 +15,8 @@ export interface ProbeContext {
   deadlineMs: number;
   /** Only the cells between these two, as reports name them (`cnilab probe --cell FROM,TO`). */
   cell?: { from: string; to: string };
+  /** What is known of a cell from before and still holds: a matrix takes it over and does not probe it. */
+  kept?: (from: string, to: string, port: number, protocol: "tcp" | "udp") => ProbedCell | undefined;
   /** What a probe of a kind that `watches` is to watch. */
   change?: ProbedChange;
 }

@@ -74,3 +74,9 @@ function cannotRun(what: string, why: string): LabError {
     hint: "name a pod, a workload, node/NAME or external",
   });
 }
+
+/** As reports name it. */
+export function placeName(source: Source): string {
+  if (source.kind === "pod") return `${source.namespace}/${source.name}`;
+  return source.kind === "node" ? `node/${source.name}` : "external";
+}

@@ -7,6 +7,7 @@ import type { Plan } from "../plan/types.ts";
 import type { ExecutableName } from "../supplies/lock.ts";
 import type { Supplies } from "../supplies/types.ts";
 import type { NodeLinks, RunningCapture } from "./capture.ts";
+import type { ClusterChanges } from "./changes.ts";
 import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
 import type { Way, WayRequest } from "./way.ts";
 
@@ -33,6 +34,8 @@ export interface ExecOptions {
   timeoutMs: number;
   stdin?: string;
   signal?: AbortSignal;
+  /** A person's command and no probe's: whoever follows {@link Cluster.changes} is told of it when it has ended. */
+  isByHand?: boolean;
   /**
    * Stop the command as soon as the data plane shows that the flow it opens was dropped or rejected by a rule: the
    * result then carries `proof`. Ignored where the provider cannot see its rules. Every destination address listed
@@ -182,6 +185,8 @@ export interface Cluster {
    * command a place. Where all of them can be looked into.
    */
   way?(request: WayRequest): Promise<Way>;
+  /** What changed since an earlier look, by whatever hand, with `isPatient` once anything did. Rejects with LAB_PROCESS_GONE when the lab ends. */
+  changes?(since: unknown, options: { isPatient: boolean; signal: AbortSignal }): Promise<ClusterChanges>;
   /** Brings all back to how it was right after CNI installation and checks that it is; rejects with RESET_UNCLEAN. Where the provider has "reset". */
   reset?(): Promise<ResetResult>;
   close(): Promise<void>;

@@ -1,4 +1,4 @@
-import type { Cell, JudgedProbe } from "../grade/types.ts";
+import type { Cell, CellKey, JudgedProbe } from "../grade/types.ts";
 import type { Paint } from "./colour.ts";
 import { drawGrid, fitGrid } from "./matrix-grid.ts";
 import { legendOf, marks, markOf } from "./matrix-symbols.ts";
@@ -16,14 +16,30 @@ export function isMatrix(probe: JudgedProbe): boolean {
 
 /**
  * The lines of a matrix. More than 20 names, or a terminal too narrow for one port's columns, give counts a port and
- * the rows that hold something unexpected instead of a grid.
+ * the rows that hold something unexpected instead of a grid. Cells that `isMarked` names are drawn inverse.
  */
-export function renderMatrix(probe: JudgedProbe, paint: Paint, width: number): string[] {
+export function renderMatrix(
+  probe: JudgedProbe,
+  paint: Paint,
+  width: number,
+  isMarked: (key: CellKey) => boolean = () => false,
+): string[] {
   const cells: Cell[] = [...probe.cells, ...(probe.ungraded ?? [])];
-  const table = tabulate(cells);
+  const table = withMarked(tabulate(cells), isMarked);
   const layout = fitGrid(table, width);
   const body = layout === undefined ? summarise(table, paint) : drawGrid(table, layout, paint);
   return [...body, legendOf(cells, paint)];
+}
+
+function withMarked(table: MatrixTable, isMarked: (key: CellKey) => boolean): MatrixTable {
+  return {
+    ...table,
+    markAt: (from, to, port) => {
+      const [mark, cell] = [table.markAt(from, to, port), table.at(from, to, port)];
+      if (mark === undefined || cell === undefined || !isMarked(cell.key)) return mark;
+      return { ...mark, paint: (paint, text) => paint.inverse(mark.paint(paint, text)) };
+    },
+  };
 }
 
 function summarise(table: MatrixTable, paint: Paint): string[] {

@@ -42,7 +42,11 @@ export function renderTerminal(report: Report, { colour, width }: ReportOptions)
     .join("\n\n")}\n`;
 }
 
-function headLines(report: Report, paint: Paint): string[] {
+/** What was graded, on two lines at most but for notes. */
+export function headLines(
+  report: Pick<Report, "lab" | "cni" | "nodes" | "provider" | "notes">,
+  paint: Paint,
+): string[] {
   const { lab, cni } = report;
   const nodes = `${report.nodes} ${report.nodes === 1 ? "node" : "nodes"}`;
   return [
@@ -55,7 +59,8 @@ function verdictMark(verdict: Verdict, paint: Paint): string {
   return { pass: paint.green("✓"), fail: paint.red("✗"), inconclusive: paint.yellow("?") }[verdict];
 }
 
-function probeLine(report: Report, probe: JudgedProbe, paint: Paint): string {
+/** One line that says how a probe fares. */
+export function probeLine(report: Pick<Report, "mode" | "grade">, probe: JudgedProbe, paint: Paint): string {
   const passed = probe.cells.filter((cell) => cell.verdict === "pass").length;
   const total = probe.cells.length;
   const cells = total <= 1 ? oneCellText(probe) : `${passed} of ${total} as expected`;
@@ -77,7 +82,8 @@ function oneCellText(probe: JudgedProbe): string {
   return describeObservation(cell.observation);
 }
 
-function taskLines(report: Report, paint: Paint): string[] {
+/** The tasks, each with its points and what is wrong. */
+export function taskLines(report: Pick<Report, "mode" | "grade">, paint: Paint): string[] {
   if (report.mode !== "grade" || report.grade.tasks.length === 0) return [];
   return [paint.bold("Tasks"), ...report.grade.tasks.flatMap((task) => taskText(task, paint))];
 }

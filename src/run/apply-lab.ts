@@ -56,7 +56,8 @@ export async function applyLab(request: ApplyRequest, context: RunContext): Prom
   });
 }
 
-function readManifests(files: string[], plan: Plan): { objects: PlannedObject[]; warnings: LabWarning[] } {
+/** The objects of manifests, checked; `-` is standard input. Throws LabProblems with everything that is wrong, and MANIFEST_EMPTY. */
+export function readManifests(files: string[], plan: Plan): { objects: PlannedObject[]; warnings: LabWarning[] } {
   const problems: LabError[] = [];
   const warnings: LabWarning[] = [];
   const objects: PlannedObject[] = [];
@@ -83,10 +84,10 @@ function networkOf({ cluster: { serviceCidrs, dnsAddress } }: Plan): { serviceCi
   return { serviceCidrs, dnsAddress };
 }
 
-function refOf({ kind, metadata }: Pick<PlannedObject["object"], "kind" | "metadata">): ObjectRef {
+export function refOf({ kind, metadata }: Pick<PlannedObject["object"], "kind" | "metadata">): ObjectRef {
   return { kind, name: metadata.name, ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }) };
 }
 
-function idOf({ kind, namespace, name }: ObjectRef): string {
+export function idOf({ kind, namespace, name }: ObjectRef): string {
   return JSON.stringify([kind, namespace, name]);
 }

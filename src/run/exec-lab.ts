@@ -41,7 +41,7 @@ export async function execInLab(request: ExecRequest, context: RunContext): Prom
       const { exitCode } = await cluster.interactive(source, request.argv);
       return { exitCode, stdout: "", stderr: "" };
     }
-    const result = await cluster.exec(source, request.argv, { timeoutMs, signal: context.signal });
+    const result = await cluster.exec(source, request.argv, { timeoutMs, signal: context.signal, isByHand: true });
     if (result.timedOut) {
       throw new LabError("EXEC_TIMEOUT", `the command did not end within ${request.timeout}`, {
         hint: "--timeout gives it longer; -it runs it until you end it",

@@ -3,7 +3,7 @@ import { declaredPorts, isHostNetwork, podAddresses } from "../kube/pods.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { ServiceBackend } from "../kube/workloads.ts";
 import type { EndpointRef, PlannedNode } from "../plan/types.ts";
-import { placeName } from "../probes/flow-places.ts";
+import { placeName } from "../providers/source.ts";
 import type { Flow, Source } from "../providers/types.ts";
 import type { WayRequest } from "../providers/way.ts";
 import { placeFact, podOf, refFact } from "./place-facts.ts";

@@ -1,3 +1,4 @@
+import { mergeControls, type RecordedControl } from "../grade/controls.ts";
 import { measureTime } from "../grade/time-limit.ts";
 import type { Report } from "../report/types.ts";
 import type { RunContext } from "./context.ts";
@@ -8,12 +9,19 @@ import { withRunningLab } from "./running-lab.ts";
 import { settleFirst } from "./settle-first.ts";
 import { collectWarnings } from "./warnings.ts";
 
+export interface GradeRequest {
+  lab: string;
+  /** What answered lately and is not in the lab's record. */
+  answers?: readonly RecordedControl[];
+}
+
 /** Probes a running lab, once changes are in effect, and grades it against its untouched state. Throws LAB_NOT_RUNNING, LAB_BUSY. */
-export async function gradeLab({ lab: argument }: { lab: string }, outer: RunContext): Promise<Report> {
+export async function gradeLab({ lab: argument, answers = [] }: GradeRequest, outer: RunContext): Promise<Report> {
   const { context, warnings } = collectWarnings(outer);
   const phases = new PhaseRunner(context);
   return withRunningLab(argument, context, async ({ record, cluster }) => {
     const { plan } = record;
+    record.controls = mergeControls(record.controls, answers);
     // Whoever calls in time is in time, however long the probes take.
     const time = plan.timeLimit === undefined ? undefined : measureTime(plan.timeLimit, record.timing, context.now());
     if (time?.unknown !== undefined) warnOfTime(time.unknown, context);

@@ -25,10 +25,20 @@ export interface Lens {
    */
   withoutOtherBonus(probe: string): Reference | undefined;
   live: FlowOracle;
+  /** What `live` is of. */
+  liveWorld: OracleWorld;
 }
 
-/** Looks at the cluster's objects as they are now. */
-export async function createLens(plan: Plan, objects: readonly KubeObject[], cluster: Cluster): Promise<Lens> {
+/**
+ * Looks at the cluster's objects as they are now. Where only policies are others than those of an earlier lens, its reference holds: it
+ * may be given.
+ */
+export async function createLens(
+  plan: Plan,
+  objects: readonly KubeObject[],
+  cluster: Cluster,
+  earlier?: Lens,
+): Promise<Lens> {
   const source = { plan, objects, deletedRefs, readText: (file: string) => readManifest(plan, file) };
   const context = {
     objects,
@@ -36,13 +46,16 @@ export async function createLens(plan: Plan, objects: readonly KubeObject[], clu
     enforcesAdminPolicy: plan.cni.enforcesAdminPolicy,
     externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
   };
+  const world = liveWorld(source);
+  const live = { liveWorld: world, live: createFlowOracle(world, context) };
+  if (earlier !== undefined) return { ...earlier, ...live };
   const referenceOf = (tasks: PlannedTask[]): Reference => {
     const solved = { ...plan, tasks };
-    const world = referenceWorld({ ...source, plan: solved });
+    const solvedWorld = referenceWorld({ ...source, plan: solved });
     const services = referenceObjects(solved, deletedRefs).flatMap(({ object }) =>
       object.kind === "Service" ? [object as Service] : [],
     );
-    return { oracle: createFlowOracle(world, context), world, services };
+    return { oracle: createFlowOracle(solvedWorld, context), world: solvedWorld, services };
   };
   const known = new Map<string, Reference>();
   const withoutOtherBonus = (probe: string): Reference | undefined => {
@@ -53,7 +66,7 @@ export async function createLens(plan: Plan, objects: readonly KubeObject[], clu
     known.set(names, reference);
     return reference;
   };
-  return { reference: referenceOf(plan.tasks), withoutOtherBonus, live: createFlowOracle(liveWorld(source), context) };
+  return { reference: referenceOf(plan.tasks), withoutOtherBonus, ...live };
 }
 
 /** Asked only where it is needed: not every provider has a host outside the cluster. */

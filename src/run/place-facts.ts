@@ -3,7 +3,7 @@ import { isPodReady } from "../kube/pods.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
 import { findObject, livePods, podName, podsOfWorkload } from "../kube/workloads.ts";
 import type { EndpointRef } from "../plan/types.ts";
-import { placeName } from "../probes/flow-places.ts";
+import { placeName } from "../providers/source.ts";
 import type { Source } from "../providers/types.ts";
 
 /** What a probe's reference means now; undefined for what is no pod, workload or node. */

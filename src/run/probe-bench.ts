@@ -2,12 +2,12 @@ import { attachBaseline } from "../grade/baseline.ts";
 import { attachControls } from "../grade/controls.ts";
 import { gradeProbes } from "../grade/judge.ts";
 import { bonusProbes, type TaskToJudge } from "../grade/points.ts";
-import type { CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
+import type { Cell, CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { PlannedProbe, PlannedTask } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { rerunCommand } from "../probes/rerun.ts";
-import { runProbes, type RanProbe } from "../probes/scheduler.ts";
+import { runProbes, type RanCell, type RanProbe } from "../probes/scheduler.ts";
 import type { ProbeContext, ProbedChange, ProbeKind } from "../probes/types.ts";
 import type { RunContext } from "./context.ts";
 import { createLens, type Lens } from "./lens.ts";
@@ -25,13 +25,15 @@ const mostUnsteadyNamed = 5;
 export class ProbeBench {
   readonly request: ProbingRequest;
   readonly context: RunContext;
-  readonly at: string;
+  at: string;
   private view: { probeContext: ProbeContext; lens: Lens };
   private stableName: (end: string) => string;
   /** By the names of probes that have run. */
   private readonly lenses = new Map<string, Lens>();
   /** What policies say of thousands of cells takes longer than probing them, and is asked for after each try and at the end. */
-  private readonly resolved = new WeakMap<RanProbe, ProbeResult>();
+  private resolved = new WeakMap<RanProbe, ProbeResult>();
+  /** By what was seen: cells that are kept from one look to the next are asked for once. */
+  private resolvedCells = new WeakMap<RanCell, Cell>();
   private readonly bonus: ReadonlySet<string>;
   private done = 0;
 
@@ -58,18 +60,45 @@ export class ProbeBench {
     this.stableName = (end) => (now(end) === end ? earlier(end) : now(end));
   }
 
+  /**
+   * Goes on with objects as they are now. `isReferenceSame`: no pod, namespace, node or workload changed, so that what should be is as
+   * before. What was seen by earlier probes may be judged again.
+   */
+  async takeObjects(objects: readonly KubeObject[], isReferenceSame: boolean): Promise<void> {
+    this.at = this.context.now().toISOString();
+    this.view = await viewOf(this.request, objects, this.context, isReferenceSame ? this.view.lens : undefined);
+    this.lenses.clear();
+    if (isReferenceSame) return;
+    this.stableName = stableNames(objects);
+    this.resolved = new WeakMap();
+    this.resolvedCells = new WeakMap();
+  }
+
+  /** How the policies see the cluster as it was when it was last looked at. */
+  get lens(): Lens {
+    return this.view.lens;
+  }
+
   /** What was seen, once; `onProbe` is called as each ends. */
-  run(probes: readonly PlannedProbe[], onProbe?: (name: string) => void): Promise<RanProbe[]> {
+  run(
+    probes: readonly PlannedProbe[],
+    onProbe?: (name: string) => void,
+    kept?: ProbeContext["kept"],
+  ): Promise<RanProbe[]> {
     const { context, request, view } = this;
     for (const { name } of probes) this.lenses.set(name, view.lens);
-    return runProbes(probes, view.probeContext, {
-      onProbe: ({ name }) => {
-        onProbe?.(name);
-        this.done = Math.min(this.done + 1, request.probes.length);
-        const { phase } = request;
-        context.emit({ type: "progress", phase, message: name, done: this.done, total: request.probes.length });
+    return runProbes(
+      probes,
+      { ...view.probeContext, ...(kept === undefined ? {} : { kept }) },
+      {
+        onProbe: ({ name }) => {
+          onProbe?.(name);
+          this.done = Math.min(this.done + 1, request.probes.length);
+          const { phase } = request;
+          context.emit({ type: "progress", phase, message: name, done: this.done, total: request.probes.length });
+        },
       },
-    });
+    );
   }
 
   /** One probe that watches a change: it waits for that change, so that its time has another bound. */
@@ -133,16 +162,21 @@ export class ProbeBench {
   private resolveAnew(ran: RanProbe): ProbeResult {
     const { plan, rerunPrefix = "" } = this.request;
     const { probe, cells: ranCells, ...result } = ran;
-    const reruns = new Map(ranCells.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
+    const unknown = ranCells.filter((cell) => !this.resolvedCells.has(cell));
+    const reruns = new Map(unknown.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
     const lens = this.lensOf(ran);
     const rerun = (_probe: PlannedProbe, { key }: { key: CellKey }): string => reruns.get(key) ?? "";
-    const all = resolveCells(probe, ranCells, { ...lens.reference, rerun });
     const fewer = lens.withoutOtherBonus(probe.name);
-    const resolved = fewer === undefined ? all : agreedCells(all, resolveCells(probe, ranCells, { ...fewer, rerun }));
-    const cells = resolved.map((cell, index) => {
-      const withoutFault = ranCells[index]?.withoutFault;
-      return withoutFault === undefined ? cell : { ...cell, withoutFault };
-    });
+    const resolve = (some: readonly RanCell[]): Cell[] => {
+      const all = resolveCells(probe, some, { ...lens.reference, rerun });
+      return fewer === undefined ? all : agreedCells(all, resolveCells(probe, some, { ...fewer, rerun }));
+    };
+    for (const [index, cell] of resolve(unknown).entries()) {
+      const from = unknown[index] as RanCell;
+      const { withoutFault } = from;
+      this.resolvedCells.set(from, withoutFault === undefined ? cell : { ...cell, withoutFault });
+    }
+    const cells = ranCells.flatMap((cell) => this.resolvedCells.get(cell) ?? []);
     const notEnforceable = enforcementGap(plan.cni, cells);
     return {
       ...result,
@@ -181,8 +215,9 @@ async function viewOf(
   { plan, cluster, cell }: ProbingRequest,
   objects: readonly KubeObject[],
   { signal }: RunContext,
+  earlier?: Lens,
 ): Promise<ProbeBench["view"]> {
-  const lens = await createLens(plan, objects, cluster);
+  const lens = await createLens(plan, objects, cluster, earlier);
   return {
     lens,
     probeContext: { plan, cluster, objects, signal, deadlineMs, ...(cell === undefined ? {} : { cell }) },

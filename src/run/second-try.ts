@@ -28,7 +28,7 @@ export function mergeSecondTry(
     const repeated = new Map(again.cells.map((cell) => [cellId(cell.key), cell]));
     const cells = probe.cells.map((cell) => {
       const later = failed.has(cellId(cell.key)) ? repeated.get(cellId(cell.key)) : undefined;
-      return later === undefined ? cell : combine(cell, later);
+      return later === undefined ? cell : combineTries(cell, later);
     });
     return { ...probe, cells, durationMs: probe.durationMs + again.durationMs };
   });
@@ -48,7 +48,8 @@ export function unsteadyCells(first: readonly RanProbe[], merged: readonly RanPr
   );
 }
 
-function combine(cell: RanCell, later: RanCell): RanCell {
+/** What the later try saw, with what the first saw as evidence where that is something else. */
+export function combineTries(cell: RanCell, later: RanCell): RanCell {
   const { observation: first } = cell;
   const { observation: second } = later;
   if (first === undefined || second === undefined) return later;

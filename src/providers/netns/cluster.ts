@@ -3,6 +3,7 @@ import { sendSeccompProgram } from "../../kernel/sandbox.ts";
 import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { RunningCapture } from "../capture.ts";
+import type { ClusterChanges } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
@@ -103,6 +104,10 @@ export class NetnsCluster implements Cluster {
 
   addresses(source: Source): Promise<string[]> {
     return this.connection.call("addresses", { source });
+  }
+
+  changes(since: unknown, { isPatient, signal }: { isPatient: boolean; signal: AbortSignal }): Promise<ClusterChanges> {
+    return this.connection.call("changes", { since, isPatient }, signal);
   }
 
   /** Enters the lab's namespaces from here, so that the user's own terminal is the command's. */

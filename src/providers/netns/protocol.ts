@@ -3,6 +3,7 @@ import type { CapturedPacket } from "../../kernel/packet-reader.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { CniNode } from "../../cnis/types.ts";
 import type { Plan } from "../../plan/types.ts";
+import type { ClusterChanges } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
@@ -45,6 +46,8 @@ export interface Methods {
   capture: { params: { source: Source; filter: string }; result: { id: number } };
   stopCapture: { params: { id: number }; result: { packets: CapturedPacket[] } };
   echo: { params: { source: Source; request: EchoRequest }; result: EchoReply[] };
+  /** `since` is what an earlier call gave as `point`. */
+  changes: { params: { since: unknown; isPatient: boolean }; result: ClusterChanges };
   logs: { params: { source: Source & { kind: "pod" } }; result: string };
   addresses: { params: { source: Source }; result: string[] };
   /** What the caller needs to enter the source by itself: this process as the host numbers it, a descriptor of it. */

@@ -28,6 +28,7 @@ import type {
   SweepResult,
   WaitFor,
 } from "../../types.ts";
+import { ChangeFeed } from "./change-feed.ts";
 import { Captures } from "./captures.ts";
 import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
 import { EvidenceReader } from "./evidence.ts";
@@ -72,6 +73,7 @@ export class EmbeddedCluster {
   readonly faults: Faults;
   private readonly serving = new Map<number, ChildProcess>();
   readonly captures = new Captures();
+  readonly feed: ChangeFeed;
   private nextServing = 1;
 
   constructor(plan: Plan, scratch: Scratch, threads: ClusterThreads) {
@@ -102,6 +104,7 @@ export class EmbeddedCluster {
       (words) => threads.sweeper.makeNamespaces(words),
     );
     const store = createStore({ cluster });
+    this.feed = new ChangeFeed(store);
     this.runtime = new NamespaceRuntime({
       servers: threads.servers,
       store,
@@ -136,13 +139,11 @@ export class EmbeddedCluster {
       variablesOf: (pod) => this.runtime.variablesOf(pod),
     });
     let fabricRules: Nftables | undefined;
-    this.faults = new Faults({
-      underlay: this.underlay,
-      network: this.network,
-      dataplane: this.dataplane,
-      controlPlane: this.controlPlane,
-      fabricRules: () => (fabricRules ??= new Nftables(this.underlay.fabric.namespace)),
-    });
+    const { underlay, network, dataplane, controlPlane } = this;
+    const fabric = (): Nftables => (fabricRules ??= new Nftables(underlay.fabric.namespace));
+    this.faults = new Faults({ underlay, network, dataplane, controlPlane, fabricRules: fabric }, (what) =>
+      this.feed.tell(what),
+    );
     this.evidenceSets = evidenceSetsOf(model.policy, this.underlay.isDual ? ["ip", "ip6"] : ["ip"]);
     this.evidence = new EvidenceReader(
       [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),

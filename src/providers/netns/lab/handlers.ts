@@ -4,6 +4,8 @@ import { LabError } from "../../../core/errors.ts";
 import type { ApiServer } from "../../../engine/api/api-server.ts";
 import type { Plan } from "../../../plan/types.ts";
 import { KUBECONFIG_FILE, LAB_FDS, SCRATCH_FOLDER } from "../launch.ts";
+import { placeName } from "../../source.ts";
+import type { FeedPoint } from "./change-feed.ts";
 import type { Handlers } from "./control-server.ts";
 import { EmbeddedCluster } from "./embedded-cluster.ts";
 import type { ClusterThreads } from "./embedded-cluster.ts";
@@ -59,7 +61,14 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
       return null;
     },
     settle: ({ timeoutMs }) => cluster().settle(timeoutMs),
-    exec: ({ source, argv, options }, signal) => cluster().exec(source, argv, { ...options, signal }),
+    exec: async ({ source, argv, options }, signal) => {
+      const { feed } = cluster();
+      try {
+        return await cluster().exec(source, argv, { ...options, signal });
+      } finally {
+        if (options.isByHand === true) feed.tell(`a command in ${placeName(source)}`);
+      }
+    },
     serve: (params, _signal, gone) => cluster().serve(params, gone),
     stopServing: async ({ id }) => {
       await cluster().stopServing(id);
@@ -79,7 +88,15 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
     echo: ({ source, request }, signal) => cluster().echo(source, request, signal),
     logs: ({ source }) => cluster().logs(source),
     addresses: ({ source }) => cluster().addresses(source),
-    entry: ({ source, argv }) => ({ pid: lab.hostPid, ...cluster().entry(source, argv) }),
+    changes: ({ since, isPatient }, signal) =>
+      cluster().feed.since((since ?? undefined) as FeedPoint | undefined, isPatient, signal),
+    entry: ({ source, argv }, _signal, gone) => {
+      const entered = cluster().entry(source, argv);
+      const terminal = cluster().feed.begin(`a terminal in ${placeName(source)}`);
+      // Its client keeps the connection as long as the command runs.
+      gone.addEventListener("abort", () => terminal.end(), { once: true });
+      return { pid: lab.hostPid, ...entered };
+    },
   };
   return { handlers, detached: () => isDetached };
 }

@@ -18,12 +18,15 @@ interface There {
 /** The faults that a lab has now. Everything they change is in the lab's namespaces, and goes with them. */
 export class Faults {
   private readonly parts: FaultParts;
+  private readonly onChange: (what: string) => void;
   private readonly there = new Map<string, There>();
   /** The end of what was asked for last: one fault is made or mended at a time. */
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(parts: FaultParts) {
+  /** `onChange` is called when one was made and when it was taken back, with a phrase that says so. */
+  constructor(parts: FaultParts, onChange: (what: string) => void) {
     this.parts = parts;
+    this.onChange = onChange;
   }
 
   /**
@@ -40,6 +43,7 @@ export class Faults {
       const over = new AbortController();
       this.there.set(key, { mend, timer, over });
       gone?.addEventListener("abort", () => this.expire(key), { once: true, signal: over.signal });
+      this.onChange(`a fault ${fault.kind} was made`);
       if (gone?.aborted === true) this.expire(key);
     });
   }
@@ -64,6 +68,7 @@ export class Faults {
     await there.mend();
     there.over.abort();
     this.there.delete(key);
+    this.onChange(`the fault ${key} was taken back`);
   }
 
   private inTurn(work: () => Promise<void>): Promise<void> {
