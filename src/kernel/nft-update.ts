@@ -11,7 +11,7 @@ import { isBaseChain, partKey } from "./nft-parts.ts";
 import type { NftPart, NftTable } from "./nft-parts.ts";
 import { NftWriter } from "./nft-writer.ts";
 
-/** Messages of an update, in the order in which the kernel must have them. */
+/** Messages of an update, in the order in which the kernel must have them; no buffer is empty. */
 export interface NftUpdate {
   /** What nothing leads to yet: new chains, sets and maps. It may go ahead of the rest, in transactions of its own. */
   added: Buffer[];
@@ -189,21 +189,22 @@ function update(was: ReadonlyMap<string, NftPart>, is: ReadonlyMap<string, NftPa
       return changedElements(old, now);
     });
   const isChain = ({ kind }: NftPart): boolean => kind === "chain";
-  return {
-    added: [
-      ...fresh.map(declaration),
-      ...fresh.filter((part) => !isChain(part)).map(content),
-      ...fresh.filter(isChain).map(content),
-    ],
-    changed: [
-      // What refers to others goes before them.
-      ...chains.filter(([{ lines }]) => lines.length > 0).map(([old]) => removal("rules", old)),
-      ...gone.filter(isChain).map((part) => removal("rules", part)),
-      ...sets.flatMap(({ removed }) => removed),
-      ...gone.filter((part) => !isChain(part)).map((part) => removal("part", part)),
-      ...gone.filter(isChain).map((part) => removal("part", part)),
-      ...sets.flatMap(({ added }) => added),
-      ...chains.map(([, now]) => content(now)),
-    ],
-  };
+  const added = [
+    ...fresh.map(declaration),
+    ...fresh.filter((part) => !isChain(part)).map(content),
+    ...fresh.filter(isChain).map(content),
+  ];
+  const moved = [
+    // What refers to others goes before them.
+    ...chains.filter(([{ lines }]) => lines.length > 0).map(([old]) => removal("rules", old)),
+    ...gone.filter(isChain).map((part) => removal("rules", part)),
+    ...sets.flatMap(({ removed }) => removed),
+    ...gone.filter((part) => !isChain(part)).map((part) => removal("part", part)),
+    ...gone.filter(isChain).map((part) => removal("part", part)),
+    ...sets.flatMap(({ added }) => added),
+    ...chains.map(([, now]) => content(now)),
+  ];
+  // A chain without rules and a set without elements have no content.
+  const hasMessages = ({ length }: Buffer): boolean => length > 0;
+  return { added: added.filter(hasMessages), changed: moved.filter(hasMessages) };
 }

@@ -20,6 +20,7 @@ function neverMade(): never {
   throw new Error("not made");
 }
 
+const NLM_F_ACK = 4;
 const NAMES: Readonly<Record<number, string>> = {
   3: "new chain",
   5: "delete chain",
@@ -85,6 +86,26 @@ describe("an update of a table", () => {
   test("gives a set that stands in a rule a name of its own, before the rule", () => {
     const after = tableOf(base, chain("a", "numgen random mod 2 vmap { 0 : drop, 1 : accept }"));
     expect(messages(tableOf(base, chain("a")), after)).toEqual(["new set __mapN", "new elements __mapN", "new rule a"]);
+  });
+
+  test("ends with a message that is acknowledged, also where the last part has nothing in it", () => {
+    const set = (elements = ""): string => `set s {\n  type ipv4_addr; flags interval;\n${elements}}`;
+    const changes: [before: NftTable, after: NftTable, messages: string[]][] = [
+      [tableOf(base, chain("a", "drop")), tableOf(base, chain("a")), ["delete rules a"]],
+      [tableOf(set("  elements = { 10.0.0.0/8 }\n")), tableOf(set()), ["delete elements s"]],
+      [tableOf(base, chain("a")), tableOf(base, chain("a"), set()), ["new set s"]],
+      [tableOf(base, chain("a")), tableOf(base, chain("a"), chain("b")), ["new chain b"]],
+    ];
+    for (const [before, after, expected] of changes) {
+      expect(messages(before, after)).toEqual(expected);
+      const update = encodeUpdate(before, after) ?? neverMade();
+      const [{ body, last } = neverMade(), ...others] = transactionsOf(update, 1 << 20);
+      expect(others).toEqual([]);
+      expect({ flags: body.readUInt16LE(6) & NLM_F_ACK, sequence: body.readUInt32LE(8) }).toEqual({
+        flags: NLM_F_ACK,
+        sequence: last,
+      });
+    }
   });
 
   test("knows the names of ICMPv6 that pods' rules have", () => {
