@@ -1,13 +1,15 @@
 import { defineConfig } from "vitest/config";
+import { SharedClusterLast } from "./test/rig/shared-cluster-last.ts";
 
 // A line for each file as it ends, and what failed in it: whoever reads a cut-off CI log sees that much.
-const reporters = ["default", "./test/counts-reporter.ts"];
+const reporters = ["./test/failures-reporter.ts", "default", "./test/counts-reporter.ts"];
 
 export default defineConfig({
   test: {
     reporters,
     // A hung test must say so long before a CI job is ended from outside.
     testTimeout: 30_000,
+    sequence: { sequencer: SharedClusterLast },
     projects: [
       {
         extends: true,

@@ -40,7 +40,7 @@ function hundredPods(): void {
   const ours: number[] = [];
   const theirs: number[] = [];
   for (let run = 0; run < runs; run++) {
-    theirs.push(ipBatch(pods));
+    theirs.push(ipBatch(pods, "plain"));
     const { text } = cnilab(["up", folder, "-o", "json"]);
     const { phases } = JSON.parse(text) as { phases: Report["phases"] };
     ours.push(phases.find(({ phase }) => phase === "scenario")?.durationMs ?? Number.NaN);

@@ -32,9 +32,10 @@ const KINDS: Readonly<Record<string, { apiVersion: string; model: string; namesp
   DaemonSet: { apiVersion: "apps/v1", model: "V1DaemonSet", namespaced: true },
   EndpointSlice: { apiVersion: "discovery.k8s.io/v1", model: "V1EndpointSlice", namespaced: true },
   NetworkPolicy: { apiVersion: "networking.k8s.io/v1", model: "V1NetworkPolicy", namespaced: true },
+  HorizontalPodAutoscaler: { apiVersion: "autoscaling/v2", model: "V2HorizontalPodAutoscaler", namespaced: true },
 };
 
-/** Quantities are strings in the models, but the API reads numbers too (`cpu: 1`). */
+/** Quantities are strings in the models, but the API reads numbers too (`cpu: 1`). A name that others have is written with its type. */
 const QUANTITY_FIELDS = new Set([
   "limits",
   "requests",
@@ -43,6 +44,9 @@ const QUANTITY_FIELDS = new Set([
   "divisor",
   "capacity",
   "allocatedResources",
+  "averageValue",
+  "tolerance",
+  "V2MetricTarget.value",
 ]);
 
 const root = process.argv[2];
@@ -63,7 +67,8 @@ function addType(name: string): void {
   if (model === undefined) throw new Error(`no model ${name}`);
   for (const { name: property, baseName, type, format } of model.getAttributeTypeMap()) {
     const isRequired = new RegExp(`^    '${property.replace(/\$/g, "\\$")}': `, "m").test(declaration);
-    fields[baseName] = fieldType(baseName, type, format) + (isRequired ? "!" : "");
+    const whole = `${name}.${baseName}`;
+    fields[baseName] = fieldType(QUANTITY_FIELDS.has(whole) ? whole : baseName, type, format) + (isRequired ? "!" : "");
   }
 }
 

@@ -1,10 +1,11 @@
 /**
- * Derives src/kube/api-schemas.json from the OpenAPI v3 documents and the discovery of a running API server, which it asks
- * through kubectl and the current kubeconfig:
+ * Derives src/kube/api-schemas.json and src/kube/api-texts.json from the OpenAPI v3 documents and the discovery of a running API
+ * server, which it asks through kubectl and the current kubeconfig:
  *
  *     KUBECONFIG=… npx tsx scripts/generate-api-schemas.ts
  *
- * Structure alone is taken: types, list and map types, merge keys, defaults and enumerations; no descriptions.
+ * The first has the structure: types, list and map types, merge keys, defaults and enumerations. The second has the descriptions of the
+ * same types, by their names in OpenAPI, a type's own under the empty name. They are Kubernetes', under the Apache License 2.0.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -18,8 +19,10 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
     "LimitRange",
     "Namespace",
     "Node",
+    "PersistentVolume",
     "PersistentVolumeClaim",
     "Pod",
+    "ReplicationController",
     "ResourceQuota",
     "Secret",
     "Service",
@@ -35,8 +38,11 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   "discovery.k8s.io/v1": ["EndpointSlice"],
   "events.k8s.io/v1": ["Event"],
   "networking.k8s.io/v1": ["Ingress", "IngressClass", "NetworkPolicy"],
+  "node.k8s.io/v1": ["RuntimeClass"],
   "policy/v1": ["PodDisruptionBudget"],
   "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+  "scheduling.k8s.io/v1": ["PriorityClass"],
+  "storage.k8s.io/v1": ["StorageClass"],
 };
 
 /** Types that a document of any group version needs besides its kinds. */
@@ -47,6 +53,7 @@ interface Schema {
   allOf?: Schema[];
   type?: string;
   format?: string;
+  description?: string;
   properties?: Record<string, Schema>;
   required?: string[];
   items?: Schema;
@@ -89,6 +96,7 @@ function shortName(name: string): string {
 }
 
 const types: Record<string, unknown> = {};
+const texts: Record<string, Record<string, string>> = {};
 const schemas: Record<string, Schema> = {};
 
 function addType(name: string): void {
@@ -96,6 +104,7 @@ function addType(name: string): void {
   if (types[short] !== undefined) return;
   const schema = schemas[name];
   if (schema === undefined) throw new Error(`no schema ${name}`);
+  texts[name] = textsOf(schema);
   if (schema.properties === undefined) {
     types[short] = field(schema, false);
     return;
@@ -106,6 +115,13 @@ function addType(name: string): void {
   for (const [property, member] of Object.entries(schema.properties).toSorted(([a], [b]) => (a < b ? -1 : 1)))
     fields[property] = field(member, required.has(property));
   if (schema["x-kubernetes-map-type"] !== undefined) fields["$map"] = schema["x-kubernetes-map-type"];
+}
+
+function textsOf({ description, properties = {} }: Schema): Record<string, string> {
+  const all = [["", description], ...Object.entries(properties).map(([field, member]) => [field, member.description])];
+  return Object.fromEntries(
+    all.filter(([, text]) => text !== undefined).toSorted(([a = ""], [b = ""]) => (a < b ? -1 : 1)),
+  );
 }
 
 const OPTIONS: Readonly<Record<string, string>> = {
@@ -206,6 +222,16 @@ ${lines(kinds)}
   },
   "types": {
 ${lines(types)}
+  }
+}
+`,
+);
+writeFileSync(
+  new URL("../src/kube/api-texts.json", import.meta.url),
+  `{
+  "source": "OpenAPI v3 of kube-apiserver ${gitVersion}, Copyright The Kubernetes Authors, Apache License 2.0",
+  "types": {
+${lines(texts)}
   }
 }
 `,

@@ -3,7 +3,7 @@
  * Usage: npx tsx scripts/generate-protobuf-fields.ts API APIMACHINERY, the folders of the Go modules k8s.io/api and k8s.io/apimachinery.
  */
 import { readFileSync, writeFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 
 const [api = "", machinery = ""] = process.argv.slice(2);
 if (machinery === "") throw new Error("usage: generate-protobuf-fields.ts API-FOLDER APIMACHINERY-FOLDER");
@@ -26,12 +26,14 @@ const roots = {
   batch: ["Job", "CronJob"],
   networking: ["Ingress", "IngressClass", "NetworkPolicy"],
   rbac: ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"],
-  policy: ["PodDisruptionBudget"],
+  policy: ["PodDisruptionBudget", "Eviction"],
   scheduling: ["PriorityClass"],
   discovery: ["EndpointSlice"],
   coordination: ["Lease"],
   storage: ["StorageClass"],
   autoscaling: ["Scale"],
+  autoscalingv2: ["HorizontalPodAutoscaler"],
+  meta: ["DeleteOptions"],
   authorization: ["SelfSubjectAccessReview", "SelfSubjectRulesReview"],
   authentication: ["SelfSubjectReview"],
 } as const;
@@ -47,13 +49,13 @@ const aliases: Readonly<Record<string, string>> = {
 
 const structs = new Map<string, string>();
 const scalars = new Map<string, string>();
-const folders = [
-  ...Object.keys(roots).map((group) => join(api, group, "v1", "types.go")),
-  join(machinery, "pkg/apis/meta/v1/types.go"),
-];
-for (const file of folders) {
-  const group = basename(join(file, "../.."));
-  const source = readFileSync(file, "utf8");
+/** Where the types of a group are, if not in its v1. */
+const elsewhere: Readonly<Record<string, string>> = {
+  autoscalingv2: join(api, "autoscaling/v2/types.go"),
+  meta: join(machinery, "pkg/apis/meta/v1/types.go"),
+};
+for (const group of Object.keys(roots)) {
+  const source = readFileSync(elsewhere[group] ?? join(api, group, "v1", "types.go"), "utf8");
   for (const [, name = "", body = ""] of source.matchAll(/^type (\w+) struct \{\n([\s\S]*?)^\}/gm))
     structs.set(`${group}.${name}`, body);
   for (const [, name = "", type = ""] of source.matchAll(

@@ -1,9 +1,8 @@
-/** Writes schema/lab.json, which editors use: `npx tsx scripts/generate-schema.ts` after a change of any kind's options. */
+/** Writes schema/lab.json and schema/exam.json, which editors use: `npx tsx scripts/generate-schema.ts` after a change of any kind's options. */
 import { writeFileSync } from "node:fs";
-import { labJsonSchema } from "../src/lab/json-schema.ts";
-import { registries } from "../src/run/registries.ts";
+import { fileSchema } from "../src/run/lab-schema.ts";
 
-writeFileSync(
-  new URL("../schema/lab.json", import.meta.url),
-  `${JSON.stringify(labJsonSchema(registries), undefined, 2)}\n`,
-);
+for (const of of ["lab", "exam"] as const) {
+  const target = new URL(`../schema/${of}.json`, import.meta.url);
+  writeFileSync(target, `${JSON.stringify(fileSchema(of), undefined, 2)}\n`);
+}

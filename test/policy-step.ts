@@ -1,7 +1,7 @@
 import type { NetworkPolicy, Protocol } from "../src/kube/types.ts";
 import type { OracleNamespace, OraclePod } from "../src/policy/types.ts";
 
-/** A world with policies, and what must then be seen. */
+/** A world with policies, and what must then be seen. Policies may have `$(namespace/pod)` for addresses (fill-in.ts). */
 export interface PolicyStep {
   name: string;
   namespaces: OracleNamespace[];

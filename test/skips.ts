@@ -3,6 +3,7 @@ export const skipsAllowedInCi = [
   "needs Docker",
   "needs an ordinary user",
   "needs a machine over SSH",
+  "too long for CI: npm run test:compare",
   "too long for CI: npm run test:machines",
   "too long for CI: npm run test:modes",
   "too long for CI: npm run test:weave",

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import type { AdminPolicy } from "../src/kube/admin-policy-types.ts";
 import { namespaceLabels } from "../src/kube/selectors.ts";
 import type { ContainerPort, Namespace, NetworkPolicy, Pod, Protocol } from "../src/kube/types.ts";
+import { fillIn } from "./fill-in.ts";
 
 /** One expectation of a truth table; an end is "namespace/pod" or {@link OUTSIDE}. */
 export interface TruthCell {
@@ -145,11 +146,4 @@ function requireListeners(path: string, pods: Pod[], { containerPort, protocol }
       throw new Error(`${path}: ${pod.metadata.name} does not listen on ${containerPort}/${protocol}`);
     }
   }
-}
-
-function fillIn(value: unknown, addressOf: (end: string) => string): unknown {
-  if (typeof value === "string") return value.replaceAll(/\$\(([^)]+)\)/g, (_, end: string) => addressOf(end));
-  if (Array.isArray(value)) return value.map((item) => fillIn(item, addressOf));
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fillIn(item, addressOf)]));
 }

@@ -57,6 +57,7 @@ const byPrefix: readonly (readonly [prefix: string, exitCode: ExitCode])[] = [
   ["HOST_", hostLacks],
   ["USAGE_", usage],
   ["LAB_", usage],
+  ["EXAM_", usage],
   ["YAML_", usage],
   ["MANIFEST_", usage],
   ["TOPOLOGY_", usage],

@@ -5,6 +5,7 @@ import { declareBundle } from "./verbs/bundle.ts";
 import { declareCompare } from "./verbs/compare.ts";
 import { declareDoctor } from "./verbs/doctor.ts";
 import { declareDown } from "./verbs/down.ts";
+import { declareExam } from "./verbs/exam.ts";
 import { declareExec } from "./verbs/exec.ts";
 import { declareExplain } from "./verbs/explain.ts";
 import { declareGrade } from "./verbs/grade.ts";
@@ -37,6 +38,7 @@ export const verbs = {
   grade: declareGrade,
   watch: declareWatch,
   hint: declareHint,
+  exam: declareExam,
   reset: declareReset,
   down: declareDown,
   status: declareStatus,

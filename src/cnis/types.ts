@@ -80,6 +80,8 @@ export interface CniDataplane {
    * or takes a block: the engine applies the ops that were not there before, so equal state must give equal ops.
    */
   nodeOps(node: CniNode, others: readonly CniNode[], config: CniConfig): NetOp[];
+  /** What every pod's namespace gets before it has a link of its own. */
+  podNamespaceOps?: readonly NetOp[];
   attachPod(pod: CniPod, node: CniNode, config: CniConfig): PodAttachment;
   /** nft commands for the node beyond policy: masquerading of what leaves the pod network. Full text of its own table. */
   nodeNft(node: CniNode, config: CniConfig): string;

@@ -9,7 +9,7 @@ const LONGEST_BACK_OFF_MS = 300_000;
 /** After so long a run an end counts as the first (client-go, flowcontrol/backoff.go, hasExpired). */
 const FORGOTTEN_MS = 2 * LONGEST_BACK_OFF_MS;
 /** 128 and SIGTERM, of which a process without a handler dies at once. */
-const TERMINATED = 143;
+export const TERMINATED = 143;
 
 /** How a run of a container ended. */
 export interface ContainerEnd {
@@ -79,10 +79,22 @@ function afterStart(pod: Pod, before: ContainerRun, start: ContainerStart, nowMs
   return start.state.kind === "exited" ? withEnd(pod, run, start.state.exitCode, nowMs) : run;
 }
 
-/** A running container that was stopped since a probe of it failed: `message` says which. */
-export function killedRun(pod: Pod, run: ContainerRun, message: string, nowMs: number): ContainerRun {
+/** A running container that has ended, by itself or since a probe of it failed: `message` says which. */
+export function endedRun(
+  pod: Pod,
+  run: ContainerRun,
+  { exitCode, message }: Pick<ContainerEnd, "exitCode" | "message">,
+  nowMs: number,
+): ContainerRun {
   const { notReady: _, unhealthy: __, ...rest } = run;
-  return withEnd(pod, { ...rest, state: { kind: "exited", exitCode: TERMINATED, message } }, TERMINATED, nowMs);
+  return withEnd(pod, { ...rest, state: { kind: "exited", exitCode, message } }, exitCode, nowMs);
+}
+
+/** A container of a pod on its way out that has ended: it is not started again. */
+export function finishedRun(run: ContainerRun, exitCode: number, nowMs: number): ContainerRun {
+  const { notReady: _, unhealthy: __, backOffMs: ___, ...rest } = run;
+  const message = `the container ended with exit code ${exitCode}`;
+  return { ...rest, state: { kind: "exited", exitCode, message }, endedMs: nowMs };
 }
 
 function withEnd(pod: Pod, run: ContainerRun, exitCode: number, nowMs: number): ContainerRun {

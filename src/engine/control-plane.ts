@@ -1,37 +1,49 @@
 import { LabError } from "../core/errors.ts";
 import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
 import type { LabWarning } from "../core/errors.ts";
+import { METALLB_NAMESPACE } from "../kube/address-pools.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
+import { checkAutoscaler } from "./admission/autoscaler.ts";
 import { defaultTolerations } from "./admission/default-tolerations.ts";
 import { fillDefaults } from "./admission/defaults.ts";
 import { refuseForbiddenChanges } from "./admission/immutable.ts";
 import { nodePorts } from "./admission/node-port.ts";
 import { serviceAddresses } from "./admission/service-address.ts";
+import { checkTrafficDistribution } from "./admission/traffic-distribution.ts";
 import { checkWorkload } from "./admission/workload-selector.ts";
+import { horizontalPodAutoscaling } from "./autoscaling/horizontal-pod-autoscaler.ts";
 import { apiTime, systemClock, type Clock } from "./clock.ts";
 import { runControllers, type Controller } from "./controllers/controller.ts";
+import { customResourceDefinitionController } from "./controllers/custom-resource-definition.ts";
 import { daemonSetController } from "./controllers/daemon-set.ts";
 import { deploymentController } from "./controllers/deployment.ts";
+import { disruptionController } from "./controllers/disruption.ts";
 import { endpointSliceMirroring } from "./controllers/endpoint-slice-mirroring.ts";
 import { endpointSliceController } from "./controllers/endpoint-slice.ts";
 import { endpointsController } from "./controllers/endpoints.ts";
 import { garbageCollector } from "./controllers/garbage-collector.ts";
 import { namespaceController } from "./controllers/namespace.ts";
 import { nodeLifecycle } from "./controllers/node-lifecycle.ts";
-import { primaryAddresses, registerNodes, type EngineNode } from "./controllers/nodes.ts";
+import { hostResources, primaryAddresses, registerNodes, type EngineNode } from "./controllers/nodes.ts";
 import { replicaSetController } from "./controllers/replica-set.ts";
 import { createScheduler } from "./controllers/scheduler.ts";
+import { serviceAccountController } from "./controllers/service-account.ts";
 import { statefulSetController } from "./controllers/stateful-set.ts";
 import { createTaintEviction } from "./controllers/taint-eviction.ts";
 import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
+import { MetricsServer, type RequestReading } from "./metrics/metrics-server.ts";
+import { NormalEvents } from "./normal-events.ts";
 import { recordEvent } from "./event-recorder.ts";
 import { Kubelet } from "./kubelet.ts";
+import { metallbController } from "./metallb/controller.ts";
+import { addressPoolRule, createDefaultPool } from "./metallb/pools.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
 import { cloneJson } from "./store/json.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import { ObjectStore } from "./store/store.ts";
+import { deleteObjects } from "./delete-objects.ts";
 import { waitFor, type WaitCondition, type WaitOptions } from "./wait-for.ts";
 
 export interface ControlPlaneOptions {
@@ -45,6 +57,10 @@ export interface ControlPlaneOptions {
   seed?: number;
   /** Pod CIDRs of a node, for its Node object. */
   podCidrs?: (node: string) => string[];
+  /** Addresses (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
+  addressPool?: string | undefined;
+  /** What pods' servers have answered; absent: there is no metrics-server. */
+  readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
   warningsOf?: (object: KubeObject) => LabWarning[];
 }
@@ -55,11 +71,15 @@ export type Barrier = (version: number) => Promise<void>;
 /** A running control plane: the store and the loops that bring the world to what it says. */
 export interface ControlPlane {
   store: ObjectStore;
+  /** What went well; written into the store for whoever reads Events. */
+  events: NormalEvents;
+  /** Absent where the lab has none. */
+  metrics: MetricsServer | undefined;
   /** What to tell whoever wrote this object. */
   warningsOf(object: KubeObject): LabWarning[];
   /** Creates or updates, all or none; throws what the store's rules throw. */
   apply(objects: readonly KubeObject[]): AppliedObject[];
-  /** Deletes what is there of these and resolves when it is gone. */
+  /** See {@link deleteObjects}. */
   delete(refs: readonly StoreRef[], options?: Partial<WaitOptions>): Promise<void>;
   /** Sets spec.replicas; throws OBJECT_NOT_FOUND or NOT_SCALABLE. */
   scale(ref: StoreRef, replicas: number): void;
@@ -69,6 +89,8 @@ export interface ControlPlane {
   addBarrier(barrier: Barrier): void;
   /** A node whose kubelet is stopped starts and stops no pods and tells nothing of them; it catches up when it runs again. */
   setKubeletStopped(node: string, isStopped: boolean): void;
+  /** A container's process, run by whoever attached to it, has ended; of one that does not run nothing comes of it. */
+  containerExited(pod: Pod, container: string, exitCode: number): void;
   /** Control loops whose last try at a key failed, and why. */
   failing(): string[];
   close(): void;
@@ -81,11 +103,14 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
     random: seededRandom(options.seed ?? 1),
     admission: [
       checkWorkload,
+      checkAutoscaler,
+      checkTrafficDistribution,
       fillDefaults,
       defaultTolerations,
       refuseForbiddenChanges,
       serviceAddresses(options.cluster.serviceCidrs),
       nodePorts,
+      addressPoolRule,
     ],
   });
 }
@@ -96,14 +121,22 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const store =
     options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
   const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
-  registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs);
+  const { readRequests, addressPool } = options;
+  registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs, readRequests && hostResources());
   const apiServers = nodes
     .filter(({ role }) => role === "control-plane")
     .flatMap((node) => primaryAddresses(node).slice(0, 1));
   if (store.get("Namespace", "default") === undefined)
     createDefaultObjects(store, cluster, { addresses: apiServers, clusterIP: firstServiceAddress(cluster) });
 
-  const controllers = runControllers(allControllers(), {
+  if (addressPool !== undefined && store.get("Namespace", METALLB_NAMESPACE) === undefined)
+    createDefaultPool(store, addressPool);
+
+  const metrics = readRequests && new MetricsServer({ store, clock, read: readRequests });
+  const balancers = addressPool === undefined ? [] : [metallbController];
+  // Before the loops: it sees each change before they answer it.
+  const events = new NormalEvents(store, clock);
+  const controllers = runControllers([...allControllers(), horizontalPodAutoscaling(metrics), ...balancers], {
     store,
     clock,
     onError: (name, key, { error }) => {
@@ -142,27 +175,23 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 
   return {
     store,
+    events,
+    metrics,
     warningsOf,
     apply: (objects) => applyObjects(store, objects, warningsOf),
-    async delete(refs, { timeoutMs = 60_000, signal } = {}) {
-      const present = refs.filter((ref) => store.find(ref) !== undefined);
-      const gone = present.map((ref) =>
-        waitFor(store, { kind: "deleted", ref }, { timeoutMs, ...(signal === undefined ? {} : { signal }) }),
-      );
-      const all = Promise.all(gone);
-      // Deleting one may take another of the list along.
-      for (const ref of present) if (store.find(ref) !== undefined) store.delete(ref);
-      await all;
-    },
+    delete: (refs, deleteOptions) => deleteObjects(store, refs, deleteOptions),
     scale: (ref, replicas) => scale(store, ref, replicas),
     wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
     settle: ({ timeoutMs = 30_000 } = {}) =>
       inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
     setKubeletStopped: (node, isStopped) => kubelet.setStopped(node, isStopped),
+    containerExited: (pod, container, exitCode) => kubelet.containerExited(pod, container, exitCode),
     addBarrier: (barrier) => void barriers.push(barrier),
     failing: () => controllers.failing().map(describeFailing),
     close() {
       isClosed = true;
+      events.close();
+      metrics?.close();
       controllers.close();
       kubelet.close();
     },
@@ -182,7 +211,10 @@ function allControllers(): Controller[] {
     endpointsController,
     endpointSliceController,
     endpointSliceMirroring,
+    disruptionController,
+    customResourceDefinitionController,
     garbageCollector,
+    serviceAccountController,
   ];
 }
 

@@ -7,7 +7,7 @@ import type { ObjectStore } from "./store/store.ts";
 export type EventType = "Normal" | "Warning";
 
 /** Oldest events beyond this many are dropped; a loop that fails for hours must not fill the memory. */
-const LIMIT = 1000;
+export const MOST_EVENTS = 1000;
 
 /** Writes a v1 Event about an object, or counts one up that says the same; what `kubectl get events` shows. */
 export function recordEvent(
@@ -35,7 +35,7 @@ export function recordEvent(
     return;
   }
   const oldest = store.all({ kind: "Event" });
-  for (const { metadata } of oldest.slice(0, Math.max(0, oldest.length - LIMIT + 1)))
+  for (const { metadata } of oldest.slice(0, Math.max(0, oldest.length - MOST_EVENTS + 1)))
     store.delete({ kind: "Event", namespace: metadata.namespace ?? "", name: metadata.name });
   const event: KubeObject = {
     apiVersion: "v1",

@@ -3,6 +3,7 @@ import type { Pod } from "../kube/types.ts";
 import { apiTime, type Clock } from "./clock.ts";
 import type { EventType } from "./event-recorder.ts";
 import type { PodRuntime, PodStart, PodStartFailure } from "./pod-runtime.ts";
+import { uidOf, type PodState } from "./pod-state.ts";
 import { failedStatus, startedStatus } from "./pod-status.ts";
 import { isPodTerminal } from "../kube/pods.ts";
 import { RunningPod } from "./running-pod.ts";
@@ -12,17 +13,8 @@ import type { ObjectStore } from "./store/store.ts";
 
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 10_000;
-
-interface PodState {
-  pod: Pod;
-  phase: "starting" | "running" | "stopping";
-  /** Deleted while it was being started. */
-  isDoomed: boolean;
-  attempts: number;
-  cancelRetry?: () => void;
-  /** Once it was started. */
-  running?: RunningPod;
-}
+/** Of more pods the first already have their servers started, on another thread, while the next get their network. */
+const STARTED_TOGETHER = 200;
 
 export interface KubeletOptions {
   store: ObjectStore;
@@ -36,7 +28,7 @@ export interface KubeletOptions {
 
 /**
  * The kubelets of all nodes: starts each pod bound to a node, writes its status, and stops it when it is deleted. All
- * pods that a turn of the event loop brings are started together. A container that ended is started again with a back-off.
+ * pods that a turn of the event loop brings are started together, in groups. A container that ended is started again with a back-off.
  */
 export class Kubelet {
   private readonly options: KubeletOptions;
@@ -90,10 +82,15 @@ export class Kubelet {
     const isHere = (pod: Pod): boolean => pod.spec.nodeName === node;
     for (const [uid, pod] of [...this.held].filter(([, each]) => isHere(each))) {
       this.held.delete(uid);
-      this.end(pod);
+      this.terminate(pod);
     }
     for (const pod of this.options.store.list("Pod").filter(isHere)) this.consider(pod);
     for (const state of this.pods.values()) if (isHere(state.pod) && !state.isDoomed) state.running?.tell();
+  }
+
+  /** See {@link ControlPlane.containerExited}. */
+  containerExited(pod: Pod, container: string, exitCode: number): void {
+    this.pods.get(uidOf(pod))?.running?.exited(container, exitCode);
   }
 
   private see(events: readonly StoreEvent[]): void {
@@ -107,12 +104,29 @@ export class Kubelet {
     const { nodeName } = pod.spec;
     if (nodeName === undefined || this.options.addressesOf(nodeName) === undefined) return;
     if (this.stopped.has(nodeName) && pod.metadata.deletionTimestamp === undefined) return;
-    if (pod.metadata.deletionTimestamp !== undefined) this.end(pod);
+    if (pod.metadata.deletionTimestamp !== undefined) this.terminate(pod);
     else if (!this.pods.has(uidOf(pod)) && !isPodTerminal(pod)) {
       this.pods.set(uidOf(pod), { pod, phase: "starting", isDoomed: false, attempts: 0 });
       this.toStart.add(uidOf(pod));
       this.schedule();
     }
+  }
+
+  /** Gives a pod that runs the time to end that its deletion gives it; one without an object, or that does not run, has none. */
+  private terminate(pod: Pod): void {
+    const state = this.pods.get(uidOf(pod));
+    const graceSeconds = state && this.current(state)?.metadata.deletionGracePeriodSeconds;
+    const isEnding = state?.running !== undefined && state.phase === "running" && state.hasEnded === undefined;
+    if (!isEnding || graceSeconds === undefined || this.stopped.has(pod.spec.nodeName ?? "")) {
+      this.end(pod);
+      return;
+    }
+    if (state.graceSeconds !== undefined && state.graceSeconds <= graceSeconds) return;
+    state.graceSeconds = graceSeconds;
+    state.running?.terminate(graceSeconds * 1000, () => {
+      state.hasEnded = true;
+      this.end(pod);
+    });
   }
 
   private end(pod: Pod): void {
@@ -168,6 +182,13 @@ export class Kubelet {
   }
 
   private async start(states: PodState[]): Promise<void> {
+    const groups: Promise<void>[] = [];
+    for (let from = 0; from < states.length; from += STARTED_TOGETHER)
+      groups.push(this.startTogether(states.slice(from, from + STARTED_TOGETHER)));
+    await Promise.all(groups);
+  }
+
+  private async startTogether(states: PodState[]): Promise<void> {
     const pods = states.map(({ pod }) => pod);
     const results = await this.options.runtime
       .start(pods)
@@ -276,8 +297,4 @@ export class Kubelet {
     this.waiters = [];
     for (const resolve of waiters) resolve();
   }
-}
-
-function uidOf(pod: Pod): string {
-  return pod.metadata.uid ?? "";
 }

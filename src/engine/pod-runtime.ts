@@ -1,5 +1,24 @@
 import type { Pod } from "../kube/types.ts";
 
+/** What a preStop hook does. */
+export interface PreStopHook {
+  /** How long it takes, milliseconds. */
+  takesMs: number;
+  /** Why it fails. */
+  fault?: string;
+  /** The exit code of the container's process, which the hook ends with its last command. */
+  exitCode?: number;
+}
+
+/** How a container ends when it is told to. */
+export interface ContainerStop {
+  /** How long it goes on after SIGTERM, milliseconds; Infinity: until it is killed. */
+  afterMs: number;
+  /** Of an end by itself. */
+  exitCode: number;
+  preStop?: PreStopHook;
+}
+
 /** What became of a container when its pod was started. */
 export interface ContainerStart {
   name: string;
@@ -12,6 +31,8 @@ export interface ContainerStart {
   notReady?: string;
   /** Why its startup or liveness probe would fail each time; absent where it would pass or there is none. */
   unhealthy?: { startup?: string; liveness?: string };
+  /** Of a running one; absent: it ends at once, with 0. */
+  stop?: ContainerStop;
 }
 
 /** A started pod: its addresses, one a family, and its containers. */

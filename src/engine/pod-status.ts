@@ -58,6 +58,7 @@ export function failedStatus(pod: Pod, error: Error, hostIPs: readonly string[],
   const containerStatuses = pod.spec.containers.map(({ name, image }) => ({
     name,
     image,
+    imageID: "",
     ready: false,
     started: false,
     restartCount: 0,
@@ -92,7 +93,7 @@ function containerStatus(pod: Pod, run: ContainerNow): ContainerStatus {
   const image =
     [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find((container) => container.name === name)?.image ??
     "";
-  const base = { name, image, restartCount };
+  const base = { name, image, imageID: "", restartCount };
   const ended = last === undefined ? {} : { lastState: { terminated: terminated(last) } };
   if (state.kind === "running") {
     const ready = isStarted && notReady === undefined;
@@ -111,13 +112,19 @@ function containerStatus(pod: Pod, run: ContainerNow): ContainerStatus {
   if (backOffMs === undefined || backOffMs === 0)
     return { ...base, ready: false, started: false, state: { terminated: end }, ...ended };
   const backOff = `back-off ${goDuration(backOffMs)} restarting failed container`;
-  const waiting = { reason: "CrashLoopBackOff", message: `${backOff}: ${message}` };
+  const waiting = { reason: "CrashLoopBackOff", message: message === "" ? backOff : `${backOff}: ${message}` };
   return { ...base, ready: false, started: false, state: { waiting }, lastState: { terminated: end } };
 }
 
 function terminated({ exitCode, message, startedMs, endedMs }: ContainerEnd): Record<string, unknown> {
   const reason = exitCode === 0 ? "Completed" : "Error";
-  return { exitCode, reason, message, startedAt: apiTime(startedMs), finishedAt: apiTime(endedMs) };
+  return {
+    exitCode,
+    reason,
+    ...(message === "" ? {} : { message }),
+    startedAt: apiTime(startedMs),
+    finishedAt: apiTime(endedMs),
+  };
 }
 
 /** 40s, 1m20s, 5m0s: as Go's time.Duration prints whole seconds. */

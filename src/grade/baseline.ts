@@ -46,6 +46,7 @@ export function attachBaseline(
   const entries = new Map(baseline.map((entry) => [entryKey(entry.probe, entry.cell), entry]));
   return probes.map((probe) => {
     const own = baseline.filter((entry) => entry.probe === probe.name);
+    if (own.length === 0) return probe;
     const knownEnds = new Set(own.flatMap(({ cell }) => endsOf(cell)));
     const seen = new Set<string>();
     const cells = probe.cells.map((cell) => {
@@ -58,33 +59,44 @@ export function attachBaseline(
         const { ungraded: _, ...graded } = cell;
         return { ...graded, passedBefore: entry.passed };
       }
-      const isNew = entry === undefined && own.length > 0 && endsOf(id).some((end) => !knownEnds.has(end));
+      const isNew = endsOf(id).some((end) => !knownEnds.has(end));
       return isNew ? { ...cell, isNew } : cell;
     });
-    const gone = own.filter(({ cell, passed }) => passed !== undefined && !seen.has(cell));
+    const gone = own.filter(isJudged).filter(({ cell }) => !seen.has(cell));
     return { ...probe, cells: [...cells, ...gone.map((entry) => goneCell(entry, rerunOf(probe.name)))] };
   });
 }
 
-function goneCell({ cell, passed }: BaselineCell, rerun: string): Cell {
+function isJudged(entry: BaselineCell): entry is Required<BaselineCell> {
+  return entry.passed !== undefined;
+}
+
+function goneCell({ cell, passed }: Required<BaselineCell>, rerun: string): Cell {
   const [from, to] = endsOf(cell);
   const [port, protocol] = cell.split(" ").slice(-2);
   return {
     key: {
       from,
       to,
-      ...(port === undefined || port === "-" ? {} : { port: Number(port) }),
+      ...(port === "-" ? {} : { port: Number(port) }),
       ...(protocol === "tcp" || protocol === "udp" ? { protocol } : {}),
     },
     rerun,
-    ...(passed === undefined ? {} : { passedBefore: passed }),
+    passedBefore: passed,
   };
 }
 
 /** Source and destination of a {@link cellId}; a source never has a space in it, a destination may. */
 function endsOf(cell: string): [string, string] {
-  const [from = "", ...rest] = cell.split(" ");
-  return [from, rest.slice(0, -2).join(" ")];
+  const space = cell.indexOf(" ");
+  return [
+    cell.slice(0, space),
+    cell
+      .slice(space + 1)
+      .split(" ")
+      .slice(0, -2)
+      .join(" "),
+  ];
 }
 
 function cellId({ key: { from, to, port, protocol } }: Cell, stableName: StableName): string {

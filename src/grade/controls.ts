@@ -1,3 +1,5 @@
+import { FewControls, keepFew, LastRows, rowsOf, type ControlRow } from "./control-rows.ts";
+import { changedPlaces } from "./last-cells.ts";
 import type { Cell, PositiveControl, ProbeResult } from "./types.ts";
 
 /** An answer that was seen, as the run record keeps it for a later grade. */
@@ -11,32 +13,29 @@ export interface RecordedControl {
   at: string;
 }
 
-/** Answers kept for each destination: one would do; the second lets a cell be shown a source other than its own. */
-const KEPT_EACH_DESTINATION = 2;
-
-/**
- * What must be equal for one cell's answer to vouch for another's destination: server, port and protocol; for probes
- * without a port the kind too, so that a name that resolves never vouches for a ping.
- */
-export function controlKey(kind: string, cell: Cell): string {
-  const { to, port, protocol } = cell.key;
-  return [cell.destination ?? to, port ?? "-", protocol ?? kind].join(" ");
-}
+/** When a cell was seen, ISO 8601; in a grade of which part was seen before, not all at one time. */
+export type SeenAt = (cell: Cell) => string;
 
 /** The answers among these results, a few for each destination, other sources before the destination itself. */
-export function recordControls(probes: readonly ProbeResult[], at: string): RecordedControl[] {
-  const answers = probes.flatMap(({ kind, cells }) =>
-    cells
-      // A refusal is no control: RST and ICMP come from hosts on which nothing listens.
-      .filter(({ observation }) => observation?.outcome === "allowed")
-      .map((cell) => ({
-        destination: controlKey(kind, cell),
-        from: cell.key.from,
-        isLoopback: cell.key.from === cell.key.to,
-        at,
-      })),
-  );
-  return [...byDestination(answers).values()].flatMap(keepFew);
+export function recordControls(
+  probes: readonly Pick<ProbeResult, "kind" | "cells">[],
+  at: string | SeenAt,
+): RecordedControl[] {
+  return [...answersIn(probes.map((probe) => rowsOf(probe, at))).values()].flat();
+}
+
+/** By destination. */
+function answersIn(lists: readonly (readonly ControlRow[])[]): Map<string, RecordedControl[]> {
+  const few = new Map<string, FewControls>();
+  for (const rows of lists) {
+    for (const { key, answers } of rows) {
+      if (answers.length === 0) continue;
+      let own = few.get(key);
+      if (own === undefined) few.set(key, (own = new FewControls()));
+      for (const control of answers) if (own.takes(control.from, control.isLoopback)) own.add(control);
+    }
+  }
+  return new Map([...few].map(([key, controls]) => [key, controls.list()]));
 }
 
 /** Earlier answers with later ones: for each destination the latest are kept. */
@@ -51,26 +50,111 @@ export function mergeControls(
  * Gives every cell that got no answer the best control there is: another source in this run, the destination itself,
  * this source before, anyone before. A source's own answer in the same run is none: it would contradict the cell. What
  * answered before counts no more once the destination refuses itself: its server is gone. During a fault the control is the cell's own
- * answer without it.
+ * answer without it. `last` keeps the very cells of last time where nothing of them is other.
  */
 export function attachControls(
   probes: readonly ProbeResult[],
   earlier: readonly RecordedControl[],
-  at: string,
+  at: string | SeenAt,
+  last?: LastControls,
 ): ProbeResult[] {
-  const now = byDestination(recordControls(probes, at));
+  const lists = probes.map((probe) => last?.rows.rows(probe, at) ?? rowsOf(probe, at));
+  const now = answersIn(lists);
   const before = byDestination(earlier);
-  const gone = refusedThemselves(probes);
-  return probes.map((probe) => ({
-    ...probe,
-    cells: probe.cells.map((cell) => {
-      if (cell.observation === undefined || cell.observation.outcome === "allowed") return cell;
-      const key = controlKey(probe.kind, cell);
-      if (probe.phase?.when === "during") return withOwnControl(cell);
-      const control = findControl(cell.key.from, now.get(key) ?? [], gone.has(key) ? [] : (before.get(key) ?? []));
-      return control === undefined ? cell : { ...cell, control };
-    }),
-  }));
+  const gone = goneAmong(probes, lists);
+  return probes.map((probe, index) => {
+    const rows = lists[index] ?? [];
+    const given = rows.map(({ key }): Given => ({
+      key,
+      now: now.get(key) ?? [],
+      before: gone.has(key) ? [] : (before.get(key) ?? []),
+    }));
+    const cells = last?.attach(probe, rows, given) ?? attachTo(probe, rows, given);
+    return { ...probe, cells };
+  });
+}
+
+/** What answered at a row's destination. */
+interface Given {
+  key: string;
+  now: readonly RecordedControl[];
+  before: readonly RecordedControl[];
+}
+
+/** The controls that cells had last time, so that only cells that are others, or have another control, are looked at. */
+export class LastControls {
+  readonly rows = new LastRows();
+  private readonly last = new Map<string, { inputs: readonly Cell[]; given: readonly Given[]; outputs: Cell[] }>();
+
+  attach(probe: ProbeResult, rows: readonly ControlRow[], given: readonly Given[]): Cell[] {
+    const last = this.last.get(probe.name);
+    const places = last === undefined ? undefined : changedPlaces(last.inputs, probe.cells);
+    const outputs =
+      last === undefined || places === undefined || last.given.length !== given.length
+        ? attachTo(probe, rows, given)
+        : attachAgain(probe, rows, given, { ...last, places });
+    this.last.set(probe.name, { inputs: probe.cells, given, outputs });
+    return outputs;
+  }
+}
+
+function attachTo(probe: ProbeResult, rows: readonly ControlRow[], given: readonly Given[]): Cell[] {
+  const cells: Cell[] = [];
+  for (const [number, { start, end }] of rows.entries())
+    for (let place = start; place < end; place++)
+      cells.push(withControl(probe, probe.cells[place] as Cell, given[number] as Given));
+  return cells;
+}
+
+function attachAgain(
+  probe: ProbeResult,
+  rows: readonly ControlRow[],
+  given: readonly Given[],
+  last: { inputs: readonly Cell[]; given: readonly Given[]; outputs: Cell[]; places: readonly number[] },
+): Cell[] {
+  const { inputs, outputs, places } = last;
+  const isOther = given.map((each, number) => !isSameGiven(each, last.given[number] as Given));
+  if (places.length === 0 && !isOther.includes(true)) return outputs;
+  const cells = [...outputs];
+  let next = 0;
+  for (const [number, { start, end }] of rows.entries()) {
+    const attach = (place: number): void => {
+      const cell = probe.cells[place] as Cell;
+      const attached = withControl(probe, cell, given[number] as Given);
+      const known = outputs[place] as Cell;
+      if (inputs[place] !== cell || !isSameControl(known.control, attached.control)) cells[place] = attached;
+    };
+    if (isOther[number] === true) for (let place = start; place < end; place++) attach(place);
+    for (; (places[next] ?? end) < end; next++) if (isOther[number] !== true) attach(places[next] as number);
+  }
+  return cells;
+}
+
+function withControl({ phase }: ProbeResult, cell: Cell, { now, before }: Given): Cell {
+  if (cell.observation === undefined || cell.observation.outcome === "allowed") return cell;
+  if (phase?.when === "during") return withOwnControl(cell);
+  const control = findControl(cell.key.from, now, before);
+  return control === undefined ? cell : { ...cell, control };
+}
+
+function isSameGiven(one: Given, other: Given): boolean {
+  return one.key === other.key && areSame(one.now, other.now) && areSame(one.before, other.before);
+}
+
+function areSame(one: readonly RecordedControl[], other: readonly RecordedControl[]): boolean {
+  return (
+    one === other ||
+    (one.length === other.length &&
+      one.every(({ from, isLoopback, at }, index) => {
+        const { from: otherFrom, isLoopback: isOtherLoopback, at: otherAt } = other[index] as RecordedControl;
+        return from === otherFrom && isLoopback === isOtherLoopback && at === otherAt;
+      }))
+  );
+}
+
+function isSameControl(one: PositiveControl | undefined, other: PositiveControl | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return one.by === other.by && one.from === other.from && one.at === other.at;
 }
 
 function withOwnControl(cell: Cell): Cell {
@@ -84,35 +168,23 @@ function findControl(
   now: readonly RecordedControl[],
   before: readonly RecordedControl[],
 ): PositiveControl | undefined {
-  const others = now.filter((control) => control.from !== from);
-  const found =
-    others.find(({ isLoopback }) => !isLoopback) ??
-    others[0] ??
-    before.find((control) => control.from === from) ??
-    before[0];
+  // Those of now stand with other sources before the destination itself.
+  const other = now.find((control) => control.from !== from);
+  const found = other ?? before.find((control) => control.from === from) ?? before[0];
   if (found === undefined) return undefined;
   const by = found.isLoopback ? "itself" : found.from === from ? "before" : "another-source";
   return { by, from: found.from, at: found.at };
 }
 
-function refusedThemselves(probes: readonly ProbeResult[]): Set<string> {
-  return new Set(
-    probes.flatMap(({ kind, cells, phase }) =>
-      cells
-        // What a server refuses during a fault says nothing of the time after.
-        .filter(() => phase?.when !== "during")
-        .filter(({ key, observation }) => key.from === key.to && observation?.outcome === "rejected")
-        .map((cell) => controlKey(kind, cell)),
-    ),
-  );
-}
-
-function keepFew(controls: readonly RecordedControl[]): RecordedControl[] {
-  const sources = new Map<string, RecordedControl>();
-  for (const control of controls.toSorted((a, b) => Number(a.isLoopback) - Number(b.isLoopback))) {
-    if (!sources.has(control.from)) sources.set(control.from, control);
+/** The destinations that refuse themselves. */
+function goneAmong(probes: readonly ProbeResult[], lists: readonly (readonly ControlRow[])[]): Set<string> {
+  const gone = new Set<string>();
+  for (const [index, { phase }] of probes.entries()) {
+    // What a server refuses during a fault says nothing of the time after.
+    if (phase?.when === "during") continue;
+    for (const { key, isGone } of lists[index] ?? []) if (isGone) gone.add(key);
   }
-  return [...sources.values()].slice(0, KEPT_EACH_DESTINATION);
+  return gone;
 }
 
 function byDestination(controls: readonly RecordedControl[]): Map<string, RecordedControl[]> {

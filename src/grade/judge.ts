@@ -1,7 +1,18 @@
 import { combineVerdicts, type CompareFigures, judgeCell } from "./verdict.ts";
 import type { StableName } from "./baseline.ts";
+import { judgeList, type LastJudged } from "./last-judged.ts";
 import { judgeTask, scoreProbe, sum, type TaskToJudge } from "./points.ts";
-import type { GradeReport, JudgedProbe, JudgedTask, ProbeResult, Verdict, VerdictCounts } from "./types.ts";
+import { tallyOf, verdictOf } from "./tally.ts";
+import type {
+  Cell,
+  GradeReport,
+  JudgedCell,
+  JudgedProbe,
+  JudgedTask,
+  ProbeResult,
+  Verdict,
+  VerdictCounts,
+} from "./types.ts";
 
 /** What a grade is made from besides the probes' results. */
 export interface GradeInput {
@@ -11,11 +22,13 @@ export interface GradeInput {
   compareFigures: CompareFigures;
   /** What feedback calls the end of a cell; default: as the cell does. */
   nameOf?: StableName;
+  /** Keeps the very cells of last time where they are judged from the same. */
+  last?: LastJudged | undefined;
 }
 
 /** Judges every cell, probe and task by the contract in docs/grading.md. */
-export function gradeProbes({ probes, tasks, compareFigures, nameOf }: GradeInput): GradeReport {
-  const judged = probes.map((probe) => judgeProbe(probe, compareFigures));
+export function gradeProbes({ probes, tasks, compareFigures, nameOf, last }: GradeInput): GradeReport {
+  const judged = probes.map((probe) => judgeProbe(probe, compareFigures, last));
   const scored = judged.map((probe) => scoreProbe(probe, judged, tasks));
   const judgedTasks = tasks.map((task) => judgeTask(task, scored, nameOf));
   const required = scored.filter(({ isBonus }) => isBonus !== true);
@@ -45,18 +58,19 @@ function totals(
   };
 }
 
-function judgeProbe(probe: ProbeResult, compareFigures: CompareFigures): JudgedProbe {
-  const { kind, notEnforceable, phase, recovery } = probe;
+function judgeProbe(probe: ProbeResult, compareFigures: CompareFigures, last: LastJudged | undefined): JudgedProbe {
+  const { name, kind, notEnforceable, phase, recovery } = probe;
   const context = { kind, notEnforceable, phase, recovery, compareFigures };
-  const graded = probe.cells.filter((cell) => cell.ungraded === undefined);
-  const ungraded = probe.cells.filter((cell) => cell.ungraded !== undefined);
-  const cells = graded.map((cell) => ({ ...cell, ...judgeCell(cell, context) }));
-  const isGuard = cells.length > 0 && cells.every(({ passedBefore }) => passedBefore === true);
+  const judge = (cell: Cell): JudgedCell => ({ ...cell, ...judgeCell(cell, context) });
+  const given = JSON.stringify([kind, notEnforceable, phase, recovery]);
+  const { cells, ungraded } = last?.judge(name, given, probe.cells, judge) ?? judgeList(probe.cells, judge);
+  const tally = tallyOf(cells);
+  const isGuard = tally.cells > 0 && tally.guards === tally.cells;
   return {
     ...probe,
     cells,
     ...(ungraded.length === 0 ? {} : { ungraded }),
-    verdict: combineVerdicts(cells.map(({ verdict }) => verdict)),
+    verdict: verdictOf(tally),
     role: isGuard ? "guard" : "goal",
     earned: 0,
     possible: 0,

@@ -29,6 +29,8 @@ export interface ServiceFact {
   notReady: string[];
   /** The family that was asked for and that it has no address of. */
   lacksFamily?: string;
+  /** It waits for the address of a load balancer, at which it was to be reached. */
+  isPending?: true;
   /** Where kube-proxy's rules of a node lead, as ADDRESS:PORT, and where they should. */
   rules?: { node: string; leadTo: string[]; shouldLeadTo: string[] };
 }
@@ -124,9 +126,16 @@ function lookupStopped({ drop, ends, service }: FlowFacts, { name, said }: { nam
 }
 
 function serviceStopped(service: ServiceFact): StoppedAt | undefined {
-  const { name, isThere, lacksFamily, port, ports, selector, selected, workloads, ready, notReady, rules } = service;
+  const { name, isThere, lacksFamily, isPending, port, ports, selector, selected, workloads, ready, notReady, rules } =
+    service;
   const listed = ports.length === 0 ? "no ports" : `ports ${ports.join(", ")}`;
   if (!isThere) return at("service", `Service ${name} does not exist`, `the cluster has no Service ${name}`);
+  if (isPending === true)
+    return at(
+      "service",
+      `Service ${name} has no address of a load balancer`,
+      "its status has none, its events say why",
+    );
   if (lacksFamily !== undefined)
     return at("service", `Service ${name} has no ${lacksFamily} address`, `its addresses: no ${lacksFamily} one`);
   if (port === undefined)
@@ -168,9 +177,9 @@ function wayStopped({ hops, between }: EndFact, towards: HopFact["towards"]): St
       ? undefined
       : at("route", `${back}${place} has no route to ${address}`, routeTrouble ?? "the kernel finds none"),
   );
-  if (cut !== undefined || noRoute !== undefined || towards === "source") return cut ?? noRoute;
+  const broken = cut ?? noRoute;
+  if (broken !== undefined || between === undefined || between.isReached) return broken;
   // The nodes' own tables for the way back explain why they do not reach each other.
-  if (between === undefined || between.isReached) return undefined;
   const otherEnd = first(hops, ({ place, linksDown }) =>
     linksDown.length === 0
       ? undefined

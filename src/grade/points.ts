@@ -1,6 +1,7 @@
 import type { StableName } from "./baseline.ts";
 import { feedbackOf } from "./feedback.ts";
 import type { JudgedCell, JudgedProbe, JudgedTask } from "./types.ts";
+import { tallyOf } from "./tally.ts";
 import { combineVerdicts } from "./verdict.ts";
 
 /** A task as the grade needs it; `probes` are names. */
@@ -35,11 +36,11 @@ export function scoreProbe(
 ): JudgedProbe {
   const own = tasks.filter((task) => task.probes.includes(probe.name) && task.isBonus === probe.isBonus);
   const points = probe.points ?? (own.length > 0 ? DEFAULT_TASK_POINTS : 0);
-  const goals = probe.cells.filter((cell) => cell.passedBefore !== true && cell.isNew !== true);
-  const possible = goals.length === 0 ? 0 : points;
+  const { goals, passedGoals, solvedGoals } = tallyOf(probe.cells);
+  const possible = goals === 0 ? 0 : points;
   const isVoid = hasBrokenGuard(probe) || (own.length > 0 && own.every((task) => brokenGuards(task, all).length > 0));
-  const passed = goals.filter((cell) => cell.verdict === "pass" && (tasks.length === 0 || cell.passedBefore === false));
-  return { ...probe, possible, earned: isVoid || possible === 0 ? 0 : share(possible, passed.length, goals.length) };
+  const passed = tasks.length === 0 ? passedGoals : solvedGoals;
+  return { ...probe, possible, earned: isVoid ? 0 : share(possible, passed, goals) };
 }
 
 /** Judges a task from its scored probes; one that names a probe without a result is inconclusive at best. */
@@ -85,7 +86,7 @@ function brokenGuards(task: TaskToJudge, all: readonly JudgedProbe[]): string[] 
 
 /** An inconclusive guard voids as a failed one does: else breaking the probe's source would hide what was broken. */
 function hasBrokenGuard({ cells }: { cells: readonly JudgedCell[] }): boolean {
-  return cells.some((cell) => cell.passedBefore === true && cell.verdict !== "pass");
+  return tallyOf(cells).brokenGuards > 0;
 }
 
 /** Rounded down to hundredths, so that only all cells give all points. */

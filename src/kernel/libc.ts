@@ -48,6 +48,30 @@ export function writeAside(fd: number, parts: readonly Uint8Array[]): Promise<nu
   });
 }
 
+const pollOnPool = libc.func("int poll(_Inout_ void *fds, unsigned long count, int timeoutMs)") as unknown as {
+  async(fds: Uint8Array, count: number, timeoutMs: number, done: (error: Error | null, result: number) => void): void;
+};
+const EINTR = 4;
+const POLLIN = 1;
+
+/** Resolves when a descriptor can be read; one thread of libuv's pool waits until then. Rejects with {@link SystemCallError}. */
+export function readableAside(fd: number): Promise<void> {
+  const asked = Buffer.alloc(8);
+  asked.writeInt32LE(fd, 0);
+  asked.writeInt16LE(POLLIN, 4);
+  return new Promise((resolve, reject) => {
+    const wait = (): void =>
+      pollOnPool.async(asked, 1, -1, (error, result) => {
+        const errno = result < 0 ? lastErrno() : 0;
+        if (error !== null) reject(error);
+        else if (errno === EINTR) wait();
+        else if (errno !== 0) reject(new SystemCallError("poll", errno));
+        else resolve();
+      });
+    wait();
+  });
+}
+
 /** Raw calls; each returns -1 and sets errno on failure. See the man page (section 2) of each name. */
 export const calls = {
   unshare: libc.func("int unshare(int flags)") as (flags: number) => number,
@@ -119,6 +143,7 @@ export const calls = {
     address: Uint8Array,
     length: [number],
   ) => number,
+  eventfd: libc.func("int eventfd(unsigned int value, int flags)") as (value: number, flags: number) => number,
   epoll_create1: libc.func("int epoll_create1(int flags)") as (flags: number) => number,
   epoll_ctl: libc.func("int epoll_ctl(int epfd, int op, int fd, const void *event)") as (
     epfd: number,
@@ -144,6 +169,17 @@ export const calls = {
   fcntl: libc.func("int fcntl(int fd, int command, int argument)") as (
     fd: number,
     command: number,
+    argument: number,
+  ) => number,
+  /** ioctl(2) with a pointer, and with a number, for its last argument. */
+  ioctl: libc.func("int ioctl(int fd, unsigned long request, const void *argument)") as (
+    fd: number,
+    request: number,
+    argument: Uint8Array,
+  ) => number,
+  ioctlNumber: libc.func("int ioctl(int fd, unsigned long request, int argument)") as (
+    fd: number,
+    request: number,
     argument: number,
   ) => number,
   flock: libc.func("int flock(int fd, int operation)") as (fd: number, operation: number) => number,

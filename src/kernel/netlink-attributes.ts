@@ -1,4 +1,5 @@
-const NLA_TYPE_MASK = 0x3fff;
+/** What of an attribute's type is its number; the rest are flags. */
+export const NLA_TYPE_MASK = 0x3fff;
 
 /** The attributes of a netlink payload (netlink(7), struct nlattr), flags stripped from their types. */
 export function* attributesOf(buffer: Buffer): Generator<{ type: number; value: Buffer }> {

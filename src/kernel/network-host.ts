@@ -37,9 +37,11 @@ export class NetworkHost implements PeerNamespace {
     return new NetworkHost(NetworkNamespace.create(name));
   }
 
-  /** In a namespace that nobody has configured yet; `close` closes it. */
-  static in(namespace: NetworkNamespace): NetworkHost {
-    return new NetworkHost(namespace);
+  /** In a namespace that has been configured with `done`, by another thread, and nothing else; `close` closes it. */
+  static in(namespace: NetworkNamespace, done: readonly NetOp[] = []): NetworkHost {
+    const host = new NetworkHost(namespace);
+    for (const op of done) if (op.op === "sysctl") host.written.add(op.key);
+    return host;
   }
 
   get fd(): number {

@@ -1,6 +1,8 @@
+import { fstatSync } from "node:fs";
 import { EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import { NetworkNamespace } from "./namespace.ts";
+import { sendDatagram } from "./probe-datagram.ts";
 import { localEnd, openSocket, socketAddress } from "./sockets.ts";
 import { POLLOUT, Poll } from "./poll.ts";
 import { bindInTurn } from "./source-ports.ts";
@@ -60,28 +62,20 @@ const A_STRIDE = 64;
 /** How long a round goes on to begin connections: what the rules recorded of its first is still there (10 s) when they are all begun. */
 const LONGEST_START_MS = 2000;
 
-/** Descriptors a round may hold. */
-const MOST_AT_ONCE = 8192;
+/** Descriptors a round may hold; two threads may have one each, of 20,000 and fewer that some hosts allow a process. */
+const MOST_AT_ONCE = 4096;
 
 /** RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 const OFF = new Uint8Array(4);
-
-/** A minimal DNS query (RFC 1035): what a DNS server answers; an echo server returns it. */
-const dnsQuery = Buffer.from("63690100000100000000000007636e696c616204746573740000010001", "hex");
-/** agnhost's netexec answers this word over UDP; echo servers return it. */
-const udpGreeting = Buffer.from("hostname\n");
 
 interface OpenProbe {
   target: ProbeTarget;
   fd: number;
   startedAt: number;
   isResent?: boolean;
-}
-
-function sendDatagram(fd: number, port: number): number {
-  const payload = port === 53 ? dnsQuery : udpGreeting;
-  return calls.send(fd, payload, payload.length, 0);
+  /** Its own end, once it was asked for. */
+  source?: ProbeOutcome["source"];
 }
 
 function outcomeOf(errno: number): ProbeOutcome["outcome"] {
@@ -125,9 +119,11 @@ export class ProbeRound {
       let end = next + 1;
       while (end < most && targets[end]?.netnsFd === fd) end += 1;
       const begun: OpenProbe[] = [];
+      // A descriptor's number may be another namespace's in the next sweep.
+      const { ino } = fstatSync(fd);
       NetworkNamespace.adopt("probe source", fd).enter(() => {
         for (const target of targets.slice(next, end)) {
-          const probe = this.connect(target);
+          const probe = this.connect(target, ino);
           if (probe !== undefined) begun.push(probe);
         }
       });
@@ -152,7 +148,7 @@ export class ProbeRound {
   }
 
   /** Undefined where it has its outcome already. */
-  private connect(target: ProbeTarget): OpenProbe | undefined {
+  private connect(target: ProbeTarget, namespace: number): OpenProbe | undefined {
     const startedAt = performance.now();
     let fd: number | undefined;
     try {
@@ -162,7 +158,7 @@ export class ProbeRound {
         check("setsockopt", calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, LINGER_NONE, 8));
         // Nothing is to be sent, and the RST follows: the handshake's last ACK is left out, and no server wakes up for nothing.
         check("setsockopt", calls.setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, OFF, 4));
-      } else bindInTurn(fd, target.netnsFd, target.address.includes(":") ? 6 : 4);
+      } else bindInTurn(fd, namespace, target.address.includes(":") ? 6 : 4);
       const probe = { target, fd, startedAt };
       this.open.set(fd, probe);
       if (calls.connect(fd, name, name.length) < 0) {
@@ -198,7 +194,7 @@ export class ProbeRound {
     if (probe === undefined) return;
     this.open.delete(fd);
     const latencyMs = performance.now() - probe.startedAt;
-    const source = outcome === "answered" ? undefined : localEnd(fd);
+    const source = outcome === "answered" ? undefined : (probe.source ?? localEnd(fd));
     const retransmits = outcome === "answered" ? retransmitsOf(probe, latencyMs) : 0;
     calls.close(fd);
     this.outcomes.push({ id: probe.target.id, outcome, detail, latencyMs, retransmits, ...(source && { source }) });
@@ -206,6 +202,9 @@ export class ProbeRound {
 
   /** Waits for answers until none is open or the deadline has passed; both times in performance.now() milliseconds. */
   wait(deadline: number, resendUdpAt: number, dropped: DropLookup | undefined): void {
+    // What a rule dropped on the way of a SYN was recorded before connect(2) came back; datagrams' answers take their time.
+    const isConnecting = [...this.open.values()].some(({ target }) => target.protocol === "tcp");
+    if (dropped !== undefined && isConnecting) this.closeDropped(dropped);
     let quietMs = FIRST_QUIET_MS;
     let nextResend = resendUdpAt;
     while (this.open.size > 0) {
@@ -277,8 +276,10 @@ export class ProbeRound {
   private closeDropped(lookup: DropLookup): void {
     const fdOf = new Map<number, number>();
     const pending: PendingFlow[] = [];
-    for (const { target, fd } of this.open.values()) {
-      const source = localEnd(fd);
+    for (const probe of this.open.values()) {
+      const { target, fd } = probe;
+      // A connected socket keeps its end: it is asked for once, however often records are read.
+      const source = (probe.source ??= localEnd(fd));
       if (source === undefined) continue;
       fdOf.set(target.id, fd);
       pending.push({

@@ -4,7 +4,7 @@ import type { DropLookup, ProbeOutcome, ProbeTarget } from "./probe-round.ts";
 /**
  * Opens all targets from one thread, none awaiting another, and waits for all under one deadline: connect(2) without blocking, then
  * epoll(7). A flow that `dropped`, where there is one, names does not wait for the deadline. Blocks the calling thread, so it belongs on a
- * worker of its own. Where 8192 are without an answer, the others go in further rounds, each with its own deadline. With `resendUdpAfterMs` a
+ * worker of its own. Where 4096 are without an answer, the others go in further rounds, each with its own deadline. With `resendUdpAfterMs` a
  * datagram without an answer by then is sent once more, as TCP does of itself, so that a lost one is no silence; an
  * answer after that counts as a retransmit.
  */

@@ -41,6 +41,8 @@ const IFLA = {
   protinfo: 12,
   linkinfo: 18,
   netNsFd: 28,
+  txQueues: 31,
+  rxQueues: 32,
   gsoMaxSegments: 40,
 } as const;
 const INFO = { kind: 1, data: 2, vethPeer: 1 } as const;
@@ -90,8 +92,16 @@ function linkAttributes(
 
 type Of<Name extends NetOp["op"]> = Extract<NetOp, { op: Name }>;
 
+/**
+ * An end of a pair has one queue each way. Unless it is asked for one, the kernel makes one a processor, takes all but the first out of use
+ * (veth_init_queues) and waits for a grace period of RCU with the lock of all links held, at each end: half of what a pod cost.
+ */
+function vethEnd(message: NetlinkMessage, link: { name: string; mtu?: number; address?: string }): NetlinkMessage {
+  return linkAttributes(message, link).u32(IFLA.txQueues, 1).u32(IFLA.rxQueues, 1);
+}
+
 function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamespace): NetlinkMessage {
-  const message = linkAttributes(
+  const message = vethEnd(
     new NetlinkMessage(RTM_NEWLINK, CREATE).bytes(linkHeader(indexes.add(op.name), op.up === true ? IFF_UP : 0)),
     op,
   );
@@ -99,7 +109,7 @@ function vethAdd(op: Of<"veth-add">, indexes: InterfaceIndexes, peer: PeerNamesp
   return message.nested(IFLA.linkinfo, () => {
     message.text(INFO.kind, "veth").nested(INFO.data, () => {
       message.nested(INFO.vethPeer, () => {
-        linkAttributes(message.bytes(linkHeader(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
+        vethEnd(message.bytes(linkHeader(peerIndex)), op.peer).u32(IFLA.netNsFd, peer.fd);
       });
     });
   });

@@ -23,6 +23,9 @@ export const sandboxAccounts: Record<string, string> = {
 /** Below / on the host: bound as it is when a folder, made again when a link (merged /usr). */
 const SYSTEM = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
+/** Where commands look for programs unless a container's own PATH says otherwise. */
+export const SANDBOX_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
 /** In /etc on the host, without secrets, and needed for tools to work. */
 const SHARED_ETC = [
   "alternatives",
@@ -103,7 +106,7 @@ export function sandboxCommand(argv: readonly string[], options: SandboxOptions)
   if (seccompProgram.length > 0) args.push("--seccomp", String(SECCOMP_FD));
   args.push("--remount-ro", "/", "--chdir", "/tmp", "--clearenv");
   const env = {
-    PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    PATH: SANDBOX_PATH,
     HOME: "/root",
     LANG: "C.UTF-8",
     ...options.env,

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+import type { ChildProcess, StdioOptions } from "node:child_process";
 import { LabError } from "../core/errors.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 import { reapGroup } from "./processes.ts";
@@ -45,8 +45,19 @@ export function startSandboxed(
   argv: readonly string[],
   stdin: "pipe" | "ignore",
 ): ChildProcess {
+  return startWithStreams(namespace, sandbox, argv, [stdin, "pipe", "pipe"]);
+}
+
+/** {@link startSandboxed} with standard streams of the caller's choice, in their order. */
+export function startWithStreams(
+  namespace: NetworkNamespace,
+  sandbox: SandboxOptions,
+  argv: readonly string[],
+  streams: readonly ["pipe" | "ignore" | number, "pipe" | number, "pipe" | number],
+): ChildProcess {
   const [file = "", ...args] = sandboxCommand(argv, sandbox);
-  const child = namespace.enter(() => spawn(file, args, { stdio: [stdin, "pipe", "pipe", "pipe"], detached: true }));
+  const stdio: StdioOptions = [...streams, "pipe"];
+  const child = namespace.enter(() => spawn(file, args, { stdio, detached: true }));
   sendSeccompProgram(child);
   // A sandbox whose outer half fails leaves the inner one waiting for it; and where this process is the first of its pid
   // namespace, what a command leaves behind becomes its child.

@@ -1,6 +1,6 @@
 import { LabError } from "../core/errors.ts";
 import { formatIpBytes } from "../core/ip.ts";
-import { calls, check, errnoName, lastErrno } from "./libc.ts";
+import { calls, check, errnoName, lastErrno, SystemCallError } from "./libc.ts";
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -94,6 +94,23 @@ export function bindUdp(address: string, port: number): number {
 /** A fresh non-blocking socket of the calling thread's namespace. It shares no port (SO_REUSEADDR): a server's datagrams stay the server's. */
 export function openSocket(protocol: "tcp" | "udp", address: string): number {
   return open(protocol === "tcp" ? SOCK_STREAM : SOCK_DGRAM, address);
+}
+
+/**
+ * A TCP socket of the calling thread's namespace that is on its way to that port: whoever reads from it is told by the kernel how it
+ * went. Give it to `new Socket({fd})`.
+ */
+export function connectTcp(address: string, port: number): number {
+  const fd = open(SOCK_STREAM, address);
+  const name = socketAddress(address, port);
+  if (calls.connect(fd, name, name.length) < 0) {
+    const errno = lastErrno();
+    if (errnoName(errno) !== "EINPROGRESS") {
+      calls.close(fd);
+      throw new SystemCallError("connect", errno, `${address}:${port}`);
+    }
+  }
+  return fd;
 }
 
 /** A socket's own address and port (getsockname(2)); undefined where it has none. */

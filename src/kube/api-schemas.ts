@@ -7,6 +7,7 @@ export interface OpenApiSchema {
   oneOf?: OpenApiSchema[];
   type?: string;
   format?: string;
+  description?: string;
   properties?: Record<string, OpenApiSchema>;
   required?: string[];
   items?: OpenApiSchema;
@@ -37,11 +38,6 @@ export interface ServedKind extends GroupVersionKind {
   resource?: string;
   namespaced: boolean;
   subresources: readonly string[];
-}
-
-/** `apps/v1`, or `v1` for the core group. */
-export function apiVersionOf({ group, version }: GroupVersionKind): string {
-  return group === "" ? version : `${group}/${version}`;
 }
 
 interface KindEntry {

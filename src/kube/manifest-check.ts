@@ -4,6 +4,7 @@ import { nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 import { checkAdminPolicy } from "./admin-policy-rules.ts";
 import { ADMIN_POLICY_VERSIONS, isAdminPolicy } from "./admin-policy-types.ts";
+import { isMetallbObject } from "./address-pools.ts";
 import { isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
 import { checkStructure, describeValue } from "./manifest-structure.ts";
@@ -50,7 +51,6 @@ const STORED_KINDS = new Set([
   "RoleBinding",
   "ClusterRole",
   "ClusterRoleBinding",
-  "HorizontalPodAutoscaler",
   "PodDisruptionBudget",
   "LimitRange",
   "ResourceQuota",
@@ -184,6 +184,7 @@ function checkUnknownKind(
     );
     return undefined;
   }
+  if (isMetallbObject({ apiVersion: String(value["apiVersion"]), kind })) return value as KubeObject;
   findings.warn(
     "MANIFEST_NOT_INTERPRETED",
     ["kind"],

@@ -2,7 +2,7 @@ import { isRecord } from "../core/is-record.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
 import type { ManifestFindings } from "./manifest-findings.ts";
 import type { StatefulSet } from "./set-types.ts";
-import type { KubeObject, PodSpec, Service } from "./types.ts";
+import type { KubeObject, PodSpec } from "./types.ts";
 
 const HINT = "the embedded engine ignores it; a real cluster does not";
 
@@ -10,7 +10,6 @@ const TEMPLATE_KINDS = new Set(["Deployment", "ReplicaSet", "StatefulSet", "Daem
 
 /** Warns of fields that the embedded engine does not model although they change what can reach what. */
 export function warnNotModelled(object: KubeObject, findings: ManifestFindings): void {
-  if (object.kind === "Service") warnOfService(object as Service, findings);
   if (object.kind === "StatefulSet" && (object as Partial<StatefulSet>).spec?.["volumeClaimTemplates"] !== undefined)
     warn(["spec", "volumeClaimTemplates"], "volumeClaimTemplates", findings);
   const [spec, path] = podSpecOf(object);
@@ -22,13 +21,6 @@ function podSpecOf(object: KubeObject): [PodSpec | undefined, YamlPath] {
   if (!TEMPLATE_KINDS.has(object.kind)) return [undefined, []];
   const { template } = (object["spec"] ?? {}) as { template?: { spec?: PodSpec } };
   return [template?.spec, ["spec", "template", "spec"]];
-}
-
-function warnOfService({ spec }: Service, findings: ManifestFindings): void {
-  if (spec?.type !== undefined && ["LoadBalancer", "ExternalName"].includes(spec.type)) {
-    warn(["spec", "type"], `Service type ${spec.type}`, findings);
-  }
-  if ((spec?.["externalIPs"] as unknown[] | undefined)?.length) warn(["spec", "externalIPs"], "externalIPs", findings);
 }
 
 function warnOfPod(spec: PodSpec, path: YamlPath, findings: ManifestFindings): void {

@@ -1,17 +1,17 @@
-import { createHash } from "node:crypto";
+import { apiVersionOf, groupVersionPath } from "./group-version.ts";
 import {
-  apiVersionOf,
   type GroupVersionKind,
   type OpenApiSchema,
   openApiSchema,
   type ServedKind,
   servedKinds,
 } from "./api-schemas.ts";
+import { describedSchema } from "./api-texts.ts";
 
 /*
- * The OpenAPI v3 documents that an API server gives: an index of group versions, and a document of each (KEP-2896). They hold what
- * kubectl and other clients read in them: the schemas with list types and merge keys, and the paths of the resources, with the
- * parameters that say what the server understands. There are no descriptions.
+ * The OpenAPI v3 documents that an API server gives: a document of each group version (KEP-2896). They hold what
+ * kubectl and other clients read in them: the schemas with list types, merge keys and descriptions, and the paths of the resources, with
+ * the parameters that say what the server understands.
  */
 
 /** A kind of a custom resource definition, with its version's schema where it has one. */
@@ -28,28 +28,6 @@ export interface OpenApiDocument {
 }
 
 const META = "io.k8s.apimachinery.pkg.apis.meta.v1.";
-
-/** Path of a group version below the server and below `/openapi/v3`: `api/v1`, `apis/apps/v1`. */
-export function groupVersionPath(apiVersion: string): string {
-  return apiVersion.includes("/") ? `apis/${apiVersion}` : `api/${apiVersion}`;
-}
-
-/**
- * The index at `/openapi/v3`: each document's address, with a hash of its contents, so that a client may keep it for ever.
- */
-export function openApiIndex(documents: ReadonlyMap<string, OpenApiDocument>): {
-  paths: Record<string, { serverRelativeURL: string }>;
-} {
-  return {
-    paths: Object.fromEntries(
-      [...documents].map(([apiVersion, document]) => {
-        const path = groupVersionPath(apiVersion);
-        const hash = createHash("sha512").update(JSON.stringify(document)).digest("hex").toUpperCase();
-        return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
-      }),
-    ),
-  };
-}
 
 /** The document of a group version, such as `apps/v1`, with those of the served kinds that are in `kinds`. */
 export function openApiDocument(
@@ -76,7 +54,7 @@ export function openApiDocument(
 function addSchema(schemas: Record<string, OpenApiSchema>, name: string): void {
   if (schemas[name] !== undefined) return;
   const schema = openApiSchema(name);
-  schemas[name] = schema;
+  schemas[name] = describedSchema(name, schema);
   for (const reference of references(schema)) addSchema(schemas, reference);
 }
 
@@ -99,13 +77,16 @@ function customSchema(kind: CustomKind): OpenApiSchema {
     ...(kind.openApi ?? { "x-kubernetes-preserve-unknown-fields": true }),
     properties: {
       ...kind.openApi?.properties,
-      apiVersion: { type: "string" },
-      kind: { type: "string" },
-      metadata: reference(`${META}ObjectMeta`),
+      ...COMMON_PROPERTIES,
     },
     "x-kubernetes-group-version-kind": [gvkOf(kind)],
   };
 }
+
+/** As the fields of a kind that is built in (apiextensions-apiserver, openapi builder). */
+const COMMON_PROPERTIES = describedSchema("io.k8s.api.core.v1.ConfigMap", {
+  properties: { apiVersion: { type: "string" }, kind: { type: "string" }, metadata: reference(`${META}ObjectMeta`) },
+}).properties;
 
 function reference(name: string): OpenApiSchema {
   return { $ref: `#/components/schemas/${name}` };

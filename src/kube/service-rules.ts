@@ -45,6 +45,7 @@ export function checkService({ spec }: Service, network: ServiceNetwork, finding
   checkPorts(spec.ports ?? [], findings);
   checkNodePorts(spec, findings);
   checkAffinity(spec, findings);
+  checkExternalAddresses(spec, findings);
   if (spec.clusterIP !== undefined) checkClusterIp(spec.clusterIP, ["spec", "clusterIP"], network, findings);
   for (const [index, address] of (spec.clusterIPs ?? []).entries()) {
     if (typeof address === "string") checkClusterIp(address, ["spec", "clusterIPs", index], network, findings);
@@ -58,16 +59,18 @@ function checkPorts(ports: NonNullable<Service["spec"]["ports"]>, findings: Mani
     if (port === undefined) continue;
     const at = ["spec", "ports", index];
     checkPortNumber(port.port, [...at, "port"], findings);
-    checkPortNumber(port.targetPort, [...at, "targetPort"], findings);
+    // 0 and an empty name are as good as none to the API.
+    const targetPort = port.targetPort === 0 || port.targetPort === "" ? undefined : port.targetPort;
+    checkPortNumber(targetPort, [...at, "targetPort"], findings);
     checkOneOf(port.protocol, PROTOCOLS, [...at, "protocol"], findings);
-    if (typeof port.targetPort === "string") {
-      const problem = portNameProblem(port.targetPort);
-      const hint = /^\d+$/.test(port.targetPort) ? "write the number without quotes" : undefined;
+    if (typeof targetPort === "string") {
+      const problem = portNameProblem(targetPort);
+      const hint = /^\d+$/.test(targetPort) ? "write the number without quotes" : undefined;
       if (problem !== undefined)
         findings.error(
           "MANIFEST_BAD_NAME",
           [...at, "targetPort"],
-          `port name ${JSON.stringify(port.targetPort)} ${problem}`,
+          `port name ${JSON.stringify(targetPort)} ${problem}`,
           hint,
         );
     }
@@ -137,7 +140,8 @@ function checkAffinity({ sessionAffinity, ...spec }: Service["spec"], findings: 
   if (config === undefined) return;
   const at = ["spec", "sessionAffinityConfig"];
   if (sessionAffinity !== "ClientIP") {
-    findings.error("MANIFEST_BAD_VALUE", at, "sessionAffinityConfig needs sessionAffinity: ClientIP", undefined, "key");
+    const message = "sessionAffinityConfig is dropped: it needs sessionAffinity: ClientIP";
+    findings.warn("MANIFEST_BAD_VALUE", at, message, undefined, "key");
     return;
   }
   const seconds = config.clientIP?.timeoutSeconds;
@@ -145,6 +149,41 @@ function checkAffinity({ sessionAffinity, ...spec }: Service["spec"], findings: 
     const place = [...at, "clientIP", "timeoutSeconds"];
     findings.error("MANIFEST_BAD_VALUE", place, `timeoutSeconds ${seconds} is not between 1 and 86400`);
   }
+}
+
+/** What callers from outside are led by beside node ports. */
+function checkExternalAddresses(spec: Service["spec"], findings: ManifestFindings): void {
+  const { type, externalIPs, loadBalancerIP, loadBalancerSourceRanges, healthCheckNodePort } = spec;
+  for (const [index, address] of (externalIPs ?? []).entries())
+    if (typeof address === "string") checkAddress(address, ["spec", "externalIPs", index], findings);
+  if (typeof loadBalancerIP === "string" && loadBalancerIP !== "" && parseIp(loadBalancerIP) === undefined)
+    findings.error(
+      "MANIFEST_BAD_ADDRESS",
+      ["spec", "loadBalancerIP"],
+      `${JSON.stringify(loadBalancerIP)} is no IP address`,
+    );
+  for (const [index, range] of (loadBalancerSourceRanges ?? []).entries()) {
+    if (typeof range !== "string" || parseCidr(range.trim()) !== undefined) continue;
+    const at = ["spec", "loadBalancerSourceRanges", index];
+    findings.error(
+      "MANIFEST_BAD_ADDRESS",
+      at,
+      `${JSON.stringify(range)} is no CIDR`,
+      "one address is written with /32",
+    );
+  }
+  const only = (field: string, isWritten: boolean, isMeant: boolean, whom: string): void => {
+    if (isWritten && !isMeant)
+      findings.error("MANIFEST_BAD_VALUE", ["spec", field], `${field} is for ${whom} alone`, undefined, "key");
+  };
+  const isBalanced = type === "LoadBalancer";
+  const balanced = "Services of type LoadBalancer";
+  only("loadBalancerClass", spec.loadBalancerClass !== undefined, isBalanced, balanced);
+  only("loadBalancerSourceRanges", (loadBalancerSourceRanges ?? []).length > 0, isBalanced, balanced);
+  only("allocateLoadBalancerNodePorts", spec["allocateLoadBalancerNodePorts"] !== undefined, isBalanced, balanced);
+  const isLocal = spec["externalTrafficPolicy"] === "Local";
+  const asked = healthCheckNodePort !== undefined && healthCheckNodePort !== 0;
+  only("healthCheckNodePort", asked, isBalanced && isLocal, `${balanced} with externalTrafficPolicy: Local`);
 }
 
 /** The API server refuses a family that the cluster has no Service network of. */

@@ -10,6 +10,8 @@ export interface OwnerReference {
   name: string;
   uid: string;
   controller?: boolean;
+  /** Whether the owner, deleted in the foreground, waits for this object. */
+  blockOwnerDeletion?: boolean;
 }
 
 export interface ObjectMeta {
@@ -20,6 +22,7 @@ export interface ObjectMeta {
   generation?: number;
   creationTimestamp?: string;
   deletionTimestamp?: string;
+  deletionGracePeriodSeconds?: number;
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   ownerReferences?: OwnerReference[];
@@ -96,6 +99,8 @@ export interface PodCondition {
   reason?: string;
   message?: string;
   lastTransitionTime?: string;
+  /** Of Deployments alone. */
+  lastUpdateTime?: string;
 }
 
 export interface ContainerStatus {
@@ -103,6 +108,8 @@ export interface ContainerStatus {
   ready: boolean;
   restartCount: number;
   image: string;
+  /** Empty: no image is pulled. */
+  imageID: string;
   state: Record<string, unknown>;
   lastState?: Record<string, unknown>;
   started?: boolean;
@@ -173,9 +180,23 @@ export interface Service extends KubeObject {
     externalName?: string;
     sessionAffinity?: "None" | "ClientIP";
     publishNotReadyAddresses?: boolean;
+    externalIPs?: string[];
+    loadBalancerIP?: string;
+    loadBalancerClass?: string;
+    loadBalancerSourceRanges?: string[];
+    healthCheckNodePort?: number;
+    trafficDistribution?: string;
     [field: string]: unknown;
   };
-  status?: Record<string, unknown>;
+  status?: { loadBalancer?: { ingress?: LoadBalancerIngress[] }; [field: string]: unknown };
+}
+
+/** An address that a load balancer answers at. */
+export interface LoadBalancerIngress {
+  ip?: string;
+  hostname?: string;
+  /** VIP, the default: packets come to the nodes with this address as their destination. */
+  ipMode?: "VIP" | "Proxy";
 }
 
 export interface ObjectReference {
@@ -210,6 +231,10 @@ export interface EndpointSlice extends KubeObject {
     conditions?: { ready?: boolean; serving?: boolean; terminating?: boolean };
     hostname?: string;
     nodeName?: string;
+    /** The topology.kubernetes.io/zone of its node. */
+    zone?: string;
+    /** Whose callers it is for, by zone and by node. */
+    hints?: { forZones?: { name: string }[]; forNodes?: { name: string }[] };
     targetRef?: ObjectReference;
   }[];
   ports?: { name?: string; port?: number; protocol?: Protocol }[];
@@ -225,6 +250,8 @@ export interface NodeObject extends KubeObject {
   status?: {
     addresses?: { type: "InternalIP" | "Hostname"; address: string }[];
     conditions?: PodCondition[];
+    capacity?: Record<string, string>;
+    allocatable?: Record<string, string>;
   };
 }
 

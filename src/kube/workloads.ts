@@ -1,3 +1,4 @@
+import { externalAddressesOf } from "./load-balancers.ts";
 import { isPodReady, isPodTerminal, podAddresses } from "./pods.ts";
 import { matchesSelector } from "./selectors.ts";
 import type { Endpoints, EndpointSlice, KubeObject, LabelSelector, Pod, Service } from "./types.ts";
@@ -160,11 +161,16 @@ export function podAt(objects: readonly KubeObject[], address: string): Pod | un
   return livePods(objects).find((pod) => pod.spec.hostNetwork !== true && podAddresses(pod).includes(address));
 }
 
-/** The Service whose cluster IP this is. */
+/** The Service that kube-proxy leads to at this address: its cluster IP, its load balancer's, one of its externalIPs. */
 export function serviceAt(objects: readonly KubeObject[], address: string): Service | undefined {
   return objects.find(
-    (object): object is Service => object.kind === "Service" && clusterIps(object as Service).includes(address),
+    (object): object is Service => object.kind === "Service" && addressesOf(object as Service).includes(address),
   );
+}
+
+/** All at which kube-proxy leads to it: those of the cluster, of its load balancer, and externalIPs. */
+function addressesOf(service: Service): string[] {
+  return [...clusterIps(service), ...externalAddressesOf(service)];
 }
 
 /** The first ready pod by name; undefined when none is. */

@@ -2,6 +2,7 @@ import { formatDurationMs } from "../core/duration.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { PlannedStep } from "../plan/types.ts";
 import type { LabToCheck } from "./check.ts";
+import { enforcedWithin } from "./enforced-within.ts";
 import type { ReadProbe } from "./prepare.ts";
 import type { ProblemList } from "./problems.ts";
 import type { ReadStep } from "./read-manifests.ts";
@@ -16,6 +17,7 @@ export function checkTimes({ steps, probes }: LabToCheck, registries: LabRegistr
   for (const each of probes) {
     if (registries.probes[each.probe.kind]?.watches === true) checkWatcher(each, list);
     checkProbe(each, [...faults.keys()], list);
+    checkEnforcement(each, list);
   }
   const asked = new Set(probes.flatMap(({ probe }) => [probe.during, probe.after]));
   for (const [name, { entry }] of faults) {
@@ -108,6 +110,20 @@ function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list:
       [...entry.path, "within"],
       `within is ${formatDurationMs(WITHIN.min)} to ${formatDurationMs(WITHIN.max)}`,
     );
+}
+
+/** What is measured of a change of policies is not measured at any time of a fault. */
+function checkEnforcement({ entry, probe }: ReadProbe, list: ProblemList): void {
+  if (enforcedWithin(probe.expect) === undefined) return;
+  for (const [field, value] of Object.entries({ during: probe.during, after: probe.after })) {
+    if (value === undefined) continue;
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, field],
+      "enforcedWithin is counted from a change of policies, and not from a fault",
+      "leave it out, or expect something else",
+    );
+  }
 }
 
 function faultName({ kind, options }: PlannedStep): string | undefined {

@@ -123,7 +123,7 @@ class IssueReport {
       default:
         if (value === undefined) this.#missing(path);
         else if (value === null)
-          this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
+          this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, this.#missingHint(name), "key");
         else this.#scalar(issue, path, value, name);
     }
   }
@@ -173,7 +173,7 @@ class IssueReport {
       return;
     }
     if (value === null) {
-      this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, MISSING_HINTS[name], "key");
+      this.#error("LAB_MISSING_FIELD", path, `${name} has no value`, this.#missingHint(name), "key");
       return;
     }
     const isWholeMismatch = (inner: Issue): boolean =>
@@ -222,9 +222,14 @@ class IssueReport {
       "LAB_MISSING_FIELD",
       path,
       `${where} needs ${String(path.at(-1))}`,
-      MISSING_HINTS[describePath(path)],
+      this.#missingHint(describePath(path)),
       "missing",
     );
+  }
+
+  #missingHint(name: string): string | undefined {
+    // Of other documents than labs, which are of another kind.
+    return this.#whole === "the lab" || name !== "kind" ? MISSING_HINTS[name] : undefined;
   }
 
   #error(

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { examSchema } from "./exam.ts";
 import type { LabRegistries } from "./registries.ts";
 import { EXPECT_WORDS, labSchema } from "./schema.ts";
 
@@ -14,6 +15,12 @@ export function labJsonSchema(registries: LabRegistries): JsonSchema {
   completeProbes((properties["probes"] as JsonSchema)["items"] as JsonSchema, registries);
   completeSteps((properties["scenario"] as JsonSchema)["items"] as JsonSchema, registries);
   return { $schema: schema["$schema"], $id: "https://cnilab.dev/schema/lab.json", title: "cnilab lab", ...schema };
+}
+
+/** The JSON Schema of exam files; `cnilab schema exam` prints it, and it is committed as schema/exam.json. */
+export function examJsonSchema(registries: Pick<LabRegistries, "providers">): JsonSchema {
+  const schema = toJson(examSchema(registries));
+  return { $schema: schema["$schema"], $id: "https://cnilab.dev/schema/exam.json", title: "cnilab exam", ...schema };
 }
 
 function toJson(schema: z.ZodType): JsonSchema {

@@ -2,8 +2,9 @@ import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { sortProblems } from "../core/format-error.ts";
+import { shorten } from "../core/shorten.ts";
 import type { YamlDocument } from "../core/yaml-document.ts";
-import { isMapping, parseYaml } from "../core/yaml-source.ts";
+import { isMapping } from "../core/yaml-source.ts";
 import type { PlannedHint, PlannedTask, PlannedTopology } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import { checkLab } from "./check.ts";
@@ -11,10 +12,11 @@ import { ipFamilyOf, readCluster } from "./cluster.ts";
 import { withIpv6 } from "./families.ts";
 import { describe } from "./issue-words.ts";
 import { parseWith } from "./issues.ts";
-import { isMissing, ManifestFiles, readPlainFile } from "./manifest-files.ts";
+import { isMissing, ManifestFiles } from "./manifest-files.ts";
 import { prepareLab, type ProbeEntry, type ReadProbe } from "./prepare.ts";
 import { ProblemList } from "./problems.ts";
 import { defaultProbeName, readProbe } from "./read-entries.ts";
+import { problemsOf, readDocument } from "./read-document.ts";
 import { readSolution, readSteps } from "./read-manifests.ts";
 import { readRealCluster } from "./real-cluster.ts";
 import type { LabRegistries } from "./registries.ts";
@@ -33,9 +35,6 @@ export interface LoadedLab {
   warnings: LabWarning[];
 }
 
-/** Whoever has more problems than this mends the first ones first. */
-const MAX_PROBLEMS = 100;
-
 /**
  * Reads and checks a lab file (or the lab.yaml of a folder) and every manifest it names. Throws LabProblems with
  * everything that is wrong, in file order. Reads files below the lab's folder only, and changes nothing.
@@ -46,7 +45,7 @@ export async function loadLab(
   options: LoadOptions = {},
 ): Promise<LoadedLab> {
   const file = await findLabFile(target);
-  const document = await readDocument(file);
+  const document = await readDocument(file, "lab");
   const list = new ProblemList(document);
   const { input, inFile, steps, probes, hasAllSteps } = prepareLab(
     document.value as Record<string, unknown>,
@@ -108,7 +107,14 @@ export async function loadLab(
   // A lab's own problems come first; what its manifests lack follows file by file.
   const own = list.problems.filter(({ span }) => span?.file === file);
   const others = [...list.problems.filter(({ span }) => span?.file !== file), ...files.problems];
-  throw problemsOf(sortProblems([...own, ...others]));
+  throw problemsOf(sortProblems([...own, ...others]).map(readable));
+}
+
+/** With names and values that are nobody's to read cut down, wherever the problem was found. */
+function readable(problem: LabError): LabError {
+  const { code, message, hint, span, cause } = problem;
+  const isShort = shorten(message) === message && (hint === undefined || shorten(hint) === hint);
+  return isShort ? problem : new LabError(code, shorten(message), { hint: hint && shorten(hint), span, cause });
 }
 
 function readProbes(entries: readonly ProbeEntry[], registries: LabRegistries, list: ProblemList): ReadProbe[] {
@@ -192,38 +198,4 @@ async function findLabFile(target: string): Promise<string> {
   const file = path.join(target, "lab.yaml");
   await isFolder(file);
   return file;
-}
-
-async function readDocument(file: string): Promise<YamlDocument> {
-  const bytes = await readPlainFile(file, file);
-  if (bytes instanceof LabError) throw new LabProblems([bytes]);
-  const { documents, problems } = parseYaml(bytes, file);
-  if (problems.length > 0) throw problemsOf(problems);
-  const [document, second] = documents;
-  if (document === undefined || (document.value === null && second === undefined)) {
-    throw new LabProblems([
-      new LabError("YAML_EMPTY", `${file} is empty`, { hint: "cnilab init writes a lab to start from" }),
-    ]);
-  }
-  if (second !== undefined) {
-    const problem = new LabError("YAML_MULTIPLE_DOCUMENTS", "a lab file holds one document", {
-      span: second.span([]),
-      hint: "put manifests into files of their own",
-    });
-    throw new LabProblems([problem]);
-  }
-  if (!isMapping(document.value)) {
-    throw new LabProblems([
-      new LabError("YAML_NOT_A_MAP", `a lab must be a map, not ${describe(document.value)}`, {
-        span: document.span([]),
-      }),
-    ]);
-  }
-  return document;
-}
-
-function problemsOf(problems: readonly LabError[]): LabProblems {
-  if (problems.length <= MAX_PROBLEMS) return new LabProblems(problems);
-  const rest = new LabError("LAB_MORE_PROBLEMS", `and ${problems.length - MAX_PROBLEMS} problems more`);
-  return new LabProblems([...problems.slice(0, MAX_PROBLEMS), rest]);
 }

@@ -1,3 +1,4 @@
+import { splitApiVersion } from "../kube/group-version.ts";
 import type { Dir } from "node:fs";
 import { opendir } from "node:fs/promises";
 import path from "node:path";
@@ -106,7 +107,7 @@ function isOurs(document: YamlDocument, warnings: LabWarning[]): boolean {
   const { apiVersion, kind } = value;
   if (apiVersion === undefined && kind === undefined) return false;
   if (typeof apiVersion !== "string" || typeof kind !== "string") return true;
-  const group = apiVersion.includes("/") ? apiVersion.slice(0, apiVersion.indexOf("/")) : "";
+  const [group] = splitApiVersion(apiVersion);
   if (group.startsWith("kustomize.config.k8s.io")) return false;
   if (!POLICY_GROUPS.some((each) => group === each || group.endsWith(`.${each}`))) return true;
   if (kind.endsWith("Policy")) {

@@ -2,6 +2,7 @@ import type { LabWarning } from "../core/errors.ts";
 import type { Cni } from "../cnis/types.ts";
 import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import { adminPolicyWarning } from "../kube/admin-policy-warning.ts";
+import { enforcedWithin } from "./enforced-within.ts";
 import type { Lab } from "./types.ts";
 
 /** Codes of warnings about the CNI that a lab names, which do not hold where it runs with another or elsewhere. */
@@ -16,7 +17,7 @@ export function usesPolicy(lab: Pick<Lab, "scenario" | "tasks" | "probes">): boo
   const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
   return (
     objects.some(({ object }) => object.kind === "NetworkPolicy") ||
-    lab.probes.some(({ expect }) => expect === "policy")
+    lab.probes.some(({ expect }) => expect === "policy" || enforcedWithin(expect) !== undefined)
   );
 }
 

@@ -16,7 +16,7 @@ export const LAB_API_VERSION = "cnilab.dev/v1alpha1";
 const MTU = z.int().min(576).max(9216);
 
 /** One line of text for people. */
-function line(maxLength: number): z.ZodString {
+export function line(maxLength: number): z.ZodString {
   return z
     .string()
     .trim()
@@ -26,7 +26,7 @@ function line(maxLength: number): z.ZodString {
 }
 
 /** A name that becomes part of file, interface or host names. */
-function nameField(): z.ZodString {
+export function nameField(): z.ZodString {
   return z.string().superRefine((text, context) => {
     const problem = text.length > 40 ? "is longer than 40 characters" : dnsLabelProblem(text);
     if (problem !== undefined)
@@ -106,6 +106,18 @@ function optionsOf(kinds: Readonly<Record<string, { options: z.ZodType; summary:
   return Object.fromEntries(Object.entries(kinds).map(([kind, { options }]) => [kind, options.optional()]));
 }
 
+/** How long a lab or an exam may take: 1m to 24h, in milliseconds. */
+export function timeLimitField() {
+  return durationField(24 * 3_600_000).superRefine((limitMs, issues) => {
+    if (limitMs < 60_000)
+      issues.addIssue({
+        code: "custom",
+        message: "a time limit is 1m or longer",
+        params: { code: "LAB_BAD_DURATION" },
+      });
+  });
+}
+
 /** The schema of a lab file, for the kinds registered. Figures for `expect` are checked by each probe's kind. */
 export function labSchema(registries: LabRegistries) {
   const cniName = z.enum(Object.keys(registries.cnis));
@@ -134,15 +146,7 @@ export function labSchema(registries: LabRegistries) {
       minutes: z.int().min(1).max(600).optional(),
       description: z.string().max(4000).optional(),
     }),
-    timeLimit: durationField(24 * 3_600_000)
-      .superRefine((limitMs, issues) => {
-        if (limitMs < 60_000)
-          issues.addIssue({
-            code: "custom",
-            message: "a time limit is 1m or longer",
-            params: { code: "LAB_BAD_DURATION" },
-          });
-      })
+    timeLimit: timeLimitField()
       .optional()
       .describe("Counted from when up, or reset, was done to when a grade begins; 1m to 24h"),
     afterLimit: z

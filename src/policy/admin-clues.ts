@@ -1,7 +1,7 @@
 import { namespaceLabels } from "../kube/selectors.ts";
 import { compileAdminPolicies, type CompiledAdminPolicy } from "./compile-admin.ts";
 import { type Fault, fewestFaults, labelFaults, type OtherEnd, peerFaults, portFault } from "./faults.ts";
-import type { AdminRuleRef, OraclePod, OracleVerdict, OracleWorld, SideVerdict } from "./types.ts";
+import type { AdminDecision, AdminRuleRef, OraclePod, OracleVerdict, OracleWorld, SideVerdict } from "./types.ts";
 
 /**
  * Rules that stand before the one that denied, in its tier, and that one condition keeps from allowing the flow or passing it on:
@@ -9,14 +9,13 @@ import type { AdminRuleRef, OraclePod, OracleVerdict, OracleWorld, SideVerdict }
  */
 export function missedAdminRules(
   world: OracleWorld,
-  { decidedBy, direction, pod }: SideVerdict,
+  { direction, pod }: SideVerdict,
+  { tier, rule: denying }: AdminDecision,
   other: OtherEnd,
   { flow, ingress }: OracleVerdict,
   translated: OtherEnd["translated"],
 ): { fault: Fault; ref: AdminRuleRef }[] {
-  if (decidedBy === undefined || decidedBy.action !== "Deny") return [];
-  const denying = decidedBy.rule;
-  const ofTier = compileAdminPolicies(world).filter(({ tier }) => tier === decidedBy.tier);
+  const ofTier = compileAdminPolicies(world).filter((policy) => policy.tier === tier);
   const at = ofTier.findIndex(({ placed }) => placed === denying.placed);
   return ofTier.slice(0, at + 1).flatMap((policy) => {
     const ofSubject = subjectFaults(world, policy.subject, pod);
@@ -43,9 +42,7 @@ function subjectFaults(
   const ofPod = { code: "policy-selector", whose: `${pod.namespace}/${pod.name}`, asks: "the subject" };
   const ofNamespace = { code: "namespace-label", whose: `namespace ${pod.namespace}`, asks: "the subject" };
   return [
-    ...(typeof namespace === "string"
-      ? []
-      : labelFaults(namespace, namespaceLabels(pod.namespace, labels), ofNamespace)),
+    ...labelFaults(namespace, namespaceLabels(pod.namespace, labels), ofNamespace),
     ...labelFaults(pods, pod.labels, ofPod),
   ];
 }

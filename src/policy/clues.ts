@@ -58,17 +58,18 @@ export function findClues(world: OracleWorld, verdict: OracleVerdict, translated
     if (side === undefined) return [];
     const other = otherEnd(world, verdict, side.direction, translated);
     // What a cluster-wide policy denied, only a rule before it in its tier was near to letting through.
-    if (side.decidedBy?.action === "Deny") {
-      const missed = missedAdminRules(world, side, other, verdict, translated);
+    const { decidedBy } = side;
+    if (decidedBy?.action === "Deny") {
+      const missed = missedAdminRules(world, side, decidedBy, other, verdict, translated);
       return rank(missed.map(({ fault, ref }) => foundAdmin(fault, ref)));
     }
-    if (side.decidedBy?.tier === "Admin") return [];
+    if (decidedBy?.tier === "Admin") return [];
     const open = side.isolatedBy.length === 0;
     const found = !side.allowed
       ? missedRules(policies, selects, side, other, verdict, translated)
       : open
         ? missedIsolation(policies, selects, side)
-        : widerThanItLooks(side, other);
+        : widerThanItLooks(side, other, verdict.flow.family);
     return [...rank(found), ...forgottenDns(world, side, verdict)];
   });
 }
@@ -148,11 +149,7 @@ function missedIsolation(policies: readonly WholePolicy[], selects: Selects, sid
 }
 
 /** What keeps a policy from counting for the side's pod: another namespace, a label, policyTypes. */
-function policyFaults(
-  { placed, real, whole }: WholePolicy,
-  selects: Selects,
-  { direction, pod }: SideVerdict,
-): Fault[] {
+function policyFaults({ placed, real }: WholePolicy, selects: Selects, { direction, pod }: SideVerdict): Fault[] {
   const name = `${pod.namespace}/${pod.name}`;
   const faults: Fault[] = labelFaults(real.selector, pod.labels, {
     code: "policy-selector",
@@ -165,7 +162,7 @@ function policyFaults(
   }
   // A policy that selects other pods is meant for those.
   if (faults.length === 1 && selects(real)) faults.push(...faults);
-  if (real[direction] === undefined && whole[direction] !== undefined) {
+  if (real[direction] === undefined) {
     const type = direction === "egress" ? "Egress" : "Ingress";
     const text = `policyTypes of ${policyName(placed)} has no ${type}, so that it does nothing for ${direction}`;
     faults.push({ code: "policy-types", text, weight: 0 });
@@ -192,12 +189,12 @@ function movePeer(peer: CompiledPeer, from: string, to: string): CompiledPeer {
 }
 
 /** Rules that allow by less than their author may think: two items where one was meant, an address for a pod. */
-function widerThanItLooks(side: SideVerdict, other: OtherEnd): Found[] {
+function widerThanItLooks(side: SideVerdict, other: OtherEnd, family: 4 | 6 | undefined): Found[] {
   return side.allowedBy.flatMap((ref) => {
     const rule = compilePolicy(ref.placed)[side.direction]?.[ref.index];
     const peers = rule?.peers;
     if (rule === undefined || peers === undefined || other.pod === undefined) return [];
-    const matching = peers.filter((peer) => peerFaults(peer, other, undefined).length === 0);
+    const matching = peers.filter((peer) => peerFaults(peer, other, family).length === 0);
     if (matching.length > 0 && matching.every(({ kind }) => kind === "block")) {
       const text = `only an ipBlock lets ${other.name} pass, and a pod's address changes with the pod: name pods by selectors`;
       return [found({ code: "block-for-pod", text, weight: 5 }, side.direction, ref.placed, rule)];
@@ -208,7 +205,7 @@ function widerThanItLooks(side: SideVerdict, other: OtherEnd): Found[] {
         return false;
       }
       const joined: CompiledPeer = { kind: "pods", namespace: one.namespace, pods: two.pods };
-      return matching.every((peer) => peer === one || peer === two) && peerFaults(joined, other, undefined).length > 0;
+      return matching.every((peer) => peer === one || peer === two) && peerFaults(joined, other, family).length > 0;
     };
     const at = peers.findIndex((peer, index) => {
       const next = peers[index + 1];
@@ -224,10 +221,11 @@ function widerThanItLooks(side: SideVerdict, other: OtherEnd): Found[] {
 function forgottenDns(world: OracleWorld, side: SideVerdict, { flow }: OracleVerdict): Clue[] {
   const [policy] = side.isolatedBy;
   if (side.direction !== "egress" || policy === undefined || flow.port === 53 || flow.to.kind === "address") return [];
-  const dns = world.pods.filter(({ labels }) => labels["k8s-app"] === "kube-dns");
-  const oracle = createOracle({ ...world, pods: [side.pod, ...(dns.length > 0 ? dns : [DNS_POD])] });
+  const known = world.pods.filter(({ labels }) => labels["k8s-app"] === "kube-dns");
+  const servers = known.length > 0 ? known : [DNS_POD];
+  const oracle = createOracle({ ...world, pods: [side.pod, ...servers] });
   const { namespace, name } = side.pod;
-  const reaches = (dns.length > 0 ? dns : [DNS_POD]).some(
+  const reaches = servers.some(
     (pod) =>
       oracle.verdict({
         from: { kind: "pod", namespace, name },

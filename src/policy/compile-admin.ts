@@ -2,7 +2,7 @@ import { LabError } from "../core/errors.ts";
 import { type Cidr, parseCidr, parseIp } from "../core/ip.ts";
 import type { AdminPeer, AdminRule, AdminSubject } from "../kube/admin-policy-types.ts";
 import { matchesSelector } from "../kube/selectors.ts";
-import type { Protocol } from "../kube/types.ts";
+import type { LabelSelector, Protocol } from "../kube/types.ts";
 import type { CompiledPeer, CompiledPort, CompiledRule } from "./compile.ts";
 import type {
   AdminAction,
@@ -20,12 +20,15 @@ export interface CompiledAdminRule extends CompiledRule<AdminRuleRef> {
   peers: readonly CompiledPeer[];
 }
 
+/** Pods by their labels and those of their namespaces: no cluster-wide policy has a namespace of its own. */
+type BySelectors = CompiledPeer & { kind: "pods"; namespace: LabelSelector };
+
 /** A cluster-wide policy; a direction without rules is not affected. */
 export interface CompiledAdminPolicy {
   placed: PlacedAdminPolicy;
   tier: Tier;
   priority: number;
-  subject: CompiledPeer & { kind: "pods" };
+  subject: BySelectors;
   ingress: readonly CompiledAdminRule[];
   egress: readonly CompiledAdminRule[];
 }
@@ -97,7 +100,7 @@ function compilePeer(ref: AdminRuleRef, peer: AdminPeer, nodes: readonly OracleN
     .flatMap(({ addresses }) => addresses.map((text) => ({ kind: "block", block: hostNetwork(text), except: [] })));
 }
 
-function compileSelectors({ namespaces, pods }: AdminSubject): (CompiledPeer & { kind: "pods" }) | undefined {
+function compileSelectors({ namespaces, pods }: AdminSubject): BySelectors | undefined {
   if (namespaces !== undefined) return { kind: "pods", namespace: namespaces, pods: {} };
   if (pods === undefined) return undefined;
   return { kind: "pods", namespace: pods.namespaceSelector ?? {}, pods: pods.podSelector };

@@ -131,20 +131,21 @@ export function portFault(
   verb = "allows",
 ): Fault[] {
   if (ports === undefined) return [];
-  const asked = `${flow.port ?? ""}/${flow.protocol}`;
+  const asked = flow.port === undefined ? flow.protocol : `${flow.port}/${flow.protocol}`;
+  const aim = flow.port === undefined ? asked : `to ${asked}`;
   const faults: Fault[] = [];
   for (const { protocol, port } of ports) {
     const isProtocol = protocol === flow.protocol;
     if (port === undefined) {
       if (isProtocol) return [];
-      faults.push({ code: "port-protocol", text: `${verb} ${protocol} only, the flow is ${asked}`, weight: 1 });
+      faults.push({ code: "port-protocol", text: `${verb} ${protocol} only, the flow is ${aim}`, weight: 1 });
     } else if ("name" in port) {
       const named = (to?.ports ?? []).filter(({ name }) => name === port.name);
       const match = named.find((each) => each.containerPort === flow.port && each.protocol === protocol);
       if (match !== undefined && isProtocol) return [];
       faults.push({
         code: "port-name",
-        text: `${verb} ${namedText(port.name, protocol, to, named, asked)}`,
+        text: `${verb} ${namedText(port.name, protocol, to, named, aim)}`,
         weight: 2,
       });
     } else {
@@ -158,8 +159,8 @@ export function portFault(
         faults.push({ code: "service-port", text, weight: 0 });
       } else {
         const code = isIn ? "port-protocol" : "port-number";
-        const weight = isIn || !isProtocol ? 1 : 3;
-        faults.push({ code, text: `${verb} ${range}, the flow is to ${asked}`, weight: isIn ? 1 : weight + 1 });
+        const weight = isIn ? 1 : isProtocol ? 4 : 5;
+        faults.push({ code, text: `${verb} ${range}, the flow is ${aim}`, weight });
       }
     }
   }
@@ -173,13 +174,13 @@ function namedText(
   protocol: string,
   to: OraclePod | undefined,
   named: OraclePod["ports"],
-  asked: string,
+  aim: string,
 ): string {
   if (to === undefined) return `the port named ${name}, and only pods have named ports`;
   const pod = `${to.namespace}/${to.name}`;
   if (named.length > 0) {
     const stands = named.map((each) => `${each.containerPort}/${each.protocol}`).join(", ");
-    return `the port named ${name} with ${protocol}, which is ${stands} in ${pod}; the flow is to ${asked}`;
+    return `the port named ${name} with ${protocol}, which is ${stands} in ${pod}; the flow is ${aim}`;
   }
   const names = to.ports.flatMap((each) => (each.name === undefined ? [] : [each.name]));
   const has = names.length === 0 ? "names no port" : `names its ports ${names.join(", ")}`;

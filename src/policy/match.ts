@@ -12,17 +12,17 @@ export type Truth = "yes" | "no" | "unknown";
 
 /** Evaluates selectors once a class of pods: pods of one namespace with equal labels are alike to every policy. */
 export interface PodClasses {
-  /** Whether the peer's selectors pick the pod. */
-  picks(peer: CompiledPeer & { kind: "pods" }, pod: OraclePod): boolean;
+  /** Whether the peer's selectors pick the pod; what is no pod is picked by none. */
+  picks(peer: PodPeer, pod: OraclePod | undefined): boolean;
 }
 
 /** Groups the world's pods by namespace and labels. */
 export function classifyPods(world: OracleWorld): PodClasses {
   const namespaces = new Map(world.namespaces.map(({ name, labels }) => [name, namespaceLabels(name, labels)]));
-  const classOf = new Map<OraclePod, PodClass>();
+  const classOf = new Map<OraclePod | undefined, PodClass>();
   const classes = new Map<string, PodClass>();
   for (const pod of world.pods) {
-    const key = JSON.stringify([pod.namespace, Object.entries(pod.labels).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+    const key = JSON.stringify([pod.namespace, Object.entries(pod.labels).map(String).toSorted()]);
     const known = classes.get(key) ?? {
       namespace: pod.namespace,
       namespaceLabels: namespaces.get(pod.namespace) ?? namespaceLabels(pod.namespace, undefined),
@@ -31,7 +31,7 @@ export function classifyPods(world: OracleWorld): PodClasses {
     classes.set(key, known);
     classOf.set(pod, known);
   }
-  const picked = new Map<CompiledPeer, Set<PodClass>>();
+  const picked = new Map<PodPeer, Set<PodClass | undefined>>();
   return {
     picks(peer, pod) {
       let set = picked.get(peer);
@@ -39,8 +39,7 @@ export function classifyPods(world: OracleWorld): PodClasses {
         set = new Set([...classes.values()].filter((podClass) => peerPicks(peer, podClass)));
         picked.set(peer, set);
       }
-      const podClass = classOf.get(pod);
-      return podClass !== undefined && set.has(podClass);
+      return set.has(classOf.get(pod));
     },
   };
 }
@@ -65,12 +64,13 @@ function matchesPeers(rule: AnyRule, party: Party, classes: PodClasses): Truth {
   for (const peer of rule.peers) {
     if (peer.kind === "block") {
       if (peer.block.family === party.family) blocks.push(peer);
-    } else if (pod !== undefined && classes.picks(peer, pod)) return "yes";
+    } else if (classes.picks(peer, pod)) return "yes";
   }
   return blocks.length === 0 ? "no" : holdParty(blocks, party);
 }
 
 type BlockPeer = CompiledPeer & { kind: "block" };
+type PodPeer = CompiledPeer & { kind: "pods" };
 
 /** Whether the blocks together hold every address that the party may have. */
 function holdParty(blocks: readonly BlockPeer[], { addresses, isAddressCertain }: Party): Truth {
@@ -104,8 +104,7 @@ interface PodClass {
   labels: Labels;
 }
 
-function peerPicks(peer: CompiledPeer, podClass: PodClass): boolean {
-  if (peer.kind !== "pods") return false;
+function peerPicks(peer: PodPeer, podClass: PodClass): boolean {
   const isNamespacePicked =
     typeof peer.namespace === "string"
       ? podClass.namespace === peer.namespace

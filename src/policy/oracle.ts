@@ -3,11 +3,10 @@ import { compileAdminPolicies, type CompiledAdminPolicy } from "./compile-admin.
 import { type CompiledPolicy, type CompiledRule, compilePolicy } from "./compile.ts";
 import { type AnyRule, classifyPods, matchesPorts, type PodClasses, rememberPeers, type Truth } from "./match.ts";
 import { indexParties, type Party } from "./parties.ts";
-import { findRule, type Outcome, settle } from "./tiers.ts";
+import { findRule, type OpenCause, type Outcome, settle } from "./tiers.ts";
 import type {
   Direction,
   NearMiss,
-  NotGradableCause,
   Oracle,
   OracleFlow,
   OraclePod,
@@ -148,7 +147,7 @@ const LOOPBACK: NotGradable = {
   text: "a pod cannot block access to itself by the API, but CNIs differ on the paths that loop back",
 };
 
-const OPEN_QUESTIONS: Partial<Record<NotGradableCause, string>> = {
+const OPEN_QUESTIONS: Record<OpenCause, string> = {
   "node-address": "an ipBlock decides it, and the address that a node's traffic carries is the CNI's choice",
   "equal-priority":
     "cluster-wide policies of the same priority say different things, and the API leaves open which counts",
@@ -168,8 +167,7 @@ function openQuestion(flow: OracleFlow, sides: readonly JudgedSide[]): NotGradab
   if (sides.some(({ outcome, isOwnNode }) => outcome.truth === "no" && !isOwnNode)) return undefined;
   const unknown = sides.find(({ outcome, isOwnNode }) => outcome.truth === "unknown" && !isOwnNode);
   const cause = unknown?.outcome.cause;
-  const text = cause === undefined ? undefined : OPEN_QUESTIONS[cause];
-  if (cause !== undefined && text !== undefined) return { cause, text };
+  if (cause !== undefined) return { cause, text: OPEN_QUESTIONS[cause] };
   const own = sides.find(({ outcome, isOwnNode }) => outcome.truth !== "yes" && isOwnNode);
   if (own === undefined) return undefined;
   return own.verdict.decidedBy === undefined

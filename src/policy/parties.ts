@@ -53,20 +53,24 @@ export function indexParties(world: OracleWorld): PartyIndex {
     for (const address of party.addresses) register(byAddress, address, party);
   }
 
+  const literals = new Map<string, Unresolved>();
   const resolve = (end: OracleEnd): Unresolved => {
     if (end.kind === "pod") {
       return pods.get(`${end.namespace}/${end.name}`) ?? unknownEnd(`pod ${end.namespace}/${end.name}`);
     }
     if (end.kind === "node") return nodes.get(end.name) ?? unknownEnd(`node ${end.name}`);
+    const literal = literals.get(end.address);
+    if (literal !== undefined) return literal;
     const address = parseIp(end.address) ?? unknownEnd(`"${end.address}", which is no IP address`);
     const holder = byAddress.get(addressKey(address));
-    return { pod: holder?.pod, node: holder?.node, addresses: [address], isLiteral: true };
+    const party: Unresolved = { pod: holder?.pod, node: holder?.node, addresses: [address], isLiteral: true };
+    literals.set(end.address, party);
+    return party;
   };
 
   // Equal ends give the same object, so that what was found out about it can be kept.
   const known = new Map<Unresolved, Map<string, Party>>();
   const remembered = (end: Unresolved, family: 4 | 6, role: "from" | "to"): Party => {
-    if (end.isLiteral) return asParty(end, family, role);
     const key = `${role}${family}`;
     const parties = known.get(end) ?? new Map<string, Party>();
     known.set(end, parties);

@@ -62,5 +62,6 @@ function canonicalText({ matchLabels = {}, matchExpressions = [] }: LabelSelecto
   const expressions = matchExpressions.map(({ key, operator, values }) =>
     JSON.stringify([key, operator, [...(values ?? [])].toSorted()]),
   );
-  return JSON.stringify([Object.entries(matchLabels).toSorted(([a], [b]) => (a < b ? -1 : 1)), expressions.toSorted()]);
+  const labels = Object.entries(matchLabels).map(([key, value]) => labelText(key, value));
+  return JSON.stringify([labels.toSorted(), expressions.toSorted()]);
 }

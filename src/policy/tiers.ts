@@ -2,12 +2,15 @@ import type { CompiledAdminPolicy, CompiledAdminRule } from "./compile-admin.ts"
 import type { Truth } from "./match.ts";
 import type { AdminAction, Direction, NotGradableCause, Tier } from "./types.ts";
 
+/** Why nobody can tell what policies come to. */
+export type OpenCause = Extract<NotGradableCause, "node-address" | "equal-priority">;
+
 /** What the policies of one tier say of a flow. */
 export interface TierFinding {
   /** The rule that counts; undefined where none matches. */
   rule: CompiledAdminRule | undefined;
   /** What other rules would do that might count in its place. */
-  others: readonly { action: AdminAction; cause: NotGradableCause }[];
+  others: readonly { action: AdminAction; cause: OpenCause }[];
 }
 
 const NOTHING: TierFinding = { rule: undefined, others: [] };
@@ -23,7 +26,7 @@ export function findRule(
   weigh: (rule: CompiledAdminRule) => Truth,
 ): TierFinding {
   if (policies.length === 0) return NOTHING;
-  const others: { action: AdminAction; cause: NotGradableCause }[] = [];
+  const others: { action: AdminAction; cause: OpenCause }[] = [];
   let found: { rule: CompiledAdminRule; priority: number } | undefined;
   for (const policy of policies) {
     if (policy.tier !== tier) continue;
@@ -47,7 +50,7 @@ export function findRule(
 export interface Outcome {
   truth: Truth;
   /** Why it is unknown. */
-  cause?: NotGradableCause | undefined;
+  cause?: OpenCause | undefined;
   isLikelyAllowed: boolean;
 }
 

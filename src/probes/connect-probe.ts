@@ -5,6 +5,7 @@ import { formatEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { controlCell, controlSweepCells, selfControls } from "./controls.ts";
+import type { SelfControl } from "./controls.ts";
 import { resolveNamedTarget } from "./named-target.ts";
 import { cellKey, observed } from "./observe.ts";
 import { flowTo, probeSource } from "./resolve.ts";
@@ -49,6 +50,23 @@ export async function probeConnection(
     if ("failed" in named) return [{ key, ...named.failed }];
     return probeAddress(key, named.target, aim, from, named.evidence, context);
   });
+}
+
+/** The flow of {@link probeConnection} and its controls, not probed. Throws what keeps it from being known. */
+export async function connectionFlows(
+  protocol: "tcp" | "udp",
+  { from: inside, to, port, family }: ConnectOptions,
+  ref: EndpointRef | undefined,
+  context: ProbeContext,
+): Promise<{ cells: ProbedCell[]; controls: SelfControl[] }> {
+  const aim = { port, protocol, family };
+  const from = probeSource(ref ?? inside, context);
+  const key = cellKey(ref ?? inside, formatEndpointRef(to), { port, protocol });
+  const named = await resolveNamedTarget(to, aim, from, context);
+  if ("failed" in named) return { cells: [{ key, ...named.failed }], controls: [] };
+  const { target } = named;
+  const cell: ProbedCell = { key, flow: flowTo(target, aim, from), destination: target.identity };
+  return { cells: [cell], controls: selfControls(target, port, protocol) };
 }
 
 async function probeAddress(

@@ -70,8 +70,11 @@ export type TlsOutcome = (typeof TLS_OUTCOMES)[number];
 
 /** Why a transfer ended without a reply, from curl's exit code and its words (curl(1), EXIT CODES). */
 export type CurlFailure =
-  /** The name: NXDOMAIN or a DNS server that did not answer; curl words both alike. */
-  | { kind: "name"; text: string }
+  /**
+   * The name: NXDOMAIN or a DNS server that did not answer; curl words both alike. `wasCutOff`: the limit for connecting,
+   * which curl takes for the lookup too, ended it before the resolver did.
+   */
+  | { kind: "name"; text: string; wasCutOff: boolean }
   /** An answer that refuses: RST, ICMP, or a connection that was closed after it was open. */
   | { kind: "refused"; text: string; wasConnected: boolean }
   | { kind: "silent"; text: string; wasConnected: boolean }
@@ -91,11 +94,11 @@ export function curlFailure(exitCode: number, stderr: string): CurlFailure | und
   const isConnected =
     /^\* (Connected to|Established connection) /m.test(stderr) &&
     !/^\* (connect to|Immediate connect fail|Failed to connect)/m.test(stderr);
-  if (exitCode === 6) return { kind: "name", text: said };
+  if (exitCode === 6) return { kind: "name", text: said, wasCutOff: false };
   if (exitCode === 7) return connectFailure(stderr, said);
   if (exitCode === 28) {
     return /Resolving timed out|name lookup timed out|Could not resolve/i.test(said)
-      ? { kind: "name", text: said }
+      ? { kind: "name", text: said, wasCutOff: true }
       : {
           kind: "silent",
           text: said,

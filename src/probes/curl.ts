@@ -10,7 +10,7 @@ import type { CurlExpect, CurlOptions } from "./curl-options.ts";
 import { authorities } from "./curl-authority.ts";
 import { CURL_WRITE_OUT, curlFailure, parseCurl } from "./curl-output.ts";
 import type { CurlFailure, HttpReply } from "./curl-output.ts";
-import { observeNameFault } from "./name-fault.ts";
+import { observeNameFault, unsteadyName } from "./name-fault.ts";
 import { cellKey, observation, observed, proofText } from "./observe.ts";
 import { dropWatch, flowTo, probeSource, resolveHost, resolveTarget } from "./resolve.ts";
 import type { ResolvedTarget } from "./resolve.ts";
@@ -23,6 +23,8 @@ import type { ProbeContext, ProbedCell } from "./types.ts";
 const LATE_REFUSAL_MS = 400;
 const DEFAULT_TIMEOUT_MS = 5000;
 const LONGEST_RUN_MS = 90_000;
+/** A resolver asks again after 5 s (resolv.conf(5), timeout), and needs a moment for that. */
+const SECOND_LOOKUP_MS = 6000;
 
 /** HTTP requests with curl(1); docs/probes/curl.md. */
 export const curl = defineProbe<CurlOptions>({
@@ -48,7 +50,8 @@ export const curl = defineProbe<CurlOptions>({
       const cell: ProbedCell = { key, flow: flowTo(target, aim, from), destination: target.identity };
       const url = options.url ?? `${scheme}://${bracketed(options.host ?? target.host)}:${port}${options.path ?? "/"}`;
       const authority = options.cacert && (await authorities(options.cacert, context));
-      Object.assign(cell, await request(url, options, target, from, context, port, authority));
+      const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
+      Object.assign(cell, await request({ url, options, target, from, context, port, authority, timeoutMs }));
       const isAnswered = cell.observation?.outcome === "allowed";
       return [cell, ...(isAnswered ? [] : await probeControls(target, port, "tcp", context))];
     });
@@ -78,17 +81,49 @@ function bracketed(host: string): string {
   return host.includes(":") ? `[${host}]` : host;
 }
 
-async function request(
-  url: string,
-  options: CurlOptions,
-  target: ResolvedTarget,
-  from: ResolvedSource,
-  context: ProbeContext,
-  port: number,
-  authority: string | undefined,
-): Promise<{ observation: Observation; destination?: string }> {
-  const timeoutMs = options.timeout ?? DEFAULT_TIMEOUT_MS;
+interface Request {
+  url: string;
+  options: CurlOptions;
+  target: ResolvedTarget;
+  from: ResolvedSource;
+  context: ProbeContext;
+  port: number;
+  /** Certificates to trust, as PEM. */
+  authority: string | undefined;
+  /** Longest wait for a whole reply. */
+  timeoutMs: number;
+}
+
+/**
+ * The limit for connecting is short, so that a dropped SYN is known soon, and curl takes it for the lookup too. A lookup
+ * that it cut off, of a name that cluster DNS does know, is made once more with time for the resolver to ask again: where a
+ * datagram was lost, it does so only after 5 s. The first run stays in the evidence.
+ */
+async function request(asked: Request): Promise<Seen> {
+  const { context, timeoutMs } = asked;
   const connectMs = Math.min(context.deadlineMs + LATE_REFUSAL_MS, timeoutMs);
+  const first = await requestWithin(connectMs, asked, []);
+  if (!("slowLookup" in first)) return first;
+  const patient = { ...asked, timeoutMs: timeoutMs + SECOND_LOOKUP_MS };
+  const whole = await requestWithin(patient.timeoutMs, patient, first.evidence);
+  if ("slowLookup" in whole) throw unsteadyName(whole.said, whole.slowLookup);
+  return whole;
+}
+
+interface Seen {
+  observation: Observation;
+  destination?: string;
+}
+
+/** curl could not resolve a name in its time, and dig could. */
+interface SlowLookup {
+  slowLookup: Observation;
+  said: string;
+  evidence: Evidence[];
+}
+
+async function requestWithin(connectMs: number, asked: Request, before: Evidence[]): Promise<Seen | SlowLookup> {
+  const { url, options, target, from, context, port, authority, timeoutMs } = asked;
   // Ended early, curl would lose the replies it had not yet written; of one request there are none.
   const untilDropped = options.requests === 1 ? dropWatch(target, { port, protocol: "tcp" }) : undefined;
   const run = await runTool(
@@ -101,7 +136,8 @@ async function request(
       ...(untilDropped === undefined ? {} : { untilDropped }),
     },
   );
-  const evidence: Evidence[] = [...target.notes.map((text): Evidence => ({ kind: "note", text })), run.evidence];
+  const notes = before.length === 0 ? target.notes.map((text): Evidence => ({ kind: "note", text })) : before;
+  const evidence: Evidence[] = [...notes, run.evidence];
   if (endedByDrop(run)) return dropped(run, evidence);
   const failure = curlFailure(run.result.exitCode ?? -1, run.result.stderr);
   const replies = parseCurl(run.result.stdout);
@@ -112,9 +148,15 @@ async function request(
   }
   // The last is the transfer that failed, which may have had a status before its body ended too soon.
   const answered = (replies ?? []).slice(0, -1);
-  const about = { url, type: options.family === "ipv6" ? ("AAAA" as const) : ("A" as const) };
-  const failed = await observeFailure(failure, run, about, evidence, from, context);
-  return partly(run, answered, failed, target);
+  if (failure.kind !== "name") return partly(run, answered, observeFailure(failure, run, url, evidence), target);
+  const question = {
+    name: new URL(url).hostname,
+    type: options.family === "ipv6" ? ("AAAA" as const) : ("A" as const),
+  };
+  const { wasFound, ...failed } = await observeNameFault(question, evidence, from, context);
+  if (!wasFound) return partly(run, answered, failed, target);
+  if (!failure.wasCutOff) throw unsteadyName(failure.text, failed.observation);
+  return { slowLookup: failed.observation, said: failure.text, evidence: failed.observation.evidence };
 }
 
 /** Where a name may have addresses of both families, curl takes either: it is told the one that the flow is judged by. */
@@ -182,24 +224,20 @@ function observeReplies(replies: readonly HttpReply[], target: ResolvedTarget, e
     : observation("rejected", `HTTP ${bad.status}${times}`, { latencyMs: mean, measured, evidence });
 }
 
-function dropped({ proof, result }: ToolRun, evidence: Evidence[]): { observation: Observation; destination?: string } {
+function dropped({ proof, result }: ToolRun, evidence: Evidence[]): Seen {
   const reason = proof === undefined ? "no answer" : proofText(proof, "dropped");
   return { observation: observation("dropped", reason, { latencyMs: result.durationMs, proof, evidence }) };
 }
 
-async function observeFailure(
-  failure: CurlFailure,
+function observeFailure(
+  failure: Exclude<CurlFailure, { kind: "name" }>,
   run: ToolRun,
-  { url, type }: { url: string; type: "A" | "AAAA" },
+  url: string,
   evidence: Evidence[],
-  from: ResolvedSource,
-  context: ProbeContext,
-): Promise<{ observation: Observation; destination?: string }> {
+): Seen {
   const { proof, result } = run;
   const latencyMs = result.durationMs;
   switch (failure.kind) {
-    case "name":
-      return observeNameFault({ name: new URL(url).hostname, type }, failure.text, evidence, from, context);
     case "tls": {
       const measured = { requests: 0, replies: [], backends: {}, tls: failure.outcome };
       const reason = `TLS: ${failure.outcome}: ${failure.text}`;
@@ -225,21 +263,12 @@ async function observeFailure(
 }
 
 /** A connection that was open was not blocked: such a cell is about the reply, which nobody else's answer vouches for. */
-function afterConnect(
-  { wasConnected }: { wasConnected: boolean },
-  url: string,
-  seen: Observation,
-): { observation: Observation; destination?: string } {
+function afterConnect({ wasConnected }: { wasConnected: boolean }, url: string, seen: Observation): Seen {
   return wasConnected ? { observation: seen, destination: `reply of ${url}` } : { observation: seen };
 }
 
 /** Some requests answered, then one failed: neither reachable nor blocked, so no control vouches for it. */
-function partly(
-  run: ToolRun,
-  answered: readonly HttpReply[],
-  failed: { observation: Observation; destination?: string },
-  target: ResolvedTarget,
-): { observation: Observation; destination?: string } {
+function partly(run: ToolRun, answered: readonly HttpReply[], failed: Seen, target: ResolvedTarget): Seen {
   if (answered.length === 0) return failed;
   const { proof: _, ...seen } = failed.observation;
   return {

@@ -1,3 +1,4 @@
+import { formatDurationMs } from "../core/duration.ts";
 import type { Expectation } from "../grade/types.ts";
 
 /** An expectation as a person would write it: `blocked`, or `status: 200, backends: {even: true}`. */
@@ -8,8 +9,13 @@ export function expectationText(expectation: Expectation): string {
 function fields(record: Record<string, unknown>): string {
   return Object.entries(record)
     .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => `${name}: ${text(value)}`)
+    .map(([name, value]) => `${name}: ${isDuration(name, value) ? formatDurationMs(value) : text(value)}`)
     .join(", ");
+}
+
+/** Figures are in base units, and a person reads this one as it is written. */
+function isDuration(name: string, value: unknown): value is number {
+  return name === "enforcedWithin" && typeof value === "number";
 }
 
 function text(value: unknown): string {

@@ -13,11 +13,15 @@ import type { ResolvedSource } from "../providers/source.ts";
 import type { Flow } from "../providers/types.ts";
 import { selfControls } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
+import { compareEnforcement, enforcementExpect } from "./enforcement.ts";
 import { errorObservation } from "./observe.ts";
 import { flowTo, podTarget, sourceAddresses } from "./resolve.ts";
 import { sweepCells } from "./sweep-cells.ts";
 import { defineProbe } from "./types.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
+
+/** Cells of one matrix: a million takes more than a string can hold when it is kept. */
+const MOST_CELLS = 500_000;
 
 const patterns = z.union([podPatternField().transform((one) => [one]), z.array(podPatternField()).min(1)]);
 
@@ -52,6 +56,9 @@ export const matrix = defineProbe<MatrixOptions>({
   exclusive: "drop-records",
   tools: [],
   references: () => [],
+  expect: enforcementExpect,
+  compare: compareEnforcement,
+  flows: (options, _from, context) => Promise.resolve(planMatrix(options, context)),
   run: async (options, _from, context) => {
     const { cells, controls, keptControls } = planMatrix(options, context);
     return [...(await sweepCells(cells, controls, context)), ...keptControls];
@@ -76,16 +83,20 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): PlannedMatri
   const controls: SelfControl[] = [];
   const keptControls: ProbedCell[] = [];
   const ports = options.ports.map(sentPort);
-  for (const pod of selectPods(options.to ?? options.pods ?? [], pods, "to")) {
+  const destinations = selectPods(options.to ?? options.pods ?? [], pods, "to");
+  refuseTooMany(sources.length * destinations.length * ports.length);
+  for (const pod of destinations) {
     const to = podName(pod);
     // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
     const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
     for (const port of ports) {
+      const only = context.only?.(to, port.port, port.protocol);
+      if (context.only !== undefined && only === undefined) continue;
       const aim = { ...port, family: options.family };
       const known = (source: string): ProbedCell | undefined => context.kept?.(source, to, aim.port, aim.protocol);
       let hasNew = false;
       const target = matrixTarget(pod, aim);
-      for (const source of from) {
+      for (const source of only === undefined ? from : from.filter(({ name }) => only.has(name))) {
         const kept = known(source.name);
         const cell = kept ?? planCell(source, to, target);
         hasNew ||= kept === undefined && cell.flow !== undefined;
@@ -97,6 +108,14 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): PlannedMatri
     }
   }
   return { cells, controls, keptControls };
+}
+
+/** What is seen of each cell is held in memory and kept with the lab. */
+function refuseTooMany(cells: number): void {
+  if (cells <= MOST_CELLS) return;
+  throw new LabError("MATRIX_TOO_LARGE", `the matrix has ${cells} cells; the most is ${MOST_CELLS}`, {
+    hint: "name fewer pods or ports: pods that policies treat alike show the same",
+  });
 }
 
 type MatrixAim = ReturnType<typeof sentPort> & Pick<MatrixOptions, "family">;

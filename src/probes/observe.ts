@@ -27,13 +27,16 @@ export function observation(
   };
 }
 
+/** Its target is there, but not at an address that this client could use. */
+const LACKING: ReadonlySet<string> = new Set(["TARGET_LACKS_FAMILY", "TARGET_LACKS_BALANCER"]);
+
 /**
  * The observation of a probe that could not do its work: inconclusive whatever was expected. A target without an address of the
- * family wanted is no such error: a client would be told so, as it is of a name without a record.
+ * family wanted, or of a load balancer, is no such error: a client would be told so, as it is of a name without a record.
  */
 export function errorObservation(error: unknown, evidence: Evidence[] = []): Observation {
   if (error instanceof LabError) {
-    if (error.code === "TARGET_LACKS_FAMILY") return observation("rejected", error.message, { evidence });
+    if (LACKING.has(error.code)) return observation("rejected", error.message, { evidence });
     const hint: Evidence[] = error.hint === undefined ? [] : [{ kind: "note", text: error.hint }];
     return observation("error", `${error.code}: ${error.message}`, { evidence: [...evidence, ...hint] });
   }

@@ -1,5 +1,6 @@
 import { LabError } from "../core/errors.ts";
 import { isIp } from "../core/ip.ts";
+import { serviceAddressOf } from "../kube/load-balancers.ts";
 import { podAddresses } from "../kube/pods.ts";
 import type { Pod, Service } from "../kube/types.ts";
 import {
@@ -62,9 +63,9 @@ export function probeSource(ref: EndpointRef | undefined, context: ProbeContext)
 
 /**
  * What a reference means as a destination: a pod by its address; a workload by its first ready pod by name; a Service by
- * its cluster IP, a headless one by its first endpoint; a name as written, with the Service that cluster DNS would answer
+ * its cluster IP, from outside the cluster by its load balancer's address, a headless one by its first endpoint; a name as written, with the Service that cluster DNS would answer
  * for it. Addresses are of the family wanted, else of one that the source has. Throws TARGET_MISSING, TARGET_NOT_READY,
- * TARGET_LACKS_FAMILY.
+ * TARGET_LACKS_FAMILY, TARGET_LACKS_BALANCER.
  */
 export async function resolveTarget(
   ref: EndpointRef,
@@ -142,7 +143,8 @@ function serviceTarget(service: Service, aim: TargetPort, from: ResolvedSource, 
     return { ...target, identity, notes: [`Service ${name} is an alias of ${service.spec.externalName}`] };
   }
   const known = aim.port === undefined ? undefined : aim.protocol === "udp" ? "UDP" : "TCP";
-  const address = pickAddress(clusterIps(service), sourceAddresses(from), aim, `Service ${name}`);
+  const addresses = from.source.kind === "external" ? outsideAddresses(service, name) : clusterIps(service);
+  const address = pickAddress(addresses, sourceAddresses(from), aim, `Service ${name}`);
   if (address !== undefined) {
     const all = serviceBackends(context.objects, service, known === undefined ? undefined : aim.port, known);
     const backends = ofFamily(all, address);
@@ -168,6 +170,16 @@ function serviceTarget(service: Service, aim: TargetPort, from: ResolvedSource, 
     backends: [{ ...first, ...portOf(aim) }],
     notes: [`Service ${name} is headless: probed at its first endpoint, ${who}`],
   };
+}
+
+/** What the outside can reach of a Service: its load balancer, where it has one; else it tries the cluster's own address, as it may. */
+function outsideAddresses(service: Service, name: string): string[] {
+  if (service.spec.type !== "LoadBalancer") return clusterIps(service);
+  const address = serviceAddressOf(service);
+  if (address !== undefined) return [address];
+  throw new LabError("TARGET_LACKS_BALANCER", `Service ${name} has no address of a load balancer`, {
+    hint: "the events of the Service say why it gets none",
+  });
 }
 
 async function hostTarget(
@@ -215,7 +227,9 @@ function addressTarget(address: string, aim: TargetPort, context: ProbeContext):
     to: backends.flatMap(({ pod: behind }): Source[] => (behind === undefined ? [] : [{ kind: "pod", ...behind }])),
     backends,
     service,
-    notes: [`${address} is the cluster IP of Service ${service.metadata.namespace}/${service.metadata.name}`],
+    notes: [
+      `${address} is ${clusterIps(service).includes(address) ? "the cluster IP" : "an address"} of Service ${service.metadata.namespace}/${service.metadata.name}`,
+    ],
   };
 }
 

@@ -3,6 +3,7 @@ import { asError } from "../core/as-error.ts";
 import { LabError } from "../core/errors.ts";
 import { sharedSignal } from "../core/shared-signal.ts";
 import type { Cell, ProbePhase, ProbeResult } from "../grade/types.ts";
+import { enforcedWithin } from "../lab/enforced-within.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { resolveSource } from "../providers/source.ts";
@@ -146,6 +147,8 @@ async function probeWithin(
   try {
     if (kind === undefined)
       throw new LabError("PROBE_UNKNOWN_KIND", `there is no probe kind ${JSON.stringify(probe.kind)}`);
+    if (context.enforcement !== undefined && enforcedWithin(probe.expect) !== undefined)
+      return [context.enforcement(probe)];
     return await orAborted(kind.run(probe.options, probe.from, { ...context, signal }), signal);
   } catch (error) {
     context.signal.throwIfAborted();
@@ -170,6 +173,11 @@ async function orAborted<Result>(work: Promise<Result>, signal: AbortSignal): Pr
   }
 }
 
+/** Whether its cells can be probed one by one. */
+function hasCells({ kind, expect }: PlannedProbe): boolean {
+  return kind === "matrix" && enforcedWithin(expect) === undefined;
+}
+
 /** Cells of controls expect nothing. What was known from before is finished already. */
 function finishCell(cell: ProbedCell | RanCell, probe: PlannedProbe, lab: string): RanCell {
   if ("rerun" in cell) return cell;
@@ -179,7 +187,7 @@ function finishCell(cell: ProbedCell | RanCell, probe: PlannedProbe, lab: string
   return {
     key,
     // The one cell of a matrix that failed as a whole has no ends to choose.
-    rerun: rerunCommand(lab, probe.name, probe.kind === "matrix" && key.to !== probe.name ? key : undefined),
+    rerun: rerunCommand(lab, probe.name, hasCells(probe) && key.to !== probe.name ? key : undefined),
     ...(wanted === undefined ? {} : { expected: wanted }),
     ...(seen === undefined ? {} : { observation: seen }),
     ...(flow === undefined ? {} : { flow }),

@@ -1,4 +1,5 @@
-import { connectOptions, connectReferences, probeConnection } from "./connect-probe.ts";
+import { connectOptions, connectReferences, connectionFlows, probeConnection } from "./connect-probe.ts";
+import { compareEnforcement, enforcementExpect } from "./enforcement.ts";
 import { defineProbe } from "./types.ts";
 
 /** Opens a TCP connection; docs/probes/tcp.md. */
@@ -8,5 +9,8 @@ export const tcp = defineProbe({
   options: connectOptions,
   tools: ["bash", "timeout"],
   references: connectReferences,
+  expect: enforcementExpect,
+  compare: compareEnforcement,
+  flows: (options, from, context) => connectionFlows("tcp", options, from, context),
   run: (options, from, context) => probeConnection("tcp", options, from, context),
 });

@@ -1,8 +1,9 @@
 import type * as z from "zod";
 import type { CellKey, Evidence, Expectation, Observation, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
-import type { EndpointRef, Plan } from "../plan/types.ts";
+import type { EndpointRef, Plan, PlannedProbe } from "../plan/types.ts";
 import type { Cluster, Flow } from "../providers/types.ts";
+import type { SelfControl } from "./controls.ts";
 
 /** What a probe kind is given to work with. */
 export interface ProbeContext {
@@ -17,8 +18,12 @@ export interface ProbeContext {
   cell?: { from: string; to: string };
   /** What is known of a cell from before and still holds: a matrix takes it over and does not probe it. */
   kept?: (from: string, to: string, port: number, protocol: "tcp" | "udp") => ProbedCell | undefined;
+  /** The sources of which a destination of a matrix is probed, with its controls; undefined: of none. Absent: all is. */
+  only?: (to: string, port: number, protocol: "tcp" | "udp") => ReadonlySet<string> | undefined;
   /** What a probe of a kind that `watches` is to watch. */
   change?: ProbedChange;
+  /** What is known from changes of policies that were watched, of a probe that expects `enforcedWithin`: it is not probed again. */
+  enforcement?: (probe: PlannedProbe) => ProbedCell;
 }
 
 /** When a change was asked for and when that was done, in milliseconds of performance.now(). */
@@ -75,6 +80,15 @@ export interface ProbeKind<Options = unknown> {
   expectProblem?(options: Options, expected: Record<string, unknown>): string | undefined;
   /** References that must exist in the lab, checked at validate. `to` may be a URL or name. */
   references(options: Options): EndpointRef[];
+  /**
+   * The flows of its cells, not yet probed, and their destinations' own connections to themselves. Of kinds whose flows policies decide:
+   * they expect `enforcedWithin`.
+   */
+  flows?(
+    options: Options,
+    from: EndpointRef | undefined,
+    context: ProbeContext,
+  ): Promise<{ cells: ProbedCell[]; controls: SelfControl[] }>;
   run(options: Options, from: EndpointRef | undefined, context: ProbeContext): Promise<ProbedCell[]>;
   /** Compares `measured` with a figure expectation: undefined when met, else one line that says what differs. */
   compare?(

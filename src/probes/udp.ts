@@ -1,4 +1,5 @@
-import { connectOptions, connectReferences, probeConnection } from "./connect-probe.ts";
+import { connectOptions, connectReferences, connectionFlows, probeConnection } from "./connect-probe.ts";
+import { compareEnforcement, enforcementExpect } from "./enforcement.ts";
 import { defineProbe } from "./types.ts";
 
 /** Sends a datagram and waits for a reply; docs/probes/udp.md. */
@@ -8,5 +9,8 @@ export const udp = defineProbe({
   options: connectOptions,
   tools: [],
   references: connectReferences,
+  expect: enforcementExpect,
+  compare: compareEnforcement,
+  flows: (options, from, context) => connectionFlows("udp", options, from, context),
   run: (options, from, context) => probeConnection("udp", options, from, context),
 });

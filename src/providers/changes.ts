@@ -15,3 +15,21 @@ export interface ClusterChanges {
   /** What goes on now and shows only when it ends: "a terminal in shop/web". */
   ongoing: string[];
 }
+
+/** Milliseconds from now until people's changes of a lab are taken no more; `lift` takes them again. */
+export type DeadlineChange = number | "lift";
+
+/** What of a deadline is left; nothing where there is none. */
+export interface DeadlineState {
+  /** 0 where it has passed. */
+  leftMs?: number;
+}
+
+/** What a cluster does of its own, without the process that asked for it. */
+export interface TakesDeadline {
+  /**
+   * From then on nobody changes the lab: objects by any way into its API, nodes and pods by commands; what people run is ended. Counted by a clock
+   * that nobody sets, and only ever brought forward. Absent where the cluster's API is not ours to close.
+   */
+  deadline?(change?: DeadlineChange): Promise<DeadlineState>;
+}

@@ -11,7 +11,14 @@ interface Link {
 /** Where a fault is; two of the same kind and place are the same fault. */
 export type FaultPlace =
   | OfKind<
-      "pause" | "killCniAgent" | "restart" | "nodeDown" | "kubeProxyStopped" | "cniMissing" | "conntrackFull",
+      | "pause"
+      | "killCniAgent"
+      | "restart"
+      | "nodeDown"
+      | "kubeProxyStopped"
+      | "policyAgentStopped"
+      | "cniMissing"
+      | "conntrackFull",
       { node: string }
     >
   | OfKind<"linkDown" | "mtu" | "loss" | "rateLimit" | "delay" | "duplicateAddress", Link>
@@ -87,6 +94,7 @@ export function faultKey(fault: FaultPlace): string {
     case "restart":
     case "nodeDown":
     case "kubeProxyStopped":
+    case "policyAgentStopped":
     case "cniMissing":
     case "conntrackFull":
       return `${fault.kind} ${fault.node}`;

@@ -7,7 +7,7 @@ import type { Plan } from "../plan/types.ts";
 import type { ExecutableName } from "../supplies/lock.ts";
 import type { Supplies } from "../supplies/types.ts";
 import type { NodeLinks, RunningCapture } from "./capture.ts";
-import type { ClusterChanges } from "./changes.ts";
+import type { ClusterChanges, TakesDeadline } from "./changes.ts";
 import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
 import type { Way, WayRequest } from "./way.ts";
 
@@ -130,7 +130,7 @@ export interface ResetResult {
 }
 
 /** A cluster that is up, whatever it is made of. Every method rejects with a LabError. */
-export interface Cluster {
+export interface Cluster extends TakesDeadline {
   /** Drops are read from records that name a flow's two ends, so that flows between the same two cannot be told apart ("drop-proof"). */
   readonly recordsDrops?: true;
   /** Creates or updates, like `kubectl apply`; all objects are accepted or none. */

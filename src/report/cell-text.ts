@@ -1,3 +1,4 @@
+import { formatDurationMs } from "../core/duration.ts";
 import { makeVisibleLine } from "../core/visible-text.ts";
 import type {
   CellKey,
@@ -26,9 +27,13 @@ export function describeExpectation(expected: Expectation | undefined): string {
   if (expected === undefined) return "unknown";
   if (typeof expected === "string") return expected;
   return Object.entries(expected)
-    .map(([name, value]) => `${name} ${typeof value === "string" ? value : boundText(value)}`)
+    .map(([name, value]) => `${name} ${typeof value === "string" ? value : figureText(name, value)}`)
     .map(makeVisibleLine)
     .join(", ");
+}
+
+function figureText(name: string, value: unknown): string {
+  return name === "enforcedWithin" && typeof value === "number" ? formatDurationMs(value) : boundText(value);
 }
 
 /** A bound keeps how it was written. */

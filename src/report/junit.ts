@@ -8,7 +8,7 @@ import { describeTime } from "./time-text.ts";
 import type { Report } from "./types.ts";
 
 // The package's types describe an ES module with a default export; Node loads its CommonJS, which is the builder itself.
-const builder = junit as unknown as Builder;
+export const builder = junit as unknown as Builder;
 
 /**
  * JUnit XML as CI systems read it: a suite a probe, a case a cell, and a suite of the tasks. A failed cell is a `failure`, an inconclusive one an
@@ -30,7 +30,7 @@ export function renderJunit(report: Report): string {
   }
   if (report.mode === "grade" && report.grade.tasks.length > 0) {
     const suite = root.testSuite().name("tasks").timestamp(report.startedAt);
-    for (const task of report.grade.tasks) addTask(suite.testCase(), report, task);
+    for (const task of report.grade.tasks) addTask(suite.testCase(), report.lab.name, task, task.isBonus !== true);
   }
   const { time } = report.grade;
   if (time !== undefined) {
@@ -48,8 +48,9 @@ function addTime(testCase: TestCase, report: Report, time: TimeUse): void {
   else testCase.error(text, "inconclusive");
 }
 
-function addTask(testCase: TestCase, report: Report, task: JudgedTask): void {
-  testCase.className(xmlText(`${report.lab.name}.task`)).name(xmlText(task.name));
+/** A case of a task. One that was missed and is not `isDecisive` is skipped: CI would call the run failed. */
+export function addTask(testCase: TestCase, lab: string, task: JudgedTask, isDecisive: boolean): void {
+  testCase.className(xmlText(`${lab}.task`)).name(xmlText(task.name));
   if (task.verdict === "pass") return;
   const { feedback, voidedBy } = task;
   const message = xmlText(
@@ -64,7 +65,7 @@ function addTask(testCase: TestCase, report: Report, task: JudgedTask): void {
       ...(voidedBy.length === 0 ? [] : [`voided by: ${voidedBy.join(", ")}`]),
     ].join("\n"),
   ).replaceAll("]]>", "]] >");
-  if (task.isBonus === true) testCase.skipped().standardOutput(details);
+  if (!isDecisive) testCase.skipped().standardOutput(details);
   else if (task.verdict === "fail") testCase.failure(message, "fail").stacktrace(details);
   else testCase.error(message, "inconclusive", details);
 }
@@ -90,7 +91,7 @@ function seconds(durationMs: number): number {
 }
 
 /** XML 1.0 section 2.2: no control characters but tab and line breaks, no lone surrogates, no U+FFFE and U+FFFF. */
-function xmlText(text: string): string {
+export function xmlText(text: string): string {
   return Buffer.from(makeVisible(text), "utf8")
     .toString("utf8")
     .replaceAll(/[\ufffe\uffff]/g, "\ufffd");

@@ -83,7 +83,10 @@ function oneCellText(probe: JudgedProbe): string {
 }
 
 /** The tasks, each with its points and what is wrong. */
-export function taskLines(report: Pick<Report, "mode" | "grade">, paint: Paint): string[] {
+export function taskLines(
+  report: Pick<Report, "mode"> & { grade: Pick<Report["grade"], "tasks"> },
+  paint: Paint,
+): string[] {
   if (report.mode !== "grade" || report.grade.tasks.length === 0) return [];
   return [paint.bold("Tasks"), ...report.grade.tasks.flatMap((task) => taskText(task, paint))];
 }

@@ -3,13 +3,15 @@ import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
 import { parseYaml } from "../core/yaml-source.ts";
 import { checkManifest } from "../kube/manifest-check.ts";
 import type { Plan, PlannedObject } from "../plan/types.ts";
+import { enforcedWithin } from "../lab/enforced-within.ts";
 import type { ApplyResult, ObjectRef } from "../providers/types.ts";
 import type { RunContext } from "./context.ts";
-import { shownPath } from "./find-lab.ts";
+import { shownPath } from "../core/shown-path.ts";
 import { PhaseRunner } from "./phases.ts";
 import { probeAndJudge } from "./probing.ts";
 import { withRunningLab } from "./running-lab.ts";
 import { untilReady } from "./scenario.ts";
+import { watchEnforcement } from "./watch-enforcement.ts";
 import { isTimed } from "./timed-probes.ts";
 
 export interface ApplyRequest {
@@ -32,22 +34,26 @@ export async function applyLab(request: ApplyRequest, context: RunContext): Prom
   const phases = new PhaseRunner(context);
   return withRunningLab(request.lab, context, async ({ record, cluster }) => {
     const { plan } = record;
+    const lab = { plan, record, cluster };
     const { objects, warnings } = readManifests(request.files, plan);
     for (const warning of warnings) context.emit({ type: "warning", warning });
     const changes = await phases.run("scenario", request.isDelete ? "delete objects" : "apply objects", async () => {
       if (request.isDelete) {
         const refs = objects.map(({ object }) => refOf(object));
         const present = new Set((await cluster.list()).map((object) => idOf(refOf(object))));
-        await cluster.delete(refs);
+        await watchEnforcement(lab, { apply: [], delete: refs }, context, () => cluster.delete(refs));
         await untilReady([], cluster, context.signal);
         return refs.map((ref): ObjectChange => ({ ...ref, action: present.has(idOf(ref)) ? "deleted" : "absent" }));
       }
-      const results = await cluster.apply(objects.map(({ object }) => object));
+      const apply = objects.map(({ object }) => object);
+      const results = await watchEnforcement(lab, { apply, delete: [] }, context, () => cluster.apply(apply));
       for (const warning of results.flatMap((result) => result.warnings)) context.emit({ type: "warning", warning });
       await untilReady(objects, cluster, context.signal);
       return results.map(({ ref, action }): ObjectChange => ({ ...ref, action }));
     });
-    const probes = plan.probes.filter((probe) => probe.kind !== "iperf" && !isTimed(probe));
+    const probes = plan.probes.filter(
+      (probe) => probe.kind !== "iperf" && !isTimed(probe) && enforcedWithin(probe.expect) === undefined,
+    );
     const { controls } = await phases.run("baseline", "see what answers", () =>
       probeAndJudge({ plan, cluster, probes, tasks: [], controls: record.controls, phase: "baseline" }, context),
     );

@@ -119,7 +119,7 @@ function withoutLooking({ cell, probe, lookup }: Wanted): StoppedAt | undefined 
   if (why?.allowed === false && cell.expected === "blocked") {
     return {
       name: "policy",
-      text: "nowhere: it arrived, and no policy in the cluster stops it",
+      text: "nowhere: it arrived, and no rule of a policy stopped it",
       fact: observation.reason,
     };
   }

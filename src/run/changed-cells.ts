@@ -1,3 +1,4 @@
+import { changedPlaces } from "../grade/last-cells.ts";
 import type { GradeReport, JudgedCell, JudgedProbe } from "../grade/types.ts";
 import type { ChangedCell, WatchedSide } from "../report/watch-types.ts";
 import { cellId } from "./cell-id.ts";
@@ -13,11 +14,11 @@ export function changedCells(before: GradeReport, now: GradeReport): ChangedCell
 
 function changesOf(before: JudgedProbe, now: JudgedProbe): ChangedCell[] {
   const { name: probe } = now;
-  const isAligned =
-    before.cells.length === now.cells.length && before.cells.every((cell, index) => isSameCell(cell, now.cells[index]));
+  const places = changedPlaces(before.cells, now.cells);
   const pairs: [JudgedCell | undefined, JudgedCell | undefined][] = [];
-  if (isAligned) for (const [index, cell] of now.cells.entries()) pairs.push([before.cells[index], cell]);
-  else {
+  if (places?.every((place) => isSameCell(before.cells[place], now.cells[place])) === true) {
+    for (const place of places) pairs.push([before.cells[place], now.cells[place]]);
+  } else {
     const known = new Map(before.cells.map((cell) => [cellId(cell.key), cell]));
     for (const cell of now.cells) {
       const id = cellId(cell.key);
@@ -33,11 +34,10 @@ function changesOf(before: JudgedProbe, now: JudgedProbe): ChangedCell[] {
   });
 }
 
-/** Cells that were kept from one regrade to the next have their key in common. */
-function isSameCell({ key }: JudgedCell, other: JudgedCell | undefined): boolean {
-  if (other === undefined || key === other.key) return other !== undefined;
+function isSameCell(one: JudgedCell | undefined, other: JudgedCell | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
   const { from, to, port, protocol } = other.key;
-  return key.from === from && key.to === to && key.port === port && key.protocol === protocol;
+  return one.key.from === from && one.key.to === to && one.key.port === port && one.key.protocol === protocol;
 }
 
 function outcomeOf(cell: JudgedCell | undefined): string | undefined {

@@ -6,7 +6,7 @@ import { parseYaml } from "../core/yaml-source.ts";
 import { parseWith } from "../lab/issues.ts";
 import type { CellSide, DifferingCell, StaleDivergence, Variant } from "../report/compare-types.ts";
 import { signature, type CapturedRun } from "./compare-capture.ts";
-import { shownPath } from "./find-lab.ts";
+import { shownPath } from "../core/shown-path.ts";
 
 const name = z.string().min(1).max(200);
 

@@ -6,6 +6,7 @@ import { setScene } from "./bring-up.ts";
 import { captureRun, type CapturedRun } from "./compare-capture.ts";
 import type { RunContext } from "./context.ts";
 import { PhaseRunner } from "./phases.ts";
+import { prefixedContext } from "./prefixed-context.ts";
 import { probeAndJudge } from "./probing.ts";
 import { provision, providerNamed, remove, type Provisioned } from "./provision.ts";
 import { clusterKey, reuseCluster } from "./reuse-cluster.ts";
@@ -137,14 +138,16 @@ async function gradeStates(
   let told = 0;
   for (const state of states) {
     if (state === "solved") {
-      await phases.run("solution", "apply the reference solution", () => applySolutions(plan, cluster, context));
+      await phases.run("solution", "apply the reference solution", () =>
+        applySolutions({ plan, cluster, record }, context),
+      );
     }
     const objects = await cluster.list();
     const { probes, tasks } = plan;
-    const { controls, baseline } = record;
+    const { controls, baseline, enforcement } = record;
     const title = `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}${states.length > 1 ? `, ${state}` : ""}`;
     const probing = await phases.run("probe", title, () =>
-      probeAndJudge({ plan, cluster, probes, tasks, controls, baseline, phase: "probe" }, context),
+      probeAndJudge({ plan, cluster, probes, tasks, controls, baseline, enforcement, phase: "probe" }, context),
     );
     record.controls = probing.controls;
     // Making the cluster belongs to the first state alone.
@@ -160,15 +163,6 @@ function nameFor(lab: string, { cni, mode, provider }: Variant): string {
   return `${lab.slice(0, 32)}-${cni}-${mode}-${provider}`.slice(0, 63).replace(/-+$/, "");
 }
 
-/** The same context, whose progress says which of the jobs it is about. */
 function titled(outer: RunContext, { plan, variant }: CompareJob): RunContext {
-  const prefix = `${plan.lab.name} on ${variant.cni}:${variant.mode}, ${variant.provider}: `;
-  return {
-    ...outer,
-    emit: (event) => {
-      if (event.type === "warning") outer.emit(event);
-      else if (event.type === "progress") outer.emit({ ...event, message: prefix + event.message });
-      else outer.emit({ ...event, title: prefix + event.title });
-    },
-  };
+  return prefixedContext(outer, `${plan.lab.name} on ${variant.cni}:${variant.mode}, ${variant.provider}: `);
 }

@@ -1,13 +1,10 @@
+import { apiVersionOf } from "../kube/group-version.ts";
 import { LabError, type LabWarning } from "../core/errors.ts";
 import { ADMIN_POLICY_VERSIONS, isAdminPolicy } from "../kube/admin-policy-types.ts";
 import type { KubeObject, NetworkPolicy } from "../kube/types.ts";
 import { chooseCluster, openChosen } from "../providers/existing/kubeconfig.ts";
 import type { KubernetesApi } from "../providers/real/api/kubernetes-api.ts";
-import { apiVersionOf } from "../providers/real/api/resources.ts";
 import type { PolicySource } from "./explain-source.ts";
-
-/** The word that stands for the kubeconfig's cluster in place of a lab or folder. */
-export const CLUSTER_WORD = "cluster";
 
 /** All that verdicts depend on; nothing else is asked for, and nothing is changed. */
 const KINDS = ["Namespace", "Node", "Pod", "ReplicaSet", "Service", "NetworkPolicy"];

@@ -1,26 +1,17 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { LabError, LabProblems, type LabWarning } from "../core/errors.ts";
+import { shownPath } from "../core/shown-path.ts";
 import { sortProblems } from "../core/format-error.ts";
 import type { ManifestObject } from "../kube/manifest-check.ts";
 import { isAdminPolicy } from "../kube/admin-policy-types.ts";
 import type { KubeObject, NetworkPolicy } from "../kube/types.ts";
 import { readPlainFile } from "../lab/manifest-files.ts";
 import { type ManifestText, readManifestFolder, readManifestTexts } from "../lab/manifest-folder.ts";
-import { withoutSctpProbes } from "../plan/sctp.ts";
-import type { Plan } from "../plan/types.ts";
-import { policyName } from "../policy/oracle.ts";
 import { priorityWarnings } from "../policy/priorities.ts";
 import type { OracleWorld, PlacedAdminPolicy, PlacedPolicy, PolicyPlaces } from "../policy/types.ts";
-import { attachLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
-import { CLUSTER_WORD, readCluster } from "./explain-cluster.ts";
-import { findKnownLab, shownPath } from "./find-lab.ts";
-import { deletedRefs, readManifest } from "./lens.ts";
-import { placeAdminPolicy, placePolicy } from "./policy-places.ts";
-import { planLab, readLab } from "./read-lab.ts";
-import { referenceObjects } from "./reference-objects.ts";
-import { liveWorld } from "./reference-world.ts";
+import { withPlaces } from "./with-places.ts";
 
 /** Objects to explain flows by, and where they come from. */
 export interface PolicySource {
@@ -47,11 +38,14 @@ export interface SourceRequest {
   context?: string | undefined;
 }
 
+/** The word that stands for the kubeconfig's cluster in place of a lab or folder. */
+const CLUSTER_WORD = "cluster";
+
 /** Problems of manifests beyond these are not shown: whoever has more mends the first ones first. */
 const MAX_PROBLEMS = 100;
 
 /**
- * What LAB|DIR means: the word `cluster` for that of the kubeconfig, where nothing has that name; a folder or file of manifests; a lab that runs, with its objects as they are now; else a lab's
+ * What LAB|DIR means (what reads labs and clusters is loaded for these alone): the word `cluster` for that of the kubeconfig, where nothing has that name; a folder or file of manifests; a lab that runs, with its objects as they are now; else a lab's
  * file, with what its scenario applies (with `solved`, its tasks' solutions, too). Throws LAB_NOT_FOUND and LabProblems.
  */
 export async function readSource(request: SourceRequest, context: RunContext): Promise<PolicySource> {
@@ -61,7 +55,7 @@ export async function readSource(request: SourceRequest, context: RunContext): P
 
 async function readAny({ argument, solved, ...access }: SourceRequest, context: RunContext): Promise<PolicySource> {
   const isCluster = argument === CLUSTER_WORD && !existsSync(argument);
-  if (isCluster) return readCluster(access, context.env);
+  if (isCluster) return (await import("./explain-cluster.ts")).readCluster(access, context.env);
   const isChosen = access.kubeconfig !== undefined || access.context !== undefined;
   if (isChosen) {
     const message = `--kubeconfig and --context choose a cluster, and ${argument} is none`;
@@ -69,15 +63,8 @@ async function readAny({ argument, solved, ...access }: SourceRequest, context: 
   }
   const manifests = await manifestsAt(argument);
   if (manifests !== undefined) return sourceOf(shownPath(argument), "manifests", manifests);
-  if (!solved) {
-    const running = await readRunning(argument, context);
-    if (running !== undefined) return running;
-  }
-  const read = await readLab(argument);
-  const { plan, warnings } = planLab({ ...read, lab: withoutSctpProbes(read.lab) }, { onAnyMachines: true });
-  return solved
-    ? { ...planSource(plan, warnings), name: `${plan.lab.name} with its solutions` }
-    : planSource({ ...plan, tasks: [] }, warnings);
+  const { readLabSource } = await import("./explain-lab-source.ts");
+  return readLabSource(argument, solved, context);
 }
 
 /** The manifests below a folder without a lab.yaml, or of one file that is no lab; undefined for anything else. */
@@ -110,9 +97,9 @@ export function sourceOf(name: string, kind: PolicySource["kind"], texts: readon
     objects: objects.map(({ object }) => object),
     policies: objects
       .filter(({ object }) => object.kind === "NetworkPolicy")
-      .map((item) => ({ policy: item.object as NetworkPolicy, ...placesOf(item) })),
+      .map((item) => withPlaces(item.object as NetworkPolicy, () => placesOf(item))),
     adminPolicies: objects.flatMap((item) =>
-      isAdminPolicy(item.object) ? [{ policy: item.object, ...placesOf(item) }] : [],
+      isAdminPolicy(item.object) ? [withPlaces(item.object, () => placesOf(item))] : [],
     ),
     nodes: [],
     podCidrs: [],
@@ -125,72 +112,4 @@ function placesOf({ object, spanAt }: ManifestObject): PolicyPlaces {
   const rules = (direction: "ingress" | "egress") =>
     (spec[direction] ?? []).map((_rule, index) => spanAt(["spec", direction, index]));
   return { span: spanAt([]), ruleSpans: { ingress: rules("ingress"), egress: rules("egress") } };
-}
-
-function planSource(plan: Plan, warnings: LabWarning[]): PolicySource {
-  const objects = referenceObjects(plan, deletedRefs);
-  return {
-    name: plan.lab.name,
-    kind: "lab",
-    objects: objects.map(({ object }) => object),
-    policies: objects
-      .filter(({ object }) => object.kind === "NetworkPolicy")
-      .map((planned) => placePolicy(planned, readManifest(plan, planned.file))),
-    adminPolicies: objects
-      .filter(({ object }) => isAdminPolicy(object))
-      .map((planned) => placeAdminPolicy(planned, readManifest(plan, planned.file))),
-    nodes: nodesOf(plan),
-    podCidrs: plan.cni.podCidrs,
-    warnings,
-  };
-}
-
-async function readRunning(argument: string, context: RunContext): Promise<PolicySource | undefined> {
-  let attached;
-  try {
-    attached = await attachLab(findKnownLab(context.stateRoot, argument), context);
-  } catch (error) {
-    if (error instanceof LabError && NOT_RUNNING.has(error.code)) return undefined;
-    throw error;
-  }
-  const { record, cluster } = attached;
-  try {
-    const { plan } = record;
-    const objects = await cluster.list();
-    const { policies } = liveWorld({ plan, objects, deletedRefs, readText: (file) => readManifest(plan, file) });
-    const { podCidrs } = plan.cni;
-    const adminPolicies = objects.filter(isAdminPolicy).map((policy) => ({ policy }));
-    return {
-      name: plan.lab.name,
-      kind: "running-lab",
-      objects,
-      policies,
-      adminPolicies,
-      nodes: nodesOf(plan),
-      podCidrs,
-      warnings:
-        plan.cni.enforcesAdminPolicy === true ? [] : adminPolicies.map((placed) => notEnforced(policyName(placed))),
-    };
-  } finally {
-    await cluster.close();
-  }
-}
-
-/** What runs here does less than its objects say. */
-function notEnforced(name: string): LabWarning {
-  return {
-    code: "MANIFEST_NOT_ENFORCED",
-    message: `${name} is not enforced in this lab: verdicts are those of a cluster that does enforce it`,
-    hint: "probes see what NetworkPolicies alone let through",
-  };
-}
-
-const NOT_RUNNING = new Set(["LAB_NOT_RUNNING", "LAB_NOT_FOUND", "LAB_NAME_TAKEN"]);
-
-function nodesOf({ topology }: Plan): PolicySource["nodes"] {
-  return topology.nodes.map(({ name, labels, interfaces }) => ({
-    name,
-    labels,
-    addresses: interfaces.flatMap(({ addresses }) => addresses),
-  }));
 }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs";
-import { basename, dirname, join, relative, resolve } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
@@ -7,12 +7,6 @@ import { quoteWord } from "../core/shell-word.ts";
 import { bundledLabFile, listBundledLabs } from "./bundled-labs.ts";
 import { readRecord } from "./record.ts";
 import { isLabName, labDirectory, listLabNames } from "./state-directory.ts";
-
-/** A path as messages show it: relative where it is below the working folder. */
-export function shownPath(path: string): string {
-  const fromHere = relative(".", path);
-  return fromHere.startsWith("..") ? path : fromHere;
-}
 
 /**
  * The lab file that an argument means: a file, a folder with a lab.yaml, or the name of a bundled lab, in this order.

@@ -58,7 +58,9 @@ export function factsOfEnds(
   objects: readonly KubeObject[],
 ): FlowFacts {
   const source = refFact(from, objects) ?? { name: "the source" };
-  const service = to?.kind === "service" ? serviceByName(to.namespace, to.name, undefined, objects, family) : undefined;
+  const isOutside = from?.kind === "external";
+  const service =
+    to?.kind === "service" ? serviceByName(to.namespace, to.name, { family, isOutside }, objects) : undefined;
   const end = to === undefined || to.kind === "service" ? undefined : refFact(to, objects);
   return {
     source,

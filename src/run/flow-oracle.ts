@@ -1,10 +1,11 @@
 import type { Span } from "../core/errors.ts";
-import { cidrContains, type IpAddress, parseCidr, parseIp } from "../core/ip.ts";
+import { cidrContains, parseCidr, parseIp } from "../core/ip.ts";
 import type { PolicyReason } from "../grade/types.ts";
 import { decisionText, explainVerdict } from "../policy/explain.ts";
 import { createOracle } from "../policy/oracle.ts";
 import type { OracleEnd, OracleFlow, OracleVerdict, OracleWorld } from "../policy/types.ts";
 import type { Flow, Source } from "../providers/types.ts";
+import { PairAnswers, type PodFlow } from "./pair-answers.ts";
 
 /** What the policies expect of a flow. */
 export interface FlowAnswer {
@@ -18,6 +19,11 @@ export interface FlowAnswer {
 /** Answers what policies say of probes' flows, Services included. */
 export interface FlowOracle {
   answer(flow: Flow): FlowAnswer;
+  /**
+   * Who says so, one line for each policy, direction and enforcing node: `ingress shop/deny on worker1`. None where no policy is asked, or
+   * nobody can say.
+   */
+  deciders(flow: Flow): string[];
 }
 
 /** What is needed besides the world to read a probe's flow. */
@@ -40,6 +46,22 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
   const withAdmin = isWhole ? undefined : createOracle(world);
   const pods = new Set(world.pods.map(({ namespace, name }) => `${namespace}/${name}`));
   const nodes = new Set((world.nodes ?? []).map(({ name }) => name));
+  const serviceCidrs = context.serviceCidrs.map(parseCidr).filter((cidr) => cidr !== undefined);
+  const known = new Map<string, KnownAddress>();
+  const addressOf = (text: string): KnownAddress => {
+    let found = known.get(text);
+    if (found === undefined) {
+      const address = parseIp(text);
+      const isService = address !== undefined && serviceCidrs.some((cidr) => cidrContains(cidr, address));
+      known.set(text, (found = { family: address?.family, isService }));
+    }
+    return found;
+  };
+
+  const pairs = new PairAnswers(world, (flow) => {
+    const verdict = oracle.verdict(flow);
+    return { verdict, answer: answerOf(verdict) };
+  });
 
   const endOf = (source: Source): OracleEnd | string => {
     switch (source.kind) {
@@ -56,15 +78,31 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
     }
   };
 
+  const flowsOf = (flow: Flow): OracleFlow[] | string => {
+    const from = endOf(flow.from);
+    if (typeof from === "string") return from;
+    const address = addressOf(flow.address);
+    const targets = targetsOf(flow, address, endOf);
+    if (typeof targets === "string") return targets;
+    const { family } = address;
+    const protocol = protocolOf(flow);
+    return targets.map(({ end, port }): OracleFlow => ({ from, to: end, protocol, port, family }));
+  };
+
   return {
+    deciders(flow) {
+      const flows = flowsOf(flow);
+      if (typeof flows === "string") return [];
+      return [...new Set(flows.flatMap((each) => decidersOf(oracle.verdict(each))))];
+    },
     answer(flow) {
-      const from = endOf(flow.from);
-      if (typeof from === "string") return unknown(from);
-      const targets = targetsOf(flow, context.serviceCidrs, endOf);
-      if (typeof targets === "string") return unknown(targets);
-      const family = parseIp(flow.address)?.family;
-      const protocol = protocolOf(flow);
-      const flows = targets.map(({ end, port }): OracleFlow => ({ from, to: end, protocol, port, family }));
+      const flows = flowsOf(flow);
+      if (typeof flows === "string") return unknown(flows);
+      const [first] = flows;
+      if (withAdmin === undefined && first?.family !== undefined && isPodFlow(first)) {
+        const byClasses = pairs.answer(first, first.family);
+        if (byClasses !== undefined) return byClasses;
+      }
       const verdicts = flows.map((each) => oracle.verdict(each));
       const enforced = withAdmin === undefined ? [] : flows.map((each) => withAdmin.verdict(each));
       return combine(verdicts, unenforced(verdicts, enforced));
@@ -72,22 +110,46 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
   };
 }
 
+/** Of a flow that is allowed, the policies of both sides that let it through; of one that is blocked, those that do not. */
+function decidersOf({ allowed, egress, ingress }: OracleVerdict): string[] {
+  return [egress, ingress].flatMap((side) => {
+    if (side === undefined || side.allowed !== allowed) return [];
+    const { direction, pod, decidedBy, isolatedBy, allowedBy } = side;
+    const policies =
+      decidedBy !== undefined
+        ? [decidedBy.rule.placed.policy]
+        : (allowed ? allowedBy.map(({ placed }) => placed) : isolatedBy).map(({ policy }) => policy);
+    return policies.map(({ metadata: { namespace, name } }) => {
+      const policy = namespace === undefined ? name : `${namespace}/${name}`;
+      return `${direction} ${policy} on ${pod.node ?? "no node"}`;
+    });
+  });
+}
+
+function isPodFlow(flow: OracleFlow): flow is PodFlow {
+  return flow.from.kind === "pod" && flow.to.kind === "address" && flow.port !== undefined;
+}
+
 interface Target {
   end: OracleEnd;
   port: number | undefined;
 }
 
+/** What a flow's address is, worked out once each. */
+interface KnownAddress {
+  /** Undefined where it is none. */
+  family: 4 | 6 | undefined;
+  isService: boolean;
+}
+
 /** Where the flow's packets go after Service translation, or why that is not known. */
 function targetsOf(
   flow: Flow,
-  serviceCidrs: readonly string[],
+  { family, isService }: KnownAddress,
   endOf: (source: Source) => OracleEnd | string,
 ): Target[] | string {
-  const address = parseIp(flow.address);
-  const isService = address !== undefined && serviceCidrs.some((cidr) => isIn(cidr, address));
   // The address says more than the object: it is what the packet carries.
-  if (address !== undefined && !isService)
-    return [{ end: { kind: "address", address: flow.address }, port: flow.port }];
+  if (family !== undefined && !isService) return [{ end: { kind: "address", address: flow.address }, port: flow.port }];
   if (isService && flow.protocol === "icmp") return `${flow.address} is a Service's address, and Services take no ICMP`;
   if (flow.to.length === 0) return `no pods are known behind ${flow.address}`;
   if (isService && flow.targetPorts?.length !== flow.to.length) {
@@ -118,6 +180,8 @@ function unenforced(verdicts: readonly OracleVerdict[], enforced: readonly Oracl
 }
 
 function combine(verdicts: readonly OracleVerdict[], withoutAdmin: string | undefined): FlowAnswer {
+  const [only] = verdicts;
+  if (only !== undefined && verdicts.length === 1 && withoutAdmin === undefined) return answerOf(only);
   const reasons = verdicts.map(explainVerdict);
   const allowed = verdicts.every((verdict) => verdict.allowed);
   const open = reasons.find(({ notGradable }) => notGradable !== undefined)?.notGradable;
@@ -139,7 +203,17 @@ function combine(verdicts: readonly OracleVerdict[], withoutAdmin: string | unde
     : { why, isLoopback };
 }
 
+/** {@link combine} of one verdict, which most flows have. */
+function answerOf(verdict: OracleVerdict): FlowAnswer {
+  const { allowed, lines, spans, notGradable } = explainVerdict(verdict);
+  const why: PolicyReason = { allowed, lines: [...new Set(lines)], spans: uniqueSpans(spans) };
+  const isLoopback = verdict.notGradable?.cause === "loopback";
+  if (notGradable !== undefined) return { why: { ...why, notGradable }, isLoopback };
+  return { expected: allowed ? "allowed" : "blocked", why, isLoopback };
+}
+
 function uniqueSpans(spans: readonly Span[]): Span[] {
+  if (spans.length < 2) return [...spans];
   return [...new Map(spans.map((span) => [`${span.file}:${span.line}`, span])).values()];
 }
 
@@ -150,9 +224,4 @@ function unknown(reason: string): FlowAnswer {
 function protocolOf({ protocol }: Flow): OracleFlow["protocol"] {
   if (protocol === "icmp") return "ICMP";
   return protocol === "udp" ? "UDP" : "TCP";
-}
-
-function isIn(cidr: string, address: IpAddress): boolean {
-  const block = parseCidr(cidr);
-  return block !== undefined && cidrContains(block, address);
 }

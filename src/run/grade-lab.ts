@@ -2,6 +2,7 @@ import { mergeControls, type RecordedControl } from "../grade/controls.ts";
 import { measureTime } from "../grade/time-limit.ts";
 import type { Report } from "../report/types.ts";
 import type { RunContext } from "./context.ts";
+import { refuseInExam } from "./exam/refuse-in-exam.ts";
 import { gradePlacedLab } from "./grade-placed-lab.ts";
 import { makeReport } from "./make-report.ts";
 import { PhaseRunner } from "./phases.ts";
@@ -20,6 +21,7 @@ export async function gradeLab({ lab: argument, answers = [] }: GradeRequest, ou
   const { context, warnings } = collectWarnings(outer);
   const phases = new PhaseRunner(context);
   return withRunningLab(argument, context, async ({ record, cluster }) => {
+    refuseInExam(record, "grade", context);
     const { plan } = record;
     record.controls = mergeControls(record.controls, answers);
     // Whoever calls in time is in time, however long the probes take.

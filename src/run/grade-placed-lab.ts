@@ -16,11 +16,23 @@ export async function gradePlacedLab(
 ): Promise<GradeReport> {
   const { context } = phases;
   const { probes, tasks } = plan;
-  const { controls: known, baseline, hintsTaken } = record;
+  const { controls: known, baseline, hintsTaken, enforcement } = record;
   const title = `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}`;
   const { grade: seen, controls } = await phases.runProbing(probes, title, () =>
     probeAndJudge(
-      { plan, cluster, objects, probes, tasks, hintsTaken, controls: known, baseline, phase: "probe", rerunPrefix },
+      {
+        plan,
+        cluster,
+        objects,
+        probes,
+        tasks,
+        hintsTaken,
+        controls: known,
+        baseline,
+        enforcement,
+        phase: "probe",
+        rerunPrefix,
+      },
       context,
     ),
   );

@@ -3,6 +3,7 @@ import { didYouMean } from "../core/suggest.ts";
 import type { PlannedTask } from "../plan/types.ts";
 import { runningRecord } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
+import { refuseInExam } from "./exam/refuse-in-exam.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab } from "./lab-lock.ts";
 import { stampRecord, writeRecord, type RunRecord } from "./record.ts";
@@ -49,6 +50,7 @@ export async function labHints(
   const lock = lockLab(stateRoot, name);
   try {
     const record = await runningRecord(name, context);
+    refuseInExam(record, "hint", context);
     const outcome = nextHint(record, { task, isListOnly }, context.now());
     // Before it is shown: who interrupts the command has not got it for nothing.
     if (outcome.shown !== undefined) await writeRecord(stateRoot, record);

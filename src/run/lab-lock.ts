@@ -18,6 +18,18 @@ export interface LabLock {
 export function lockLab(root: string, name: string): LabLock {
   // Checks the name, too.
   const path = join(dirname(dirname(labDirectory(root, name))), "locks", `${name}.lock`);
+  return lockPath(path, (holder) => busy(holder, name));
+}
+
+/** {@link lockLab} for an exam of that name, which must be a lab's name by form; throws EXAM_BUSY. */
+export function lockExam(root: string, name: string): LabLock {
+  return lockPath(join(root, "exam-locks", `${name}.lock`), (holder) => {
+    const message = `another cnilab${holder} is working on exam ${name}`;
+    return new LabError("EXAM_BUSY", message, { hint: "wait until it is done, or interrupt it" });
+  });
+}
+
+function lockPath(path: string, busyError: (holder: string) => LabError): LabLock {
   try {
     makeFolder(dirname(path), 0o700);
   } catch (cause) {
@@ -25,7 +37,7 @@ export function lockLab(root: string, name: string): LabLock {
   }
   for (;;) {
     const descriptor = openLocked(path);
-    if (descriptor === undefined) throw busy(path, name);
+    if (descriptor === undefined) throw busyError(readHolder(path));
     // A holder that released removed the file we opened: what we hold then is the lock of nothing.
     if (!isSameFile(descriptor, path)) {
       closeSync(descriptor);
@@ -62,8 +74,7 @@ function isSameFile(descriptor: number, path: string): boolean {
   }
 }
 
-function busy(path: string, name: string): LabError {
-  const holder = readHolder(path);
+function busy(holder: string, name: string): LabError {
   return new LabError("LAB_BUSY", `another cnilab${holder} is working on lab ${name}`, {
     hint: "wait until it is done, or interrupt it",
   });

@@ -4,7 +4,7 @@ import type { KubeObject, Service } from "../kube/types.ts";
 import type { Plan, PlannedStep, PlannedTask } from "../plan/types.ts";
 import type { OracleWorld } from "../policy/types.ts";
 import type { Cluster, ObjectRef } from "../providers/types.ts";
-import { createFlowOracle, type FlowOracle } from "./flow-oracle.ts";
+import { createFlowOracle, type FlowContext, type FlowOracle } from "./flow-oracle.ts";
 import { referenceObjects } from "./reference-objects.ts";
 import { liveWorld, referenceWorld } from "./reference-world.ts";
 
@@ -40,12 +40,7 @@ export async function createLens(
   earlier?: Lens,
 ): Promise<Lens> {
   const source = { plan, objects, deletedRefs, readText: (file: string) => readManifest(plan, file) };
-  const context = {
-    objects,
-    serviceCidrs: plan.cluster.serviceCidrs,
-    enforcesAdminPolicy: plan.cni.enforcesAdminPolicy,
-    externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
-  };
+  const context = await flowContext(plan, cluster);
   const world = liveWorld(source);
   const live = { liveWorld: world, live: createFlowOracle(world, context) };
   if (earlier !== undefined) return { ...earlier, ...live };
@@ -67,6 +62,20 @@ export async function createLens(
     return reference;
   };
   return { reference: referenceOf(plan.tasks), withoutOtherBonus, ...live };
+}
+
+/** What the policies among these objects say, in a cluster that has them. */
+export async function liveOracle(plan: Plan, objects: readonly KubeObject[], cluster: Cluster): Promise<FlowOracle> {
+  const world = liveWorld({ plan, objects, deletedRefs, readText: (file: string) => readManifest(plan, file) });
+  return createFlowOracle(world, await flowContext(plan, cluster));
+}
+
+async function flowContext(plan: Plan, cluster: Cluster): Promise<FlowContext> {
+  return {
+    serviceCidrs: plan.cluster.serviceCidrs,
+    enforcesAdminPolicy: plan.cni.enforcesAdminPolicy,
+    externalAddresses: mentionsExternal(plan) ? await cluster.addresses({ kind: "external" }) : [],
+  };
 }
 
 /** Asked only where it is needed: not every provider has a host outside the cluster. */

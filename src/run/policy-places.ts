@@ -4,15 +4,16 @@ import type { AdminPolicy } from "../kube/admin-policy-types.ts";
 import type { NetworkPolicy } from "../kube/types.ts";
 import type { PlannedObject } from "../plan/types.ts";
 import type { PlacedAdminPolicy, PlacedPolicy, PolicyPlaces } from "../policy/types.ts";
+import { withPlaces } from "./with-places.ts";
 
 /** A planned NetworkPolicy with its places. */
 export function placePolicy(planned: PlannedObject, text: string | undefined): PlacedPolicy {
-  return { policy: planned.object as NetworkPolicy, ...placesOf(planned, text) };
+  return withPlaces(planned.object as NetworkPolicy, () => placesOf(planned, text));
 }
 
 /** A planned cluster-wide policy with its places. */
 export function placeAdminPolicy(planned: PlannedObject, text: string | undefined): PlacedAdminPolicy {
-  return { policy: planned.object as AdminPolicy, ...placesOf(planned, text) };
+  return withPlaces(planned.object as AdminPolicy, () => placesOf(planned, text));
 }
 
 /**

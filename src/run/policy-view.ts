@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import type { CellKey } from "../grade/types.ts";
 import { createPolicyMatrix, type PolicyMatrix, type PortMatrix } from "../policy/matrix.ts";
 import type { OracleWorld } from "../policy/types.ts";
 import type { RanCell } from "../probes/scheduler.ts";
@@ -12,6 +12,20 @@ interface Ends {
   ports: Map<string, PortMatrix>;
 }
 
+interface Destination {
+  ends: Ends;
+  /** `shop/web-1`. */
+  podName: string;
+  number: number;
+  sides: PortMatrix["sides"];
+}
+
+/** What each side says, as {@link PortMatrix.sides}; undefined where an end is no pod with a network of its own, or both are one. */
+type SidesOf = (key: CellKey) => number | undefined;
+
+/** Of {@link PortMatrix.sides}: the source's egress and the destination's ingress let the flow pass. */
+const BOTH_SIDES = 3;
+
 /** What the cluster's policies said of flows at one moment: of pairs of pods by their classes, of everything else by the oracle. */
 export class PolicyView {
   private readonly world: OracleWorld;
@@ -24,29 +38,105 @@ export class PolicyView {
     this.oracle = oracle;
   }
 
-  /** Whether policies may treat the cell's flow otherwise than in `before`; also where they leave it open what becomes of it. */
-  mayDiffer({ key, flow }: RanCell, before: PolicyView): boolean {
-    if (flow === undefined) return true;
-    if (flow.to.length === 1 && flow.to[0]?.kind === "pod") {
-      const [now, then] = [this.sides(key.from, key.to, flow), before.sides(key.from, key.to, flow)];
-      if (now !== undefined && then !== undefined) return now !== then;
-    }
+  /**
+   * Whether policies may treat a cell's flow otherwise than in `before`; also where they leave it open what becomes of it. Quick for cells
+   * that follow each other with one destination, as a matrix has them.
+   */
+  comparison(before: PolicyView): (cell: RanCell) => boolean {
+    const [now, then] = [this.destinations(), before.destinations()];
+    return ({ key, flow }) => {
+      if (flow === undefined) return true;
+      const [sides, earlier] = [now(flow)?.(key), then(flow)?.(key)];
+      return sides === undefined || earlier === undefined ? this.mayAnswerDiffer(flow, before) : sides !== earlier;
+    };
+  }
+
+  /**
+   * Whether both moments have the same pods, and policies treat no flow of a pod's to that flow's destination otherwise than in `before`.
+   * Flows of pods that have no network of their own, and of others, are not looked at ({@link isEnd}).
+   */
+  evenness(before: PolicyView): (flow: Flow) => boolean {
+    return (flow) => {
+      const [now, then] = [this.destinationOf(flow), before.destinationOf(flow)];
+      if (now === undefined || then === undefined || now.number !== then.number || !samePods(now.ends, then.ends))
+        return false;
+      const count = now.ends.numbers.size;
+      for (let source = 0; source < count; source++) {
+        if (source !== now.number && now.sides(source, now.number) !== then.sides(source, then.number)) return false;
+      }
+      return true;
+    };
+  }
+
+  /**
+   * Whether what was seen of a cell between two pods is what its policies say: an answer where both sides let the flow in, or a packet that
+   * the kernel recorded as dropped or rejected by a rule where one does not.
+   */
+  foretells({ key, flow, observation }: RanCell): boolean {
+    if (flow === undefined || observation === undefined) return false;
+    const sides = this.destinations()(flow)?.(key);
+    if (sides === undefined) return false;
+    const { outcome, proof } = observation;
+    if (sides === BOTH_SIDES) return outcome === "allowed";
+    return (outcome === "dropped" || outcome === "rejected") && proof !== undefined;
+  }
+
+  /** Whether `shop/web-1` is a pod with a network of its own. */
+  isEnd(name: string): boolean {
+    return this.ends(4).numbers.has(name);
+  }
+
+  private mayAnswerDiffer(flow: Flow, before: PolicyView): boolean {
     const [now, then] = [this.oracle.answer(flow), before.oracle.answer(flow)];
     const isOpen = now.expected === undefined || then.expected === undefined;
     return isOpen || JSON.stringify(now.why) !== JSON.stringify(then.why);
   }
 
-  /** Undefined where an end is no pod with a network of its own. */
-  private sides(from: string, to: string, flow: Flow): number | undefined {
-    const { address, protocol, targetPorts: [port] = [flow.port] } = flow;
-    if (port === undefined || protocol === "icmp") return undefined;
-    const { matrix, numbers, ports } = this.ends(isIPv6(address) ? 6 : 4);
-    const [source, destination] = [numbers.get(from), numbers.get(to)];
-    if (source === undefined || destination === undefined || source === destination) return undefined;
-    const name = `${port}/${protocol}`;
-    let verdicts = ports.get(name);
-    if (verdicts === undefined) ports.set(name, (verdicts = matrix.on(port, protocol === "udp" ? "UDP" : "TCP")));
-    return verdicts.sides(source, destination);
+  /** Remembers the last destination: what stands for a flow's, as {@link towards}. */
+  private destinations(): (flow: Flow) => SidesOf | undefined {
+    let last: Flow | undefined;
+    let found: SidesOf | undefined;
+    return (flow) => {
+      // Flows of one destination have the list of its pods in common.
+      if (
+        last === undefined ||
+        last.to !== flow.to ||
+        last.address !== flow.address ||
+        last.port !== flow.port ||
+        last.protocol !== flow.protocol ||
+        last.targetPorts !== flow.targetPorts
+      ) {
+        found = this.towards(flow);
+        last = flow;
+      }
+      return found;
+    };
+  }
+
+  /** What each side says to sources of that flow's destination; undefined where that is no pod with a network of its own. */
+  private towards(flow: Flow): SidesOf | undefined {
+    const found = this.destinationOf(flow);
+    if (found === undefined) return undefined;
+    const { ends, podName, number, sides } = found;
+    return ({ from, to: name }) => {
+      const source = name === podName ? ends.numbers.get(from) : undefined;
+      return source === undefined || source === number ? undefined : sides(source, number);
+    };
+  }
+
+  private destinationOf({ to, address, port: asked, protocol, targetPorts }: Flow): Destination | undefined {
+    const [only, ...others] = to;
+    const [port] = targetPorts ?? [asked];
+    if (only?.kind !== "pod" || others.length > 0 || port === undefined || protocol === "icmp") return undefined;
+    const ends = this.ends(address.includes(":") ? 6 : 4);
+    const podName = `${only.namespace}/${only.name}`;
+    const number = ends.numbers.get(podName);
+    if (number === undefined) return undefined;
+    const portName = `${port}/${protocol}`;
+    let verdicts = ends.ports.get(portName);
+    if (verdicts === undefined)
+      ends.ports.set(portName, (verdicts = ends.matrix.on(port, protocol === "udp" ? "UDP" : "TCP")));
+    return { ends, podName, number, sides: verdicts.sides };
   }
 
   private ends(family: 4 | 6): Ends {
@@ -65,4 +155,17 @@ export class PolicyView {
     this.byFamily.set(family, ends);
     return ends;
   }
+}
+
+/** Two lists of ends that were compared: moments follow each other, and so do questions about them. */
+const compared = new WeakMap<Ends, { other: Ends; areSame: boolean }>();
+
+/** Whether numbers are of the same pods. */
+function samePods(one: Ends, other: Ends): boolean {
+  const known = compared.get(one);
+  if (known?.other === other) return known.areSame;
+  const [names, others] = [[...one.numbers.keys()], [...other.numbers.keys()]];
+  const areSame = names.length === others.length && names.every((name, index) => name === others[index]);
+  compared.set(one, { other, areSame });
+  return areSame;
 }

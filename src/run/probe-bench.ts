@@ -1,21 +1,26 @@
 import { attachBaseline } from "../grade/baseline.ts";
-import { attachControls } from "../grade/controls.ts";
+import { attachControls, LastControls } from "../grade/controls.ts";
+import { LastCells } from "../grade/last-cells.ts";
+import { LastJudged } from "../grade/last-judged.ts";
 import { gradeProbes } from "../grade/judge.ts";
 import { bonusProbes, type TaskToJudge } from "../grade/points.ts";
 import type { Cell, CellKey, GradeReport, ProbeResult } from "../grade/types.ts";
 import type { KubeObject } from "../kube/types.ts";
 import type { PlannedProbe, PlannedTask } from "../plan/types.ts";
+import { enforcedWithin } from "../lab/enforced-within.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { rerunCommand } from "../probes/rerun.ts";
 import { runProbes, type RanCell, type RanProbe } from "../probes/scheduler.ts";
-import type { ProbeContext, ProbedChange, ProbeKind } from "../probes/types.ts";
+import type { ProbeContext, ProbedCell, ProbedChange, ProbeKind } from "../probes/types.ts";
 import type { RunContext } from "./context.ts";
+import { enforcementCell } from "./enforcement-cell.ts";
+import { policyDigest } from "./enforcement-record.ts";
 import { createLens, type Lens } from "./lens.ts";
 import { stableNames } from "./pod-owner.ts";
 import type { ProbingRequest } from "./probing.ts";
 import type { HintTaken } from "./record.ts";
 import { agreedCells, enforcementGap, resolveCells } from "./resolve-cells.ts";
-import { mergeSecondTry, probesToRepeat, unsteadyCells } from "./second-try.ts";
+import { cellsToRepeat, mergeSecondTry, unsteadyCells } from "./second-try.ts";
 
 /** One SYN retransmit (RFC 6298: 1 s) and a little: before it, loss would look like a block. */
 const deadlineMs = 1100;
@@ -34,6 +39,11 @@ export class ProbeBench {
   private resolved = new WeakMap<RanProbe, ProbeResult>();
   /** By what was seen: cells that are kept from one look to the next are asked for once. */
   private resolvedCells = new WeakMap<RanCell, Cell>();
+  private readonly lastResolved = new LastCells<RanCell, Cell>();
+  private readonly lastControlled = new LastControls();
+  private readonly lastJudged = new LastJudged();
+  /** When a cell was seen that answered, by its key, of which each look makes a new one. */
+  private readonly seenAt = new WeakMap<CellKey, string>();
   private readonly bonus: ReadonlySet<string>;
   private done = 0;
 
@@ -72,6 +82,7 @@ export class ProbeBench {
     this.stableName = stableNames(objects);
     this.resolved = new WeakMap();
     this.resolvedCells = new WeakMap();
+    this.lastResolved.clear();
   }
 
   /** How the policies see the cluster as it was when it was last looked at. */
@@ -79,17 +90,17 @@ export class ProbeBench {
     return this.view.lens;
   }
 
-  /** What was seen, once; `onProbe` is called as each ends. */
-  run(
+  /** What was seen, once; `onProbe` is called as each ends. `part` says which cells of matrices are probed. */
+  async run(
     probes: readonly PlannedProbe[],
     onProbe?: (name: string) => void,
-    kept?: ProbeContext["kept"],
+    part: Pick<ProbeContext, "kept" | "only"> = {},
   ): Promise<RanProbe[]> {
     const { context, request, view } = this;
     for (const { name } of probes) this.lenses.set(name, view.lens);
-    return runProbes(
+    const ran = await runProbes(
       probes,
-      { ...view.probeContext, ...(kept === undefined ? {} : { kept }) },
+      { ...view.probeContext, ...part },
       {
         onProbe: ({ name }) => {
           onProbe?.(name);
@@ -99,6 +110,10 @@ export class ProbeBench {
         },
       },
     );
+    for (const { cells } of ran)
+      for (const { key, observation } of cells)
+        if (observation?.outcome === "allowed" && !this.seenAt.has(key)) this.seenAt.set(key, this.at);
+    return ran;
   }
 
   /** One probe that watches a change: it waits for that change, so that its time has another bound. */
@@ -107,13 +122,18 @@ export class ProbeBench {
     return runProbes([probe], { ...this.view.probeContext, change }, { probeBoundMs });
   }
 
-  /** As {@link run}, and once more where something unexpected was seen. */
+  /** As {@link run}, and once more where something unexpected was seen: of matrices the cells that failed, other probes whole. */
   async runTwice(probes: readonly PlannedProbe[]): Promise<RanProbe[]> {
     const first = await this.run(probes);
     const judged = this.judge(first).grade.probes;
-    const repeat = probesToRepeat(judged);
-    if (repeat.size === 0) return first;
-    const again = await this.run(probes.filter(({ name }) => repeat.has(name)));
+    const repeat = cellsToRepeat(judged);
+    if (repeat.probes.size === 0) return first;
+    const again = await this.run(
+      // A change that was watched does not happen again.
+      probes.filter(({ name, expect }) => repeat.probes.has(name) && enforcedWithin(expect) === undefined),
+      undefined,
+      { only: repeat.only },
+    );
     const merged = mergeSecondTry(first, again, judged);
     this.warnOfUnsteady(unsteadyCells(first, merged));
     return merged;
@@ -126,7 +146,8 @@ export class ProbeBench {
       attachControls(
         ran.map((probe) => this.resolve(probe)),
         controls,
-        this.at,
+        ({ key }) => this.seenAt.get(key) ?? this.at,
+        this.lastControlled,
       ),
       baseline,
       (end) => this.stableName(end),
@@ -135,7 +156,13 @@ export class ProbeBench {
     const compareFigures = figureComparer(this.view.probeContext);
     return {
       results,
-      grade: gradeProbes({ probes: results, tasks, compareFigures, nameOf: (end) => this.nameOf(end) }),
+      grade: gradeProbes({
+        probes: results,
+        tasks,
+        compareFigures,
+        nameOf: (end) => this.nameOf(end),
+        last: this.lastJudged,
+      }),
     };
   }
 
@@ -162,26 +189,28 @@ export class ProbeBench {
   private resolveAnew(ran: RanProbe): ProbeResult {
     const { plan, rerunPrefix = "" } = this.request;
     const { probe, cells: ranCells, ...result } = ran;
-    const unknown = ranCells.filter((cell) => !this.resolvedCells.has(cell));
-    const reruns = new Map(unknown.map((cell) => [cell.key, rerunPrefix + cell.rerun]));
     const lens = this.lensOf(ran);
-    const rerun = (_probe: PlannedProbe, { key }: { key: CellKey }): string => reruns.get(key) ?? "";
     const fewer = lens.withoutOtherBonus(probe.name);
+    const rerun = (_probe: PlannedProbe, cell: RanCell): string => rerunPrefix + cell.rerun;
     const resolve = (some: readonly RanCell[]): Cell[] => {
       const all = resolveCells(probe, some, { ...lens.reference, rerun });
       return fewer === undefined ? all : agreedCells(all, resolveCells(probe, some, { ...fewer, rerun }));
     };
-    for (const [index, cell] of resolve(unknown).entries()) {
-      const from = unknown[index] as RanCell;
-      const { withoutFault } = from;
-      this.resolvedCells.set(from, withoutFault === undefined ? cell : { ...cell, withoutFault });
-    }
-    const cells = ranCells.flatMap((cell) => this.resolvedCells.get(cell) ?? []);
+    const cells = this.lastResolved.map(probe.name, ranCells, (changed) => {
+      // Those that have another place than last time are known, too.
+      const unknown = changed.filter((cell) => !this.resolvedCells.has(cell));
+      for (const [index, cell] of resolve(unknown).entries()) {
+        const from = unknown[index] as RanCell;
+        const { withoutFault } = from;
+        this.resolvedCells.set(from, withoutFault === undefined ? cell : { ...cell, withoutFault });
+      }
+      return changed.map((cell) => this.resolvedCells.get(cell) as Cell);
+    });
     const notEnforceable = enforcementGap(plan.cni, cells);
     return {
       ...result,
       ...(this.bonus.has(probe.name) ? { isBonus: true } : {}),
-      cells,
+      cells: cells as Cell[],
       ...(notEnforceable === undefined ? {} : { notEnforceable }),
     };
   }
@@ -212,15 +241,17 @@ function taskToJudge({ name, text, isBonus, probes, hints }: PlannedTask, taken:
 }
 
 async function viewOf(
-  { plan, cluster, cell }: ProbingRequest,
+  { plan, cluster, cell, enforcement: record }: ProbingRequest,
   objects: readonly KubeObject[],
   { signal }: RunContext,
   earlier?: Lens,
 ): Promise<ProbeBench["view"]> {
   const lens = await createLens(plan, objects, cluster, earlier);
+  const enforcement = (probe: PlannedProbe): ProbedCell =>
+    enforcementCell(probe, { record, policies: policyDigest(objects), cni: plan.cni });
   return {
     lens,
-    probeContext: { plan, cluster, objects, signal, deadlineMs, ...(cell === undefined ? {} : { cell }) },
+    probeContext: { plan, cluster, objects, signal, deadlineMs, enforcement, ...(cell === undefined ? {} : { cell }) },
   };
 }
 

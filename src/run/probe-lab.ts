@@ -4,6 +4,7 @@ import type { Plan, PlannedProbe } from "../plan/types.ts";
 import type { Report } from "../report/types.ts";
 import { attachLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
+import { refuseInExam } from "./exam/refuse-in-exam.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
 import { makeReport } from "./make-report.ts";
@@ -29,16 +30,17 @@ export async function probeLab({ lab, only, cell }: ProbeRequest, outer: RunCont
   const phases = new PhaseRunner(context);
   const name = findKnownLab(context.stateRoot, lab);
   const { record, cluster } = await attachLab(name, context);
-  const { plan, controls } = record;
+  const { plan, controls, enforcement } = record;
   let lock: LabLock | undefined;
   try {
+    refuseInExam(record, "probe", context);
     const picked = pickProbes(plan, only);
     const probes = cell === undefined ? picked : picked.filter(({ kind }) => kind === "matrix");
     if (probes.some(isTimed)) lock = lockLab(context.stateRoot, name);
     const { grade } = await phases.runProbing(
       probes,
       `run ${probes.length} ${probes.length === 1 ? "probe" : "probes"}`,
-      () => probeAndJudge({ plan, cluster, probes, tasks: [], controls, cell, phase: "probe" }, context),
+      () => probeAndJudge({ plan, cluster, probes, tasks: [], controls, enforcement, cell, phase: "probe" }, context),
     );
     if (cell !== undefined && grade.probes.every(({ cells, ungraded = [] }) => cells.length + ungraded.length === 0)) {
       throw new LabError(

@@ -9,6 +9,8 @@ import { aroundFault } from "./around-fault.ts";
 import type { RunContext } from "./context.ts";
 import { addLayers } from "./broken-layers.ts";
 import { explainFailures } from "./explain-failures.ts";
+import type { EnforcementRecord } from "./enforcement-record.ts";
+import { enforcementProbes } from "./watch-enforcement.ts";
 import { addNodeEvidence } from "./node-evidence.ts";
 import { ProbeBench } from "./probe-bench.ts";
 import type { HintTaken } from "./record.ts";
@@ -29,6 +31,8 @@ export interface ProbingRequest {
   controls: readonly RecordedControl[];
   /** The untouched lab; absent where it was never probed. */
   baseline?: readonly BaselineCell[] | undefined;
+  /** What watched changes of policies showed; absent: none was watched. */
+  enforcement?: EnforcementRecord | undefined;
   /** Only the cells between these two. */
   cell?: { from: string; to: string } | undefined;
   phase: "baseline" | "probe";
@@ -60,6 +64,9 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
   const ran = probes.flatMap(({ name }) => found.find((each) => each.name === name) ?? []);
   const { results, grade } = bench.judge(ran);
   const files = solutionFiles(plan);
+  const watched = new Set(enforcementProbes(plan).map(({ name }) => name));
+  // What was seen of a change that is over is no answer of now.
+  const probed = results.filter(({ name }) => !watched.has(name));
   const explained = explainFailures(grade, ran, (probe) => bench.lensOf(probe).live, files);
   // The nodes no longer have what a fault did.
   const ofNow = ran.filter(({ phase }) => phase?.when !== "during");
@@ -68,9 +75,17 @@ export async function probeAndJudge(request: ProbingRequest, context: RunContext
       request.phase === "probe" && request.isVerdictOnly !== true
         ? await askNodes(explained, ofNow, request, context)
         : explained,
-    controls: mergeControls(request.controls, recordControls(results, bench.at)),
-    baseline: recordBaseline(grade.probes, (end) => bench.nameOf(end)),
+    controls: mergeControls(request.controls, recordControls(probed, bench.at)),
+    baseline: withoutChange(
+      recordBaseline(grade.probes, (end) => bench.nameOf(end)),
+      watched,
+    ),
   };
+}
+
+/** In an untouched lab nobody has changed a policy: that nothing of it was measured is no question left open. */
+function withoutChange(baseline: readonly BaselineCell[], watched: ReadonlySet<string>): BaselineCell[] {
+  return baseline.map((cell) => (watched.has(cell.probe) ? { ...cell, passed: false } : cell));
 }
 
 /** Of the untouched lab nobody reads why its goals fail. */

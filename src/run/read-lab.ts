@@ -9,7 +9,8 @@ import type { CniOptionTexts } from "../plan/cni-options.ts";
 import type { Plan, PlannedAccess } from "../plan/types.ts";
 import { defaultProvider } from "../providers/registry.ts";
 import type { Provider } from "../providers/types.ts";
-import { findLabFile, shownPath } from "./find-lab.ts";
+import { shownPath } from "../core/shown-path.ts";
+import { findLabFile } from "./find-lab.ts";
 import { providerNamed } from "./provision.ts";
 import { registries } from "./registries.ts";
 

@@ -4,6 +4,7 @@ import writeFileAtomic from "write-file-atomic";
 import * as z from "zod";
 import type { BaselineCell } from "../grade/baseline.ts";
 import type { RecordedControl } from "../grade/controls.ts";
+import type { EnforcementRecord } from "./enforcement-record.ts";
 import type { LabTiming } from "../grade/time-limit.ts";
 import type { GradeReport } from "../grade/types.ts";
 import type { Plan } from "../plan/types.ts";
@@ -34,10 +35,14 @@ export interface RunRecord {
   /** Absent where there was no baseline. */
   baseline?: BaselineCell[] | undefined;
   lastGrade?: { at: string; grade: GradeReport } | undefined;
+  /** What watched changes of policies showed; absent where none was. */
+  enforcement?: EnforcementRecord | undefined;
   /** Of a lab with a time limit, from when it is up. */
   timing?: LabTiming | undefined;
   /** Each hint that was shown, in their order: the nth entry of a task is its nth hint. `at` is ISO 8601. */
   hintsTaken?: HintTaken[] | undefined;
+  /** The exam that it was made for, with what tells this one from another of its name. */
+  exam?: { name: string; id: string } | undefined;
 }
 
 /** That a learner asked for the next hint of a task. */
@@ -56,6 +61,20 @@ const gradeSchema = z.looseObject({
   verdict: z.enum(["pass", "fail", "inconclusive"]),
   earned: z.number(),
   possible: z.number(),
+});
+
+const enforcementSchema = z.object({
+  policies: z.string(),
+  flows: z.array(
+    z.object({
+      probe: z.string(),
+      at: z.string(),
+      flow: z.string(),
+      seen: z.string(),
+      figures: z.looseObject({ change: z.enum(["closed", "opened"]), lateMs: z.number(), flaps: z.number() }),
+    }),
+  ),
+  unseen: z.array(z.object({ probe: z.string(), what: z.string() })),
 });
 
 /** Only what is relied on without a further check; what a provider or reporter reads is theirs to doubt. */
@@ -83,8 +102,10 @@ const recordSchema = z.object({
   controls: z.array(z.object({ destination: z.string(), from: z.string(), isLoopback: z.boolean(), at: z.string() })),
   baseline: z.array(z.object({ probe: z.string(), cell: z.string(), passed: z.boolean().optional() })).optional(),
   lastGrade: z.looseObject({ at: z.string(), grade: gradeSchema }).optional(),
+  enforcement: enforcementSchema.optional(),
   timing: z.object({ startedAt: z.iso.datetime(), latestAt: z.iso.datetime() }).optional(),
   hintsTaken: z.array(z.object({ task: z.string(), at: z.string() })).optional(),
+  exam: z.object({ name: z.string(), id: z.string() }).optional(),
 });
 
 /** The lab's run record as `kind` says; truncated, foreign and older files are findings, not errors. */

@@ -6,6 +6,7 @@ import type { Plan, PlannedObject } from "../plan/types.ts";
 import type { OraclePod, OracleWorld, PlacedAdminPolicy, PlacedPolicy } from "../policy/types.ts";
 import { type WorkloadName, workloadOf } from "./pod-owner.ts";
 import { placeAdminPolicy, placePolicy } from "./policy-places.ts";
+import { withPlaces } from "./with-places.ts";
 import { type DeletedRefs, namespaceOf, referenceObjects } from "./reference-objects.ts";
 
 /** What the world of `expect: policy` is made from. */
@@ -56,7 +57,9 @@ export function liveWorld({ plan, objects, readText }: WorldSource): OracleWorld
     pods: livePods(objects).map((pod) => describePod(pod, undefined)),
     policies: objects.filter(isPolicy).map((policy): PlacedPolicy => {
       const place = places.findLast(({ object }) => isSamePolicy(object, policy));
-      return place === undefined ? { policy } : { ...placePolicy(place, readText(place.file)), policy };
+      if (place === undefined) return { policy };
+      const text = readText(place.file);
+      return withPlaces(policy, () => placePolicy(place, text));
     }),
     ...(plan.cni.enforcesAdminPolicy === true
       ? {
@@ -79,7 +82,9 @@ function placeLiveAdminPolicy(
       JSON.stringify([object.spec.ingress, object.spec.egress]) ===
         JSON.stringify([policy.spec.ingress, policy.spec.egress]),
   );
-  return place === undefined ? { policy } : { ...placeAdminPolicy(place, readText(place.file)), policy };
+  if (place === undefined) return { policy };
+  const text = readText(place.file);
+  return withPlaces(policy, () => placeAdminPolicy(place, text));
 }
 
 function describeNamespaces(namespaces: Iterable<KubeObject>): OracleWorld["namespaces"] {

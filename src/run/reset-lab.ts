@@ -3,6 +3,7 @@ import { quoteWord } from "../core/shell-word.ts";
 import { attachLab, type AttachedLab } from "./attach-lab.ts";
 import { bringUpPlan, setScene } from "./bring-up.ts";
 import type { RunContext } from "./context.ts";
+import { refuseInExam } from "./exam/refuse-in-exam.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
 import { PhaseRunner, withUndo, type PhaseTime } from "./phases.ts";
@@ -43,6 +44,7 @@ export async function resetLab({ lab: argument, isBare }: ResetRequest, context:
     const lab = await attachLab(name, context);
     let done: { changes: string[]; resetMs: number } | undefined;
     try {
+      refuseInExam(lab.record, "reset", context);
       done = await resetInPlace(lab, isBare, phases);
     } finally {
       await lab.cluster.close();
@@ -56,7 +58,14 @@ export async function resetLab({ lab: argument, isBare }: ResetRequest, context:
 
 /** A record that knows nothing of what the cluster answered: that of a cluster as it was before its scenario. */
 export function forgetAnswers(record: RunRecord): RunRecord {
-  return { ...record, controls: [], baseline: undefined, lastGrade: undefined, hintsTaken: undefined };
+  return {
+    ...record,
+    controls: [],
+    baseline: undefined,
+    lastGrade: undefined,
+    enforcement: undefined,
+    hintsTaken: undefined,
+  };
 }
 
 /** {@link resetLab} by the cluster itself; undefined where it cannot. The caller holds the lock. */

@@ -1,33 +1,37 @@
 import type { Cell, Expectation } from "../grade/types.ts";
 import type { PlannedCni, PlannedProbe } from "../plan/types.ts";
-import type { OracleWorld } from "../policy/types.ts";
+import type { OraclePod, OracleWorld } from "../policy/types.ts";
 import type { ProbedCell } from "../probes/types.ts";
 import type { Service } from "../kube/types.ts";
 import type { FlowAnswer, FlowOracle } from "./flow-oracle.ts";
 import { standInBehind } from "./stand-in.ts";
 
 /** What turns probed cells into cells to grade. */
-export interface Resolver {
+export interface Resolver<Probed extends ProbedCell> {
   oracle: FlowOracle;
   /** The world of that oracle, for the ports that pods declare. */
   world: OracleWorld;
   /** As the solved lab would have them. */
   services: readonly Service[];
   /** The command that reruns one cell. */
-  rerun(probe: PlannedProbe, cell: ProbedCell): string;
+  rerun(probe: PlannedProbe, cell: Probed): string;
 }
 
 /**
  * Gives each cell its expectation and the reference policies' reason, and under `expect: policy` takes out of the grade
  * where no policy can be seen: a pod to itself, and silent ports that the destination was never meant to serve.
  */
-export function resolveCells(probe: PlannedProbe, cells: readonly ProbedCell[], resolver: Resolver): Cell[] {
+export function resolveCells<Probed extends ProbedCell>(
+  probe: PlannedProbe,
+  cells: readonly Probed[],
+  resolver: Resolver<Probed>,
+): Cell[] {
+  const pods = new Map(resolver.world.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
   return cells.map((probed) => {
     const answer = probed.flow === undefined ? undefined : resolver.oracle.answer(probed.flow);
     const wanted: Expectation = probed.expected ?? probe.expect;
     const expected = wanted === "policy" ? answer?.expected : wanted;
-    const ungraded =
-      probed.ungraded ?? (wanted === "policy" ? beyondPolicy(probed, answer, resolver.world) : undefined);
+    const ungraded = probed.ungraded ?? (wanted === "policy" ? beyondPolicy(probed, answer, pods) : undefined);
     const standIn = standInBehind(probed, resolver.services, resolver.world);
     const observation =
       probed.observation === undefined || probed.evidence === undefined
@@ -68,6 +72,7 @@ export function agreedCells(all: readonly Cell[], fewer: readonly Cell[]): Cell[
  * expected to be blocked by a policy. Of cluster-wide policies the same.
  */
 export function enforcementGap(cni: PlannedCni, cells: readonly Cell[]): string | undefined {
+  if (cni.enforcesPolicy && cni.enforcesAdminPolicy === true) return undefined;
   const isAdminNeeded = cells.some(
     ({ expected, ungraded, why }) => ungraded === undefined && expected === "blocked" && why?.isUnenforced === true,
   );
@@ -79,19 +84,22 @@ export function enforcementGap(cni: PlannedCni, cells: readonly Cell[]): string 
   return isNeeded ? `${cni.name} does not enforce NetworkPolicy` : undefined;
 }
 
-function beyondPolicy(probed: ProbedCell, answer: FlowAnswer | undefined, world: OracleWorld): string | undefined {
-  return answer?.isLoopback === true ? "a pod to itself: CNIs differ" : undeclaredPort(probed, world);
+/** By `shop/web-1`. */
+type PodsByName = ReadonlyMap<string, OraclePod>;
+
+function beyondPolicy(probed: ProbedCell, answer: FlowAnswer | undefined, pods: PodsByName): string | undefined {
+  return answer?.isLoopback === true ? "a pod to itself: CNIs differ" : undeclaredPort(probed, pods);
 }
 
 /**
  * A matrix asks every pod for every port. Where the manifests declare no such port and nothing answers, there is nothing
  * for a policy to block; where something does answer, the cell is graded like any other.
  */
-function undeclaredPort({ flow, observation }: ProbedCell, world: OracleWorld): string | undefined {
+function undeclaredPort({ flow, observation }: ProbedCell, pods: PodsByName): string | undefined {
   const [only, ...others] = flow?.to ?? [];
   if (flow?.port === undefined || only?.kind !== "pod" || others.length > 0) return undefined;
   if (observation?.outcome !== "dropped" && observation?.outcome !== "rejected") return undefined;
-  const pod = world.pods.find(({ namespace, name }) => namespace === only.namespace && name === only.name);
+  const pod = pods.get(`${only.namespace}/${only.name}`);
   if (pod === undefined || !pod.addresses.includes(flow.address)) return undefined;
   const protocol = flow.protocol === "udp" ? "UDP" : "TCP";
   const isDeclared = pod.ports.some((port) => port.containerPort === flow.port && port.protocol === protocol);

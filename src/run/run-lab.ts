@@ -34,9 +34,9 @@ export async function runLab(request: RunRequest, outer: RunContext): Promise<Ru
   const phases = new PhaseRunner(context);
   return withUndo(context, async (undo) => {
     const lab = await bringUp(request, { needsBaseline: request.solution, keepFailed: request.keep }, phases, undo);
-    const { plan, cluster } = lab;
+    const { plan } = lab;
     if (request.solution) {
-      await phases.run("solution", "apply the reference solution", () => applySolutions(plan, cluster, context));
+      await phases.run("solution", "apply the reference solution", () => applySolutions(lab, context));
     }
     const rerunPrefix = request.keep ? undefined : againAndKept(request);
     const grade = await gradePlacedLab(lab, phases, { rerunPrefix });

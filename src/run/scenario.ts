@@ -2,8 +2,10 @@ import { LabError } from "../core/errors.ts";
 import type { Plan, PlannedObject, PlannedStep } from "../plan/types.ts";
 import type { Cluster } from "../providers/types.ts";
 import type { ScenarioKind } from "../scenarios/types.ts";
+import type { PlacedLab } from "./bring-up.ts";
 import type { RunContext } from "./context.ts";
 import { registries } from "./registries.ts";
+import { watchEnforcement } from "./watch-enforcement.ts";
 
 /** How long a change may take until the data plane shows it. */
 export const settleTimeoutMs = 30_000;
@@ -33,15 +35,17 @@ export async function applyScenario(plan: Plan, cluster: Cluster, context: RunCo
 }
 
 /** Applies the reference solutions of all tasks; resolves when what they make is ready and in effect. */
-export async function applySolutions(plan: Plan, cluster: Cluster, { signal }: RunContext): Promise<void> {
+export async function applySolutions(lab: PlacedLab, context: RunContext): Promise<void> {
+  const { plan, cluster } = lab;
   const objects = plan.tasks.flatMap(({ solution }) => solution);
   if (objects.length === 0) {
     throw new LabError("LAB_NO_SOLUTION", `lab ${plan.lab.name} has no task with a solution`, {
       hint: "run it without --solution",
     });
   }
-  await cluster.apply(objects.map(({ object }) => object));
-  await untilReady(objects, cluster, signal);
+  const apply = objects.map(({ object }) => object);
+  await watchEnforcement(lab, { apply, delete: [] }, context, () => cluster.apply(apply));
+  await untilReady(objects, cluster, context.signal);
 }
 
 /** What a workload is waited for until it is ready. */

@@ -1,14 +1,36 @@
 import type { JudgedProbe, Observation } from "../grade/types.ts";
 import type { RanCell, RanProbe } from "../probes/scheduler.ts";
+import type { ProbeContext } from "../probes/types.ts";
 import { cellId } from "./cell-id.ts";
 
-/** The probes with a failed cell: they are run once more before anything is judged for good. */
-export function probesToRepeat(judged: readonly JudgedProbe[]): Set<string> {
-  return new Set(
-    judged
-      .filter((probe) => probe.notEnforceable === undefined && probe.cells.some(({ verdict }) => verdict === "fail"))
-      .map(({ name }) => name),
-  );
+/** What is looked at once more before anything is judged for good. */
+export interface Repeat {
+  /** Names of the probes with a failed cell. */
+  probes: ReadonlySet<string>;
+  /** Of their matrices: the sources with a failed cell to a destination; other cells stay as the first try saw them. */
+  only: NonNullable<ProbeContext["only"]>;
+}
+
+/** The failed cells, as the second try is told of them. */
+export function cellsToRepeat(judged: readonly JudgedProbe[]): Repeat {
+  const probes = new Set<string>();
+  const sources = new Map<string, Set<string>>();
+  for (const { name, cells, notEnforceable } of judged) {
+    if (notEnforceable !== undefined) continue;
+    for (const { key, verdict } of cells) {
+      if (verdict !== "fail") continue;
+      probes.add(name);
+      const at = destinationOf(key.to, key.port, key.protocol);
+      let known = sources.get(at);
+      if (known === undefined) sources.set(at, (known = new Set()));
+      known.add(key.from);
+    }
+  }
+  return { probes, only: (to, port, protocol) => sources.get(destinationOf(to, port, protocol)) };
+}
+
+function destinationOf(to: string, port: number | undefined, protocol: string | undefined): string {
+  return `${to} ${port} ${protocol}`;
 }
 
 /**

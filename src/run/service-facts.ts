@@ -1,5 +1,6 @@
 import { isIp } from "../core/ip.ts";
 import type { ServiceFact } from "../grade/layers.ts";
+import { serviceAddressOf } from "../kube/load-balancers.ts";
 import { declaredPorts, isPodReady } from "../kube/pods.ts";
 import { matchesSelector } from "../kube/selectors.ts";
 import type { EndpointSlice, KubeObject, Pod, PodTemplateSpec, Service } from "../kube/types.ts";
@@ -23,7 +24,7 @@ export interface FoundService {
   translated?: { address: string; port: number; protocol: string; backends: string[] };
 }
 
-/** By its cluster IP, or by its node port at a node. */
+/** By an address that it is reached at, or by its node port at a node. */
 export function serviceOf(flow: Flow, objects: readonly KubeObject[]): FoundService | undefined {
   const { address, port, protocol } = flow;
   const word = protocol === "udp" ? "UDP" : "TCP";
@@ -37,7 +38,8 @@ export function serviceOf(flow: Flow, objects: readonly KubeObject[]): FoundServ
       objects,
       backends,
     );
-    const canCompare = port !== undefined && backends.length > 0 && !address.includes(":") && !isLocal;
+    const isClusterIp = clusterIps(service).includes(address);
+    const canCompare = isClusterIp && port !== undefined && backends.length > 0 && !address.includes(":") && !isLocal;
     const ends = backends.map((backend) => `${backend.address}:${backend.port ?? port}`);
     return {
       fact,
@@ -76,13 +78,12 @@ function backendsOf(
 export function serviceByName(
   namespace: string,
   name: string,
-  port: { number: number; protocol: string } | undefined,
+  { family, isOutside }: { family: string | undefined; isOutside: boolean },
   objects: readonly KubeObject[],
-  family: string | undefined,
 ): ServiceFact {
   const service = findObject(objects, "Service", namespace, name) as Service | undefined;
   if (service === undefined) return missingService(`${namespace}/${name}`);
-  const fact = serviceFact(service, port, objects, serviceBackends(objects, service));
+  const fact = serviceFact(service, undefined, objects, serviceBackends(objects, service));
   const lacks =
     (family === "ipv4" || family === "ipv6") &&
     !clusterIps(service).some((address) => address.includes(":") === (family === "ipv6"));
@@ -91,6 +92,9 @@ export function serviceByName(
     ...fact,
     // The probe names a port; which one is not what kept it from a flow.
     ...(first === undefined ? {} : { port: { number: first.port, protocol: first.protocol ?? "TCP" } }),
+    ...(isOutside && service.spec.type === "LoadBalancer" && serviceAddressOf(service) === undefined
+      ? { isPending: true }
+      : {}),
     ...(lacks ? { lacksFamily: family === "ipv6" ? "IPv6" : "IPv4" } : {}),
   };
 }

@@ -10,6 +10,7 @@ type Add = (change: ObjectMutant["change"], what: string, path: YamlPath, object
 /** Every way in which one field of a Service that decides where connections go can be wrong. */
 export function serviceMutants(service: Service): ObjectMutant[] {
   const { selector, ports = [], type = "ClusterIP", clusterIP, sessionAffinity, externalTrafficPolicy } = service.spec;
+  const { internalTrafficPolicy, externalName } = service.spec;
   const made: ObjectMutant[] = [];
   const add: Add = (change, what, path, object) => void made.push({ change, what, path, object });
   const at = (...path: (string | number)[]): YamlPath => ["spec", ...path];
@@ -27,6 +28,15 @@ export function serviceMutants(service: Service): ObjectMutant[] {
     const other = externalTrafficPolicy === "Local" ? "Cluster" : "Local";
     const path = at("externalTrafficPolicy");
     add("changed", `externalTrafficPolicy ${other}`, path, withValue(service, path, other));
+  }
+  if (internalTrafficPolicy === "Local") {
+    const path = at("internalTrafficPolicy");
+    add("changed", "internalTrafficPolicy Cluster", path, withValue(service, path, "Cluster"));
+  }
+  if (type === "ExternalName" && externalName !== undefined) {
+    const [, ...domain] = externalName.split(".");
+    const other = ["nobody", ...domain].join(".");
+    add("changed", `externalName ${other}`, at("externalName"), withValue(service, at("externalName"), other));
   }
   if (sessionAffinity === "ClientIP")
     add(
@@ -67,10 +77,13 @@ function mutatePort(service: Service, { port, targetPort, nodePort }: ServicePor
 }
 
 /**
- * Why a change of a Service changes nothing that anyone could see; undefined where it may. Of a headless Service only the names
- * are used: ports stand in SRV records alone, and those are of named ports.
+ * Why a change of a Service changes nothing that anyone could see; undefined where it may. Of an ExternalName only that name is
+ * used. Of a headless Service only the names are: ports stand in SRV records alone, and those are of named ports.
  */
 export function equalService(before: Service, now: Service): string | undefined {
+  const aliases = [before, now].map(({ spec }) => (spec.type === "ExternalName" ? spec.externalName : undefined));
+  if (aliases[0] !== undefined && aliases[0] === aliases[1])
+    return "an ExternalName Service is an alias, and nothing else of it is used";
   const { ports = [], ...rest } = now.spec;
   const isNamesAlone = before.spec.clusterIP === "None" && ports.every(({ name }) => name === undefined);
   const { ports: _ports, ...was } = before.spec;

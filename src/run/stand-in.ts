@@ -14,9 +14,10 @@ export function standInBehind(
   services: readonly Service[],
   world: OracleWorld,
 ): string | undefined {
+  if (destination === undefined) return undefined;
   const service = services.find(
     ({ metadata: { namespace = "default", name } }) =>
-      destination?.replace(OVER_IPV6, "") === `${namespace}/service/${name}`,
+      destination.replace(OVER_IPV6, "") === `${namespace}/service/${name}`,
   );
   const selector = service?.spec.selector;
   if (service === undefined || selector === undefined || Object.keys(selector).length === 0) return undefined;

@@ -13,6 +13,7 @@ import { probeAndJudge } from "./probing.ts";
 import { keyOf } from "./reference-objects.ts";
 import { referenceWorld, type WorldSource } from "./reference-world.ts";
 import { settleTimeoutMs, untilReady } from "./scenario.ts";
+import { watchEnforcement } from "./watch-enforcement.ts";
 import { equalService } from "./service-mutants.ts";
 
 /** A mutant need not become ready: what it is by then is graded. */
@@ -50,7 +51,8 @@ export class SolutionState {
    * Brings the cluster from the variant that it has to this one; what the variant lacks is as in the untouched lab. Resolves
    * when it is in effect and, where they get there in time, workloads are ready. Rejects with what the API says of an object that it refuses.
    */
-  async change({ cluster }: PlacedLab, solution: readonly PlannedObject[], context: RunContext): Promise<void> {
+  async change(lab: PlacedLab, solution: readonly PlannedObject[], context: RunContext): Promise<void> {
+    const { cluster } = lab;
     const wanted = new Map([...this.untouched, ...solution.map(({ object }) => [keyOf(object), object] as const)]);
     const isOther = (key: string): boolean => orderedJson(this.current.get(key)) !== orderedJson(wanted.get(key));
     // A Service is made anew: some of its fields cannot be changed.
@@ -60,11 +62,15 @@ export class SolutionState {
         (keepsItsFamilies(object, wanted.get(key)) ||
           (!this.untouched.has(key) && (!wanted.has(key) || object.kind === "Service"))),
     );
-    if (gone.length > 0) await cluster.delete(gone.map(([, object]) => refOf(object)));
-    for (const [key] of gone) this.current.delete(key);
+    const refs = gone.map(([, object]) => refOf(object));
     const changed = [...wanted].filter(([key]) => isOther(key));
-    if (changed.length > 0) await cluster.apply(changed.map(([, object]) => object));
-    for (const [key, object] of changed) this.current.set(key, object);
+    const apply = changed.map(([, object]) => object);
+    await watchEnforcement(lab, { apply, delete: refs }, context, async () => {
+      if (refs.length > 0) await cluster.delete(refs);
+      for (const [key] of gone) this.current.delete(key);
+      if (apply.length > 0) await cluster.apply(apply);
+      for (const [key, object] of changed) this.current.set(key, object);
+    });
     const made = changed.map(([, object]) => ({ object, file: "", line: 0 }));
     await untilReady(made, cluster, context.signal, mutantReadyMs).catch(async (error: unknown) => {
       if (!(error instanceof LabError) || error.code !== "WAIT_TIMEOUT") throw error;
@@ -82,10 +88,10 @@ function keepsItsFamilies(now: KubeObject, next: KubeObject | undefined): boolea
 /** Grades the lab as it is, by what the untouched lab of this cluster gave; its record stays as it was. */
 export async function gradeState({ plan, cluster, record }: PlacedLab, context: RunContext): Promise<StateGrade> {
   const { probes, tasks } = plan;
-  const { controls, baseline } = record;
+  const { controls, baseline, enforcement } = record;
   const startedMs = context.monotonicMs();
   const { grade } = await probeAndJudge(
-    { plan, cluster, probes, tasks, controls, baseline, phase: "probe", isVerdictOnly: true },
+    { plan, cluster, probes, tasks, controls, baseline, enforcement, phase: "probe", isVerdictOnly: true },
     context,
   );
   const notPassed = grade.probes.filter(({ verdict }) => verdict !== "pass").map(({ name }) => name);
@@ -102,7 +108,7 @@ const slowKinds = ["dns", "curl", "iperf"];
  * long as all have passed, since one that notices is enough. Only of a lab whose solution is a full pass: all passed is one then, too.
  */
 export async function firstNotPassed({ plan, cluster, record }: PlacedLab, context: RunContext): Promise<string[]> {
-  const { controls, baseline } = record;
+  const { controls, baseline, enforcement } = record;
   const objects = await cluster.list();
   for (const slow of [undefined, ...slowKinds]) {
     const probes = plan.probes.filter(({ kind }) => (slowKinds.includes(kind) ? kind : undefined) === slow);
@@ -110,7 +116,7 @@ export async function firstNotPassed({ plan, cluster, record }: PlacedLab, conte
     const names = new Set(probes.map(({ name }) => name));
     const tasks = plan.tasks.map((task) => ({ ...task, probes: task.probes.filter((name) => names.has(name)) }));
     const { grade } = await probeAndJudge(
-      { plan, cluster, objects, probes, tasks, controls, baseline, phase: "probe", isVerdictOnly: true },
+      { plan, cluster, objects, probes, tasks, controls, baseline, enforcement, phase: "probe", isVerdictOnly: true },
       context,
     );
     const notPassed = grade.probes.filter(({ verdict }) => verdict !== "pass").map(({ name }) => name);

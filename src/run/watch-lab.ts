@@ -3,19 +3,24 @@ import { setTimeout as pause } from "node:timers/promises";
 import { LabError, LabProblems } from "../core/errors.ts";
 import type { Verdict } from "../grade/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
+import { enforcedWithin } from "../lab/enforced-within.ts";
+import type { ApplyResult } from "../providers/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import type { WatchEvent, WatchedLab } from "../report/watch-types.ts";
 import { AnswerObjects } from "./answer-objects.ts";
 import { followFiles, type AnswerFiles } from "./answer-files.ts";
-import { attachLab, type AttachedLab } from "./attach-lab.ts";
+import { attachLab, runningRecord, type AttachedLab } from "./attach-lab.ts";
 import type { RunContext } from "./context.ts";
+import type { ObjectsChange } from "./enforcement-flows.ts";
+import { refuseInExam } from "./exam/refuse-in-exam.ts";
 import { findKnownLab } from "./find-lab.ts";
 import { gradeLab } from "./grade-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
-import { readRecord } from "./record.ts";
+import { readRecord, stampRecord, writeRecord } from "./record.ts";
 import { labDirectory } from "./state-directory.ts";
 import { isTimed } from "./timed-probes.ts";
+import { enforcementProbes, watchEnforcement } from "./watch-enforcement.ts";
 import { notPossible, WatchedGrade } from "./watched-grade.ts";
 
 export interface WatchRequest {
@@ -47,6 +52,12 @@ const lockPollMs = 100;
 export async function watchLab(request: WatchRequest, watcher: Watcher, context: RunContext): Promise<Verdict> {
   const name = findKnownLab(context.stateRoot, request.lab);
   const attached = await attachLab(name, context);
+  try {
+    refuseInExam(attached.record, "watch", context);
+  } catch (error) {
+    await attached.cluster.close();
+    throw error;
+  }
   const session = new WatchSession(name, attached, request, watcher, context);
   try {
     return await session.run();
@@ -186,7 +197,8 @@ class WatchSession {
     let lock: LabLock | undefined;
     try {
       lock = await this.lock();
-      this.tell({ type: "applied", files: changed, changes: await this.answers.apply(changed) });
+      const changes = await this.answers.apply(changed, (change, make) => this.watched(change, make));
+      this.tell({ type: "applied", files: changed, changes });
     } catch (error) {
       if (!(error instanceof LabError || error instanceof LabProblems) || isGone(error)) throw error;
       this.context.signal.throwIfAborted();
@@ -194,6 +206,18 @@ class WatchSession {
     } finally {
       lock?.release();
     }
+  }
+
+  /** What the lab's probes ask of a change of policies is measured, and kept in the record for a full grade. The lab is locked. */
+  private async watched(change: ObjectsChange, make: () => Promise<ApplyResult[]>): Promise<ApplyResult[]> {
+    const { cluster, record } = this.attached;
+    if (enforcementProbes(record.plan).length === 0) return make();
+    const { context, name } = this;
+    const latest = await runningRecord(name, context);
+    const results = await watchEnforcement({ plan: latest.plan, cluster, record: latest }, change, context, make);
+    stampRecord(latest, context.now());
+    await writeRecord(context.stateRoot, latest);
+    return results;
   }
 
   /** Nothing tells when a lock is given up, so that it is tried until it is; who holds it is told once. */
@@ -231,10 +255,10 @@ class WatchSession {
   }
 }
 
-/** Those that take seconds whatever they see, and those for which a fault is made. */
+/** Those that take seconds whatever they see, those about a change that was watched by whoever made it, and those for which a fault is made. */
 function isUnwatched(probe: PlannedProbe): boolean {
   const kind = (probeKinds as unknown as Record<string, ProbeKind>)[probe.kind];
-  return isTimed(probe) || kind?.exclusive === "links";
+  return isTimed(probe) || enforcedWithin(probe.expect) !== undefined || kind?.exclusive === "links";
 }
 
 function isGone(error: unknown): boolean {

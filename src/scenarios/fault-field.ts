@@ -27,6 +27,7 @@ const WORDS: Readonly<Record<FaultKind, { needs?: FaultOption; may: readonly Fau
   rateLimit: { needs: "rate", may: ["interface", "duration"] },
   delay: { needs: "time", may: ["interface", "duration"] },
   kubeProxyStopped: { may: ["duration"] },
+  policyAgentStopped: { may: ["duration"] },
   dnsStopped: { may: ["duration"] },
   cniMissing: { may: ["duration"] },
   duplicateAddress: { may: ["interface", "duration"] },
@@ -91,6 +92,7 @@ const fields = z.strictObject({
   rateLimit: nodeField().optional().describe("The node whose link carries no more than `rate`"),
   delay: nodeField().optional().describe("The node whose link takes `time` longer, each way"),
   kubeProxyStopped: nodeField().optional().describe("The node whose Service rules no longer follow changes"),
+  policyAgentStopped: nodeField().optional().describe("The node whose policy rules no longer follow changes"),
   dnsStopped: z.literal(true).optional().describe("Cluster DNS has no pods"),
   cniMissing: nodeField().optional().describe("The node on which new pods get no network"),
   duplicateAddress: nodeField().optional().describe("The node whose address another host of its network has, too"),
@@ -256,6 +258,7 @@ function placeOf(word: FaultKind, written: Written): FaultPlace {
     case "restart":
     case "nodeDown":
     case "kubeProxyStopped":
+    case "policyAgentStopped":
     case "cniMissing":
     case "conntrackFull":
       return { kind: word, node: written[word] as string };

@@ -34,6 +34,8 @@ function describePlace(fault: FaultPlace | Fault): string {
       return `delay on link ${fault.interface} of node ${fault.node}${"delayMs" in fault ? `, ${fault.delayMs} ms` : ""}`;
     case "kubeProxyStopped":
       return `kube-proxy of node ${fault.node} stopped`;
+    case "policyAgentStopped":
+      return `policy agent of node ${fault.node} stopped`;
     case "dnsStopped":
       return "cluster DNS stopped";
     case "cniMissing":

@@ -19,12 +19,15 @@ function output(command: string, ...args: string[]): string {
   });
 }
 
-/** Links, routes, mounts and named namespaces of the host; its nftables too where we may read them (root). */
+/**
+ * Links, routes, mounts and named namespaces of the host; its nftables too where we may read them (root), without counters:
+ * those count what anybody's containers send.
+ */
 export function hostState(): HostState {
   return {
     links: output("ip", "-o", "link"),
     routes: output("ip", "route", "show", "table", "all"),
-    rules: process.getuid?.() === 0 ? output("nft", "list", "ruleset") : "",
+    rules: process.getuid?.() === 0 ? output("nft", "--stateless", "list", "ruleset") : "",
     mounts: readFileSync("/proc/self/mountinfo", "utf8"),
     namedNamespaces: existsSync("/run/netns") ? readdirSync("/run/netns").join("\n") : "",
   };

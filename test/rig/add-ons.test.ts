@@ -7,13 +7,14 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Plan } from "../../src/plan/types.ts";
-import { addOnImages, installAddOns } from "../../src/providers/real/add-ons.ts";
+import { addOnImages, addOnInstalls, installAddOns } from "../../src/providers/real/add-ons.ts";
 import { hostAgents } from "../../src/providers/real/agents/host-agents.ts";
 import { openKubernetesApi, type KubernetesApi } from "../../src/providers/real/api/kubernetes-api.ts";
 import { RealCluster } from "../../src/providers/real/cluster.ts";
 import { nodesOf } from "./nodes-of.ts";
 import { untilReady } from "../../src/providers/real/ready.ts";
 import { openSupplies } from "../../src/supplies/supplies.ts";
+import type { Supplies } from "../../src/supplies/types.ts";
 import { describeOnRig, rigEnvironment } from "./rig.ts";
 import { sharedKubeconfig } from "./shared-cluster.ts";
 
@@ -32,12 +33,7 @@ describeOnRig("add-ons on a real cluster", () => {
 
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), "cnilab-rig-add-ons-"));
-    const supplies = openSupplies({
-      cacheDirectory: directory,
-      docker: () => Promise.reject(new Error("no image is asked for")),
-      isOffline: true,
-      localFiles: rigEnvironment["CNILAB_FILES"],
-    });
+    const supplies = suppliesIn(directory);
     api = await openKubernetesApi(await sharedKubeconfig());
     const nodes = (await api.list({ kind: "Node" })).map(({ metadata }) => metadata.name);
     await loadImages(await addOnImages(ADD_ONS, supplies), nodes);
@@ -62,6 +58,7 @@ describeOnRig("add-ons on a real cluster", () => {
 
   afterAll(async () => {
     await api.delete([{ kind: "Namespace", name: NAMESPACE }]);
+    await removeAddOns(api, directory);
     await cluster.close();
     await rm(directory, { recursive: true });
   }, 120_000);
@@ -198,6 +195,31 @@ function shop(certificate: string, key: string): KubeObject[] {
       },
     },
   ];
+}
+
+/** Whoever uses the shared cluster next finds no API group, class or namespace that it would not have by itself. */
+async function removeAddOns(api: KubernetesApi, cacheDirectory: string): Promise<void> {
+  const supplies = suppliesIn(cacheDirectory);
+  for (const name of ADD_ONS) {
+    const objects = await addOnInstalls[name].objects(supplies, ADD_ONS);
+    await api.delete(
+      objects.map(({ apiVersion, kind, metadata }) => ({
+        apiVersion,
+        kind,
+        name: metadata.name,
+        ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
+      })),
+    );
+  }
+}
+
+function suppliesIn(cacheDirectory: string): Supplies {
+  return openSupplies({
+    cacheDirectory,
+    docker: () => Promise.reject(new Error("no image is asked for")),
+    isOffline: true,
+    localFiles: rigEnvironment["CNILAB_FILES"],
+  });
 }
 
 /** Nodes that have them already are left alone. */

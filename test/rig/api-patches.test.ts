@@ -1,8 +1,9 @@
+import { apiVersionOf, groupVersionPath } from "../../src/kube/group-version.ts";
 import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isRecord } from "../../src/core/is-record.ts";
-import { apiVersionOf, servedKinds } from "../../src/kube/api-schemas.ts";
-import { groupVersionPath, type OpenApiDocument, openApiDocument } from "../../src/kube/openapi.ts";
+import { servedKinds } from "../../src/kube/api-schemas.ts";
+import { type OpenApiDocument, openApiDocument } from "../../src/kube/openapi.ts";
 import type { JsonObject } from "../../src/kube/patch/json-value.ts";
 import type { Case, Step } from "../fixtures/api-patches/case.ts";
 import { cases } from "../fixtures/api-patches/cases.ts";

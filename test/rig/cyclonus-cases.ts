@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { parse } from "yaml";
+import { cidrContainsCidr, parseCidr } from "../../src/core/ip.ts";
 import type { NetworkPolicy, Protocol } from "../../src/kube/types.ts";
 import type { OraclePod } from "../../src/policy/types.ts";
 import { namespaceLabels } from "../../src/kube/selectors.ts";
@@ -63,6 +64,33 @@ export function cyclonusSteps(rigHome: string): PolicyStep[] {
     .split(/^starting test case (?=#\d+$)/m)
     .slice(1)
     .flatMap((body) => stepsOf(body));
+}
+
+/** Blocks around the addresses of the mock's pods, and blocks around a whole pod network in their place; an exception stays inside its block. */
+const BLOCKS: Readonly<Record<string, string>> = {
+  "192.168.1.0/24": "192.0.0.0/8",
+  "192.168.1.0/28": "192.168.0.0/16",
+};
+
+/**
+ * The step for pods with any addresses of `podCidr`. Throws where a block would then hold other pods than those that it holds in the mock.
+ */
+export function forPodNetwork(step: PolicyStep, podCidr: string): PolicyStep {
+  const pods = step.pods.flatMap(({ addresses }) => addresses);
+  const text = JSON.stringify(step.policies).replaceAll(/\d+\.\d+\.\d+\.\d+\/\d+/g, (block) => {
+    const ours = BLOCKS[block] ?? block;
+    const held = pods.filter((address) => cidrHolds(block, `${address}/32`)).length;
+    const isSame = held === pods.length ? cidrHolds(ours, podCidr) : held === 0 && !cidrHolds(podCidr, ours);
+    if (!isSame) throw new Error(`${step.name}: ${block} holds ${held} of ${pods.length} pods, ${ours} others`);
+    return ours;
+  });
+  return { ...step, policies: JSON.parse(text) as NetworkPolicy[] };
+}
+
+function cidrHolds(outer: string, inner: string): boolean {
+  const [large, small] = [parseCidr(outer), parseCidr(inner)];
+  if (large === undefined || small === undefined) throw new Error(`no CIDR: ${outer} or ${inner}`);
+  return cidrContainsCidr(large, small);
 }
 
 function stepsOf(body: string): PolicyStep[] {

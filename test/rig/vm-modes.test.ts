@@ -38,7 +38,7 @@ async function cnilab(...words: string[]): Promise<string> {
   const { exitCode, stdout, stderr } = await machine.run(
     ["sh", "-c", 'cd cnilab && exec ../node dist/cli/main.js "$@"', "sh", ...words],
     {
-      timeoutMs: 12 * MINUTES,
+      timeoutMs: 40 * MINUTES,
     },
   );
   expect(stdout, `exit code ${exitCode}: ${stderr}`).not.toBe("");
@@ -106,7 +106,7 @@ onRig(vmMissing() ?? isLong)("modes of the embedded engine on a kernel that has 
     ["weave", "fastdp", "fastdp", ENCRYPTED, 3],
   ] as const)(
     "%s: labs that claim %s and %s %j score 0 untouched and all points solved, and no cell differs",
-    { timeout: 25 * MINUTES },
+    { timeout: 90 * MINUTES },
     async (cni, mode, others, options, least) => {
       const listed = JSON.parse(await cnilab("list", "-o", "json")) as { name: string }[];
       const labs = listed.map(({ name }) => `labs/${name}`);

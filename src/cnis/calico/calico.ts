@@ -3,7 +3,7 @@ import { calicoInstall } from "./install.ts";
 import { CalicoIpam } from "./ipam.ts";
 import { calicoNodeNft } from "./node-nft.ts";
 import { calicoNodeOps, tunnelDevices } from "./node.ts";
-import { calicoAttachPod } from "./pod.ts";
+import { CALICO_POD_NAMESPACE, calicoAttachPod } from "./pod.ts";
 import { calicoPolicy } from "./policy.ts";
 
 /** Routed /32 pods, VXLAN or BGP routes between nodes; NetworkPolicy enforced on each pod's own node. */
@@ -57,6 +57,7 @@ export const calico = defineCni({
         tunnelDevices(config.mode).length,
       ),
     nodeOps: calicoNodeOps,
+    podNamespaceOps: CALICO_POD_NAMESPACE,
     attachPod: calicoAttachPod,
     nodeNft: calicoNodeNft,
     policy: calicoPolicy,

@@ -30,6 +30,9 @@ function hostSysctls(hostInterface: string): NetOp[] {
   return settings.map(([key, value]) => ({ op: "sysctl", key, value }));
 }
 
+/** Calico's plugin has pods forward nothing; a new namespace has the host's value. */
+export const CALICO_POD_NAMESPACE: readonly NetOp[] = [{ op: "sysctl", key: "ipv4/ip_forward", value: "0" }];
+
 /**
  * Calico's work for one pod: a link of its own with a /32 (and a /128) at the pod's end and a host route at the node's, so that all
  * traffic of the pod is routed. The permanent neighbour entries at both ends are an addition: real ones come from ARP,
@@ -76,7 +79,6 @@ export function calicoAttachPod(pod: CniPod, _node: CniNode, config: CniConfig):
       { op: "route-add", to: "default", via: GATEWAY, dev: "eth0" },
       { op: "neigh-add", dev: "eth0", address: GATEWAY, lladdr: HOST_LLADDR },
       ...ipv6Gateway,
-      { op: "sysctl", key: "ipv4/ip_forward", value: "0" },
     ],
   };
 }

@@ -2,7 +2,7 @@
 export interface StatusCause {
   reason: string;
   message: string;
-  field: string;
+  field?: string;
 }
 
 /** What an error is about (meta/v1 StatusDetails); `kind` is the resource's name, of an invalid object its kind. */
@@ -78,9 +78,11 @@ export class ApiError extends Error {
   }
 }
 
-/** A path that leads nowhere (apimachinery errors.NewGenericServerResponse for 404). */
-export function noSuchPath(): ApiError {
-  return new ApiError("NotFound", "the server could not find the requested resource", {});
+/** A path that leads nowhere: answered 404 without a Status, as a mux does; clients make their own message of it. */
+export class NoSuchPath extends Error {}
+
+export function noSuchPath(): NoSuchPath {
+  return new NoSuchPath("404 page not found");
 }
 
 export function badRequest(message: string): ApiError {

@@ -1,10 +1,15 @@
+import { apiVersionOf } from "../../kube/group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
+import { kindSchema, servedKind } from "../../kube/api-schemas.ts";
 import { isNamesake, kindFacts } from "../../kube/api-fields.ts";
 import { formatPath } from "../../kube/manifest-findings.ts";
 import { checkObject, type ObjectProblem } from "../../kube/object-check.ts";
 import type { KubeObject } from "../../kube/types.ts";
+import { dropUnknownFields } from "../../kube/unknown-fields.ts";
+import { cloneJson } from "../store/json.ts";
 import { ApiError, badRequest, type StatusCause } from "./api-error.ts";
-import { apiVersionOf, type Resource } from "./resources.ts";
+import { decodeCustom, definitionWarnings, unknownFields } from "./decode-custom.ts";
+import { type Resource } from "./resources.ts";
 import { invalid, type RequestTarget } from "./status-of-error.ts";
 
 /** What to make of unknown fields: refuse, warn, or drop them without a word (KEP-2885). */
@@ -27,21 +32,48 @@ export function parseJson(body: Buffer): unknown {
   } catch (error) {
     throw badRequest(`the object provided is unrecognized: ${error instanceof Error ? error.message : String(error)}`);
   }
+  checkDepth(value);
+  return value;
+}
+
+/** Parses the body of a server-side apply, YAML or JSON; throws ApiError where it is neither, or nested too deeply. */
+export async function parseYaml(body: Buffer): Promise<unknown> {
+  const text = body.toString("utf8");
+  if (text.trimStart().startsWith("{")) return parseJson(body);
+  const { parse } = await import("yaml");
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (error) {
+    throw badRequest(`error decoding YAML: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  checkDepth(value);
+  return value;
+}
+
+function checkDepth(value: unknown): void {
   let level: unknown[] = [value];
   for (let depth = 0; level.length > 0; depth += 1) {
     if (depth > DEEPEST) throw badRequest(`the object provided is nested more than ${DEEPEST} levels deep`);
     level = level.flatMap((each): unknown[] => (typeof each === "object" && each !== null ? Object.values(each) : []));
   }
-  return value;
 }
 
 /**
  * Checks that a value is an object of the target's resource, name and namespace, and its fields as manifests of a lab are
- * checked. Absent names and namespaces are the target's. Throws ApiError.
+ * checked, a custom resource's by its schema; of other kinds fields that they have not are dropped. Absent names and namespaces are
+ * the target's. Throws ApiError.
  */
-export function decodeObject(value: unknown, target: RequestTarget, validation: FieldValidation): Decoded {
+export function decodeObject(
+  value: unknown,
+  target: RequestTarget,
+  validation: FieldValidation,
+  part: "object" | "status" = "object",
+): Decoded {
   const object = identified(value, target);
-  if (!isCheckable(target.resource)) return { object, warnings: [] };
+  const { schema } = target.resource;
+  if (schema !== undefined) return decodeCustom(object, target, schema, validation, part);
+  if (!isCheckable(target.resource)) return decodeUninterpreted(object, target, validation);
   const { generateName } = object.metadata as Partial<KubeObject["metadata"]>;
   const isGenerated = (object.metadata as { name?: string }).name === undefined && typeof generateName === "string";
   const checked = checkObject(
@@ -55,6 +87,15 @@ export function decodeObject(value: unknown, target: RequestTarget, validation: 
   return { object: checked.object, warnings };
 }
 
+function decodeUninterpreted(sent: KubeObject, target: RequestTarget, validation: FieldValidation): Decoded {
+  const schema = kindSchema(target.resource);
+  if (schema === undefined) return { object: sent, warnings: [] };
+  const object = cloneJson(sent);
+  const warnings = unknownFields(dropUnknownFields(object, schema), target, validation);
+  if (target.resource.key === "CustomResourceDefinition") warnings.push(...definitionWarnings(object, target));
+  return { object, warnings };
+}
+
 /** Nodes are refused in manifests alone; kinds of the same name in other groups are others. */
 function isCheckable(resource: Resource): boolean {
   const facts = kindFacts(resource.kind);
@@ -64,8 +105,10 @@ function isCheckable(resource: Resource): boolean {
 
 function identified(value: unknown, { resource, namespace, name }: RequestTarget): KubeObject {
   if (!isRecord(value)) throw badRequest("the object provided is unrecognized (must be an object)");
-  const { apiVersion, kind } = value;
   const expected = apiVersionOf(resource);
+  // What the API server has Go types for it knows by the path alone, as clients count on; of other kinds it asks.
+  const isTyped = servedKind(resource) !== undefined;
+  const { apiVersion = isTyped ? expected : undefined, kind = isTyped ? resource.kind : undefined } = value;
   if (typeof kind !== "string" || kind === "") throw badRequest("Object 'Kind' is missing");
   if (typeof apiVersion !== "string" || apiVersion === "") throw badRequest("Object 'apiVersion' is missing");
   if (kind !== resource.kind) {

@@ -1,6 +1,7 @@
+import { setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { setField } from "../store/json.ts";
 import { badRequest } from "./api-error.ts";
+import { parseJson } from "./decode-object.ts";
 import table from "./protobuf-fields.json" with { type: "json" };
 
 /*
@@ -29,6 +30,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   "coordination.k8s.io/v1": "coordination",
   "storage.k8s.io/v1": "storage",
   "autoscaling/v1": "autoscaling",
+  "autoscaling/v2": "autoscalingv2",
   "authorization.k8s.io/v1": "authorization",
   "authentication.k8s.io/v1": "authentication",
 };
@@ -49,10 +51,16 @@ export function decodeProtobuf(body: Buffer): unknown {
       if (part === 2) kind = bytesOf(text).toString("utf8");
     }
   }
-  const message = `${Object.hasOwn(PACKAGES, apiVersion) ? PACKAGES[apiVersion] : "?"}.${kind}`;
+  const message = messageOf(apiVersion, kind);
   if (!Object.hasOwn(MESSAGES, message))
     throw badRequest(`no kind ${kind} of ${apiVersion} is taken as protobuf; send JSON`);
   return { apiVersion, kind, ...decodeMessage(message, raw, 0) };
+}
+
+/** Options are of every group. */
+function messageOf(apiVersion: string, kind: string): string {
+  if (kind === "DeleteOptions") return "meta.DeleteOptions";
+  return `${Object.hasOwn(PACKAGES, apiVersion) ? PACKAGES[apiVersion] : "?"}.${kind}`;
 }
 
 function decodeMessage(message: string, bytes: Buffer, depth: number): Plain {
@@ -126,9 +134,7 @@ function decodeValue(type: string, value: Read, depth: number): unknown {
     case "int-or-string":
       return intOrString(bytesOf(value));
     case "raw":
-      return JSON.parse(
-        bytesOf(fieldsIn(bytesOf(value)).find(([number]) => number === 1)?.[1] ?? Buffer.from("{}")).toString("utf8"),
-      ) as unknown;
+      return parseJson(bytesOf(fieldsIn(bytesOf(value)).find(([number]) => number === 1)?.[1] ?? Buffer.from("{}")));
     default:
       if (type.startsWith("items:")) {
         const list: Plain = {};
@@ -143,7 +149,10 @@ function decodeValue(type: string, value: Read, depth: number): unknown {
 /** meta/v1 Time: 1 = seconds, 2 = nanoseconds; an empty message is no time. */
 function timeOf(bytes: Buffer): string | undefined {
   const seconds = fieldsIn(bytes).find(([number]) => number === 1)?.[1];
-  return seconds === undefined ? undefined : `${new Date(numberOf(seconds) * 1000).toISOString().slice(0, 19)}Z`;
+  if (seconds === undefined) return undefined;
+  const date = new Date(numberOf(seconds) * 1000);
+  if (Number.isNaN(date.getTime())) throw malformed();
+  return `${date.toISOString().slice(0, -".000Z".length)}Z`;
 }
 
 /** util/intstr: 1 = type (0 is the integer), 2 = integer, 3 = text. */

@@ -1,9 +1,8 @@
-import type { ObjectStore } from "../store/store.ts";
-import { apiVersionOf, resourcesOf, REVIEW_VERBS, STORED_VERBS, type Resource } from "./resources.ts";
+import { apiVersionOf } from "../../kube/group-version.ts";
+import type { Resource, Subresource } from "./resources.ts";
 
-const VERBS_OF_SUBRESOURCES = ["get", "patch", "update"];
-
-const verbsOf = ({ key }: Resource): string[] => (key === undefined ? REVIEW_VERBS : STORED_VERBS);
+const verbsOfSubresource = (subresource: Subresource): string[] =>
+  subresource === "eviction" ? ["create"] : ["get", "patch", "update"];
 
 /** The groups and versions of resources, in their order, the core group as the empty text. */
 function groupsOf(resources: readonly Resource[]): Map<string, Map<string, Resource[]>> {
@@ -17,7 +16,8 @@ function groupsOf(resources: readonly Resource[]): Map<string, Map<string, Resou
 }
 
 /** What `subresource` answers with. */
-function kindOf(resource: Resource, subresource: string): { group: string; version: string; kind: string } {
+function kindOf(resource: Resource, subresource: Subresource): { group: string; version: string; kind: string } {
+  if (subresource === "eviction") return { group: "policy", version: "v1", kind: "Eviction" };
   return subresource === "scale" ? { group: "autoscaling", version: "v1", kind: "Scale" } : gvk(resource);
 }
 
@@ -26,8 +26,8 @@ function gvk({ group, version, kind }: Resource): { group: string; version: stri
 }
 
 /** KEP-3352, aggregated discovery: everything of /api or of /apis in one answer. */
-export function aggregatedDiscovery(store: ObjectStore, root: "api" | "apis"): object {
-  const groups = [...groupsOf(resourcesOf(store))].filter(([group]) => (group === "") === (root === "api"));
+export function aggregatedDiscovery(served: readonly Resource[], root: "api" | "apis"): object {
+  const groups = [...groupsOf(served)].filter(([group]) => (group === "") === (root === "api"));
   return {
     kind: "APIGroupDiscoveryList",
     apiVersion: "apidiscovery.k8s.io/v2",
@@ -42,7 +42,7 @@ export function aggregatedDiscovery(store: ObjectStore, root: "api" | "apis"): o
           responseKind: gvk(resource),
           scope: resource.namespaced ? "Namespaced" : "Cluster",
           singularResource: resource.singular,
-          verbs: verbsOf(resource),
+          verbs: resource.verbs,
           ...(resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
           ...(resource.categories.length > 0 ? { categories: resource.categories } : {}),
           ...(resource.subresources.length > 0
@@ -50,7 +50,7 @@ export function aggregatedDiscovery(store: ObjectStore, root: "api" | "apis"): o
                 subresources: resource.subresources.map((subresource) => ({
                   subresource,
                   responseKind: kindOf(resource, subresource),
-                  verbs: VERBS_OF_SUBRESOURCES,
+                  verbs: verbsOfSubresource(subresource),
                 })),
               }
             : {}),
@@ -66,9 +66,9 @@ function apiGroup(name: string, versions: Iterable<string>): object {
 }
 
 /** The older form, path by path (meta/v1 APIVersions, APIGroupList, APIGroup, APIResourceList); undefined where a path is none of them. */
-export function discoveryAt(store: ObjectStore, segments: readonly string[]): object | undefined {
+export function discoveryAt(served: readonly Resource[], segments: readonly string[]): object | undefined {
   const [root, first, second] = segments;
-  const groups = groupsOf(resourcesOf(store));
+  const groups = groupsOf(served);
   if (root === "api" && first === undefined)
     return { kind: "APIVersions", versions: ["v1"], serverAddressByClientCIDRs: [] };
   if (root === "apis" && first === undefined) {
@@ -100,7 +100,7 @@ function resourceList(resources: readonly Resource[] | undefined): object | unde
         singularName: resource.singular,
         namespaced: resource.namespaced,
         kind: resource.kind,
-        verbs: verbsOf(resource),
+        verbs: resource.verbs,
         ...(resource.shortNames.length > 0 ? { shortNames: resource.shortNames } : {}),
         ...(resource.categories.length > 0 ? { categories: resource.categories } : {}),
       },
@@ -109,7 +109,7 @@ function resourceList(resources: readonly Resource[] | undefined): object | unde
         singularName: "",
         namespaced: resource.namespaced,
         ...kindOf(resource, subresource),
-        verbs: VERBS_OF_SUBRESOURCES,
+        verbs: verbsOfSubresource(subresource),
       })),
     ]),
   };

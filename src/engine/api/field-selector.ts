@@ -1,6 +1,6 @@
+import { fieldOf } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import { fieldOf } from "../store/json.ts";
 import { badRequest } from "./api-error.ts";
 import type { Resource } from "./resources.ts";
 

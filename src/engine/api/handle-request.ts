@@ -1,12 +1,13 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ApiError, noSuchPath } from "./api-error.ts";
+import { bearerCheck } from "./bearer-check.ts";
 import { aggregatedDiscovery, discoveryAt } from "./discovery.ts";
 import { handleResource, type ApiParts } from "./handle-resource.ts";
-import { openApiDocument, openApiIndex } from "./openapi.ts";
 import { acceptedMedia } from "./representation.ts";
 import { refuseImpersonation } from "./request-body.ts";
 import { parsePath } from "./request-path.ts";
+import { METRICS_RESOURCES } from "./resource-metrics.ts";
+import { resourcesOf } from "./resources.ts";
 import { sendError, sendJson } from "./send.ts";
 
 /** Whose kinds and fields are known here (src/kube/api-fields.json). */
@@ -38,21 +39,20 @@ export function requestHandler(
       if (!isPublic && !isAllowed(request)) throw new ApiError("Unauthorized", "Unauthorized");
       refuseImpersonation(request);
       if (path.kind === "resource") await handleResource(parts, request, response, path.path, query);
-      else other(parts, request, response, path.segments);
+      else await other(parts, request, response, path.segments, query);
     } catch (error) {
       sendError(response, error);
     }
   };
 }
 
-/** Compares digests, so that neither the token's length nor how much of it was right can be measured. */
-function bearerCheck(token: string): (request: IncomingMessage) => boolean {
-  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
-  const wanted = digest(`Bearer ${token}`);
-  return ({ headers }) => timingSafeEqual(digest(headers.authorization ?? ""), wanted);
-}
-
-function other({ store }: ApiParts, request: IncomingMessage, response: ServerResponse, segments: string[]): void {
+async function other(
+  { store, openApi, metrics }: ApiParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  segments: string[],
+  query: URLSearchParams,
+): Promise<void> {
   if (request.method !== "GET") throw noSuchPath();
   const [first, second, ...rest] = segments;
   if (first === "version" && second === undefined) {
@@ -64,16 +64,15 @@ function other({ store }: ApiParts, request: IncomingMessage, response: ServerRe
     return;
   }
   if (first === "openapi" && second === "v3") {
-    const answer = rest.length === 0 ? openApiIndex(store) : openApiDocument(store, rest.join("/"));
-    if (answer === undefined) throw noSuchPath();
-    sendJson(response, 200, JSON.stringify(answer));
+    await openApi.answer(request, response, rest.join("/"), query);
     return;
   }
+  const served = [...resourcesOf(store), ...(metrics === undefined ? [] : METRICS_RESOURCES)];
   if ((first === "api" || first === "apis") && second === undefined && wantsAggregated(request)) {
-    sendJson(response, 200, JSON.stringify(aggregatedDiscovery(store, first)), [], AGGREGATED);
+    sendJson(response, 200, JSON.stringify(aggregatedDiscovery(served, first)), [], AGGREGATED);
     return;
   }
-  const found = discoveryAt(store, segments);
+  const found = discoveryAt(served, segments);
   if (found === undefined) throw noSuchPath();
   sendJson(response, 200, JSON.stringify(found));
 }

@@ -1,21 +1,32 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { isRecord } from "../../core/is-record.ts";
 import type { Clock } from "../clock.ts";
+import type { MetricsServer } from "../metrics/metrics-server.ts";
+import type { NormalEvents } from "../normal-events.ts";
 import type { ObjectStore } from "../store/store.ts";
 import { ApiError, badRequest, noSuchPath } from "./api-error.ts";
 import { parseJson } from "./decode-object.ts";
-import type { ObjectLists } from "./list-objects.ts";
-import { patchObject } from "./patch-object.ts";
+import { evictPod } from "./evict-pod.ts";
+import { selection, type ObjectLists } from "./list-objects.ts";
+import type { OpenApiDocuments } from "./openapi.ts";
+import { APPLY_PATCH, patchObject } from "./patch-object.ts";
 import { formFor, Representation } from "./representation.ts";
-import { contentType, readBody, readObject } from "./request-body.ts";
+import { contentType, readBody, readObject, readYaml } from "./request-body.ts";
 import type { ResourcePath } from "./request-path.ts";
-import { findResource } from "./resources.ts";
+import { METRICS_RESOURCES, metricsObjects, noMetricsOf } from "./resource-metrics.ts";
+import { findResource, type Resource } from "./resources.ts";
 import { answerReview } from "./reviews.ts";
-import { scaleOf, withScale } from "./scale.ts";
-import { sendJson } from "./send.ts";
+import { scaleOf } from "./scale.ts";
+import { sendJson, warn } from "./send.ts";
+import { isPodLog, isPodStream } from "./streams/pod-of-request.ts";
 import { statusOfError, type RequestTarget } from "./status-of-error.ts";
+import type { LogRequests } from "./streams/serve-log.ts";
 import type { Watches } from "./watch-objects.ts";
-import { deletionOf, writeOptions, type ObjectWrites, type Written } from "./write-objects.ts";
+import { deletionOf, type ObjectWrites, type Written } from "./write-objects.ts";
+import { applyOptions, writeOptions } from "./write-options.ts";
+
+/** What a cluster of 1.33 and newer says of every request for Endpoints (KEP-4974). */
+const ENDPOINTS_DEPRECATED = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
 
 /** What the handlers of a lab's API work with. */
 export interface ApiParts {
@@ -24,6 +35,12 @@ export interface ApiParts {
   lists: ObjectLists;
   watches: Watches;
   writes: ObjectWrites;
+  openApi: OpenApiDocuments;
+  /** Absent where no pods run. */
+  logs?: LogRequests;
+  events?: NormalEvents | undefined;
+  /** Absent where the lab has no metrics-server: its API group is not served. */
+  metrics?: MetricsServer | undefined;
 }
 
 /** A request for a resource, its path and query read. */
@@ -43,19 +60,57 @@ export async function handleResource(
   path: ResourcePath,
   query: URLSearchParams,
 ): Promise<void> {
-  const resource = findResource(parts.store, path.group, path.version, path.resource);
+  const resource = metricsResource(parts, path) ?? findResource(parts.store, path.group, path.version, path.resource);
   if (resource === undefined || (path.namespace !== undefined && !resource.namespaced)) throw noSuchPath();
   if (path.name !== undefined && resource.namespaced && path.namespace === undefined) throw noSuchPath();
+  if (resource.key === "Endpoints") warn(response, ENDPOINTS_DEPRECATED);
+  if (resource.key === "Event") readyEvents(parts.events, response, isTrue(query.get("watch")));
   const target: RequestTarget = { resource, namespace: path.namespace, name: path.name };
   const call = { request, response, query, target, subresource: path.subresource };
   try {
-    if (resource.key === undefined) await review(call);
+    if (parts.metrics !== undefined && METRICS_RESOURCES.includes(resource)) metrics(parts, parts.metrics, call);
+    else if (resource.key === undefined) await review(call);
     else if (path.name === undefined) await collection(parts, call);
+    else if (isPodStream(path)) throw badRequest("Upgrade request required");
+    else if (isPodLog(path) && parts.logs !== undefined) await parts.logs.serve(path, query, request, response);
     else if (path.subresource === "scale") await scale(parts, call);
+    else if (path.subresource === "eviction") await evict(parts, call);
     else await item(parts, call);
   } catch (error) {
     throw statusOfError(error, target);
   }
+}
+
+/** Events are made when they are read; for a watch also while it lasts. */
+function readyEvents(events: NormalEvents | undefined, response: ServerResponse, isWatch: boolean): void {
+  events?.write();
+  if (events !== undefined && isWatch) response.once("close", events.follow());
+}
+
+function metricsResource(
+  { metrics: server }: ApiParts,
+  { group, version, resource }: ResourcePath,
+): Resource | undefined {
+  if (server === undefined) return undefined;
+  return METRICS_RESOURCES.find((each) => each.group === group && each.version === version && each.name === resource);
+}
+
+/** Figures are made when they are asked for; there is nothing to watch. */
+function metrics(parts: ApiParts, server: MetricsServer, call: Call): void {
+  const { request, response, query, target, subresource } = call;
+  const { resource, namespace, name } = target;
+  if (subresource !== undefined) throw noSuchPath();
+  if (request.method !== "GET" || isTrue(query.get("watch"))) throw notAllowed();
+  const objects = metricsObjects(server, parts.store, resource, namespace);
+  const representation = representationFor(parts, call);
+  if (name === undefined) {
+    const listed = objects.filter(selection(query, resource));
+    sendJson(response, 200, representation.list(listed, {}));
+    return;
+  }
+  const found = objects.find(({ metadata }) => metadata.name === name);
+  if (found === undefined) throw noMetricsOf(resource, namespace, name);
+  sendJson(response, 200, representation.object(found));
 }
 
 async function review({ request, response, target }: Call): Promise<void> {
@@ -82,7 +137,7 @@ async function collection(parts: ApiParts, call: Call): Promise<void> {
       const body = await readObject(request);
       const name = isRecord(body) && isRecord(body["metadata"]) ? body["metadata"]["name"] : undefined;
       if (typeof name === "string" && name !== "") target.name = name;
-      respond(parts, call, 201, parts.writes.create(target, body, writeOptions(query)));
+      respond(parts, call, 201, parts.writes.create(target, body, writeOptions(request, query)));
       return;
     }
     case "DELETE": {
@@ -112,12 +167,19 @@ async function item(parts: ApiParts, call: Call): Promise<void> {
     }
     case "PUT": {
       const body = await readObject(request);
-      respond(parts, call, 200, parts.writes.update(target, body, part, writeOptions(query)));
+      respond(parts, call, 200, parts.writes.update(target, body, part, writeOptions(request, query)));
       return;
     }
     case "PATCH": {
-      const patch = { body: parseJson(await readBody(request)), contentType: contentType(request) };
-      respond(parts, call, 200, parts.writes.patch(target, patch, part, writeOptions(query)));
+      const type = contentType(request);
+      if (type === APPLY_PATCH) {
+        const options = applyOptions(query);
+        const { isNew, ...written } = parts.writes.apply(target, await readYaml(request), part, options);
+        respond(parts, call, isNew ? 201 : 200, written);
+        return;
+      }
+      const patch = { body: parseJson(await readBody(request)), contentType: type };
+      respond(parts, call, 200, parts.writes.patch(target, patch, part, writeOptions(request, query)));
       return;
     }
     case "DELETE": {
@@ -132,30 +194,35 @@ async function item(parts: ApiParts, call: Call): Promise<void> {
 }
 
 /** The scale subresource: a Scale in the place of the object, both ways. */
-async function scale({ store, writes }: ApiParts, call: Call): Promise<void> {
+async function scale({ writes }: ApiParts, call: Call): Promise<void> {
   const { request, response, query, target } = call;
   if (!target.resource.subresources.includes("scale")) throw noSuchPath();
   const live = writes.get(target);
-  const { isDryRun } = writeOptions(query);
   const write = (sent: unknown): void => {
-    const written = writes.attempt(isDryRun, () => store.update(withScale(writes.get(target), sent, target)));
-    sendJson(response, 200, JSON.stringify(scaleOf(written)));
+    const written = writes.scale(target, sent, writeOptions(request, query));
+    sendJson(response, 200, JSON.stringify(scaleOf(written, target.resource)));
   };
   switch (request.method) {
     case "GET":
-      sendJson(response, 200, JSON.stringify(scaleOf(live)));
+      sendJson(response, 200, JSON.stringify(scaleOf(live, target.resource)));
       return;
     case "PUT":
       write(await readObject(request));
       return;
     case "PATCH": {
       const body = parseJson(await readBody(request));
-      write(patchObject(scaleOf(writes.get(target)), body, contentType(request)));
+      write(patchObject(scaleOf(writes.get(target), target.resource), body, contentType(request)));
       return;
     }
     default:
       throw notAllowed();
   }
+}
+
+async function evict({ store, writes }: ApiParts, { request, response, query, target }: Call): Promise<void> {
+  if (!target.resource.subresources.includes("eviction")) throw noSuchPath();
+  if (request.method !== "POST") throw notAllowed();
+  sendJson(response, 201, JSON.stringify(evictPod(store, writes, target, await readObject(request), query)));
 }
 
 function representationFor({ clock }: ApiParts, { request, query, target }: Call): Representation {

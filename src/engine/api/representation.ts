@@ -1,7 +1,8 @@
+import { apiVersionOf } from "../../kube/group-version.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import { ApiError } from "./api-error.ts";
 import { jsonText } from "./json-text.ts";
-import { apiVersionOf, type Resource } from "./resources.ts";
+import { type Resource } from "./resources.ts";
 import { columnsOf, rowOf, type IncludeObject } from "./table.ts";
 
 /** How a client wants objects (kubernetes.io/docs/reference/using-api/api-concepts, alternate representations). */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ApiError } from "./api-error.ts";
-import { parseJson } from "./decode-object.ts";
+import { parseJson, parseYaml } from "./decode-object.ts";
 
 /** What the API server takes (apiserver server.Config, MaxRequestBodyBytes). */
 const LARGEST_BODY_BYTES = 3 << 20;
@@ -45,6 +45,11 @@ export async function readObject(request: IncomingMessage): Promise<unknown> {
     "UnsupportedMediaType",
     `the body of the request was in an unknown format (${type}) - accepted media types include: application/json, ${PROTOBUF}`,
   );
+}
+
+/** Reads the body of a server-side apply. Throws ApiError. */
+export async function readYaml(request: IncomingMessage): Promise<unknown> {
+  return parseYaml(await readBody(request));
 }
 
 /** Throws ApiError where the request asks to be somebody else: a lab has one user. */

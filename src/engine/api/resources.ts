@@ -1,8 +1,20 @@
-import { isRecord } from "../../core/is-record.ts";
+import type { ColumnSpec } from "./column.ts";
+import { customResources } from "./custom-resources.ts";
 import { ADMIN_POLICY_VERSIONS } from "../../kube/admin-policy-types.ts";
-import type { KubeObject } from "../../kube/types.ts";
+import type { OpenApiSchema } from "../../kube/api-schemas.ts";
+import { splitApiVersion } from "../../kube/group-version.ts";
 import { kindKey } from "../store/kinds.ts";
 import type { ObjectStore } from "../store/store.ts";
+
+const SUBRESOURCES = ["status", "scale", "eviction"] as const;
+export type Subresource = (typeof SUBRESOURCES)[number];
+
+/** Where a custom resource has what its scale shows, by the names of the fields; `selector` is empty where nothing has one. */
+export interface ScalePaths {
+  replicas: readonly string[];
+  ready: readonly string[];
+  selector: readonly string[];
+}
 
 /** A resource as discovery tells of it (meta/v1 APIResource). */
 export interface Resource {
@@ -15,14 +27,20 @@ export interface Resource {
   namespaced: boolean;
   shortNames: readonly string[];
   categories: readonly string[];
-  subresources: readonly ("status" | "scale")[];
-  /** What the store files its objects under; undefined for a review, which is answered and not kept. */
+  subresources: readonly Subresource[];
+  /** Of a custom resource: the columns of its table, but for the name. */
+  columns?: () => readonly ColumnSpec[] | undefined;
+  verbs: readonly string[];
+  /** Of a custom resource: its version's `openAPIV3Schema`, where it has one. */
+  schema?: OpenApiSchema;
+  /** Of a custom resource that can be scaled. */
+  scalePaths?: ScalePaths;
+  /** What the store files its objects under; undefined for what is answered and not kept: reviews and figures. */
   key: string | undefined;
 }
 
-/** Verbs of a stored resource and of one that is only answered. */
-export const STORED_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
-export const REVIEW_VERBS = ["create"];
+const STORED_VERBS = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+const REVIEW_VERBS = ["create"];
 
 type Row = readonly [name: string, kind: string, scope: "ns" | "all", short?: string, more?: string];
 
@@ -37,7 +55,7 @@ const BUILT_IN: Readonly<Record<string, readonly Row[]>> = {
     ["nodes", "Node", "all", "no", "status"],
     ["persistentvolumeclaims", "PersistentVolumeClaim", "ns", "pvc", "status"],
     ["persistentvolumes", "PersistentVolume", "all", "pv", "status"],
-    ["pods", "Pod", "ns", "po", "status all"],
+    ["pods", "Pod", "ns", "po", "status eviction all"],
     ["replicationcontrollers", "ReplicationController", "ns", "rc", "status scale all"],
     ["resourcequotas", "ResourceQuota", "ns", "quota", "status"],
     ["secrets", "Secret", "ns"],
@@ -105,7 +123,8 @@ function resourceOf(apiVersion: string, row: Row, isStored: boolean): Resource {
     namespaced: scope === "ns",
     shortNames: words(short),
     categories: words(more).filter((word) => word === "all"),
-    subresources: words(more).filter((word) => word === "status" || word === "scale"),
+    subresources: SUBRESOURCES.filter((word) => words(more).includes(word)),
+    verbs: isStored ? STORED_VERBS : REVIEW_VERBS,
     key: isStored ? kindKey(apiVersion, kind) : undefined,
   };
 }
@@ -115,16 +134,6 @@ const builtIn: readonly Resource[] = [
   ...Object.entries(REVIEWS).flatMap(([apiVersion, rows]) => rows.map((row) => resourceOf(apiVersion, row, false))),
 ];
 
-/** `["apps", "v1"]`; the core group is the empty text. */
-export function splitApiVersion(apiVersion: string): [group: string, version: string] {
-  const slash = apiVersion.indexOf("/");
-  return slash < 0 ? ["", apiVersion] : [apiVersion.slice(0, slash), apiVersion.slice(slash + 1)];
-}
-
-export function apiVersionOf({ group, version }: { group: string; version: string }): string {
-  return group === "" ? version : `${group}/${version}`;
-}
-
 /** A resource as messages and kubectl name it: `deployments.apps`. */
 export function qualifiedName({ group, name }: { group: string; name: string }): string {
   return group === "" ? name : `${name}.${group}`;
@@ -132,7 +141,9 @@ export function qualifiedName({ group, name }: { group: string; name: string }):
 
 /** All resources: those built in, and those that stored CustomResourceDefinitions serve. */
 export function resourcesOf(store: ObjectStore): Resource[] {
-  const custom = store.all({ kind: "CustomResourceDefinition" }).flatMap(customResources);
+  const custom = store
+    .all({ kind: "CustomResourceDefinition" })
+    .flatMap((definition) => customResources(definition, STORED_VERBS));
   const isNew = (resource: Resource): boolean =>
     !builtIn.some((other) => other.group === resource.group && other.name === resource.name);
   return [...builtIn, ...custom.filter(isNew)];
@@ -142,32 +153,4 @@ export function findResource(store: ObjectStore, group: string, version: string,
   const isIt = (resource: Resource): boolean =>
     resource.group === group && resource.version === version && resource.name === name;
   return builtIn.find(isIt) ?? resourcesOf(store).find(isIt);
-}
-
-/** What a definition serves, one a version; nothing where it is too broken to say (apiextensions/v1). */
-function customResources(definition: KubeObject): Resource[] {
-  const spec = definition["spec"];
-  if (!isRecord(spec) || !isRecord(spec["names"]) || !Array.isArray(spec["versions"])) return [];
-  const { names, group } = spec;
-  const { kind, plural, singular } = names as Record<string, unknown>;
-  if (typeof kind !== "string" || typeof plural !== "string" || typeof group !== "string") return [];
-  const texts = (value: unknown): string[] =>
-    Array.isArray(value) ? value.filter((each): each is string => typeof each === "string") : [];
-  return spec["versions"].filter(isRecord).flatMap((version): Resource[] => {
-    if (version["served"] !== true || typeof version["name"] !== "string") return [];
-    return [
-      {
-        group,
-        version: version["name"],
-        name: plural,
-        singular: typeof singular === "string" ? singular : kind.toLowerCase(),
-        kind,
-        namespaced: spec["scope"] === "Namespaced",
-        shortNames: texts((names as Record<string, unknown>)["shortNames"]),
-        categories: texts((names as Record<string, unknown>)["categories"]),
-        subresources: [],
-        key: kindKey(`${group}/${version["name"]}`, kind),
-      },
-    ];
-  });
 }

@@ -1,6 +1,6 @@
+import { apiVersionOf } from "../../kube/group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
 import type { Resource } from "./resources.ts";
-import { apiVersionOf } from "./resources.ts";
 
 /** Whoever has the lab's token: the administrator that kubeadm makes. */
 const USER = { username: "kubernetes-admin", groups: ["system:masters", "system:authenticated"] };

@@ -1,4 +1,5 @@
 import { LabError } from "../../core/errors.ts";
+import { FieldError } from "../admission/field-error.ts";
 import { ApiError, type StatusCause } from "./api-error.ts";
 import { qualifiedName, type Resource } from "./resources.ts";
 
@@ -30,6 +31,11 @@ export function statusOfError(error: unknown, target: RequestTarget | undefined)
         "the object has been modified; please apply your changes to the latest version and try again",
       );
     default:
+      if (error instanceof FieldError) {
+        const { field, value, detail } = error.wrong;
+        const message = `Invalid value: ${JSON.stringify(value)}: ${detail}`;
+        return invalid(target, [{ reason: "FieldValueInvalid", message, field }]);
+      }
       return invalid(target, [{ reason: "FieldValueInvalid", message: error.message, field: "" }]);
   }
 }

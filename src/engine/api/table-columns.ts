@@ -1,4 +1,3 @@
-import { isRecord } from "../../core/is-record.ts";
 import { formatSelector } from "../../kube/selectors.ts";
 import type {
   Container,
@@ -14,29 +13,18 @@ import type {
   Service,
 } from "../../kube/types.ts";
 import type { DaemonSet, StatefulSet } from "../../kube/set-types.ts";
-import { fieldOf } from "../store/json.ts";
-import type { ColumnSpec } from "./column.ts";
+import { countColumn, firstThree, textColumn, textOf, valueAt, type ColumnSpec } from "./column.ts";
 import { humanDuration } from "./human-duration.ts";
+import { autoscalerColumns } from "./autoscaler-columns.ts";
+import { ingressClassColumns, ingressColumns } from "./ingress-columns.ts";
+import { keptColumns } from "./kept-columns.ts";
 import { podColumns } from "./pod-columns.ts";
 
-const text = (name: string, path: string, isWide = false, absent = "<none>"): ColumnSpec => ({
-  name,
-  isWide,
-  cell: (object) => {
-    const value = at(object, path);
-    return value === undefined || value === "" ? absent : scalar(value);
-  },
-});
-const count = (name: string, path: string): ColumnSpec => ({
-  name,
-  type: "integer",
-  cell: (object) => Number(at(object, path) ?? 0),
-});
 const size = (name: string, ...paths: string[]): ColumnSpec => ({
   name,
   type: "integer",
   cell: (object) =>
-    paths.reduce((sum, path) => sum + Object.keys((at(object, path) as object | undefined) ?? {}).length, 0),
+    paths.reduce((sum, path) => sum + Object.keys((valueAt(object, path) as object | undefined) ?? {}).length, 0),
 });
 
 const containersOf = (object: KubeObject): Container[] =>
@@ -63,7 +51,7 @@ const selector = (path: string, name = "Selector", isWide = true): ColumnSpec =>
   name,
   isWide,
   cell: (object) => {
-    const found = at(object, path) as LabelSelector | undefined;
+    const found = valueAt(object, path) as LabelSelector | undefined;
     return found === undefined ? "<none>" : selectorText(found);
   },
 });
@@ -72,52 +60,43 @@ const selectorText = (selector: LabelSelector): string => {
   return written === "<all>" ? "<none>" : written;
 };
 
+const readyReplicas: ColumnSpec = {
+  name: "Ready",
+  cell: (object) => {
+    const { spec, status } = object as Deployment | StatefulSet;
+    return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 0}`;
+  },
+};
+
 /** By what the store files the kind under; "name" and "age" are the columns that all have. */
 export const columnSets: Readonly<Record<string, readonly (ColumnSpec | "name" | "age")[]>> = {
   Pod: ["name", ...podColumns.slice(0, 3), "age", ...podColumns.slice(3)],
   Deployment: [
     "name",
-    {
-      name: "Ready",
-      cell: (object) => {
-        const { spec, status } = object as Deployment;
-        return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 0}`;
-      },
-    },
-    count("Up-to-date", "status.updatedReplicas"),
-    count("Available", "status.availableReplicas"),
+    readyReplicas,
+    countColumn("Up-to-date", "status.updatedReplicas"),
+    countColumn("Available", "status.availableReplicas"),
     "age",
     ...containerColumns,
     selector("spec.selector"),
   ],
   ReplicaSet: [
     "name",
-    count("Desired", "spec.replicas"),
-    count("Current", "status.replicas"),
-    count("Ready", "status.readyReplicas"),
+    countColumn("Desired", "spec.replicas"),
+    countColumn("Current", "status.replicas"),
+    countColumn("Ready", "status.readyReplicas"),
     "age",
     ...containerColumns,
     { ...selector("spec.selector"), cell: (object) => selectorText((object as ReplicaSet).spec.selector) },
   ],
-  StatefulSet: [
-    "name",
-    {
-      name: "Ready",
-      cell: (object) => {
-        const { spec, status } = object as StatefulSet;
-        return `${status?.readyReplicas ?? 0}/${spec.replicas ?? 0}`;
-      },
-    },
-    "age",
-    ...containerColumns,
-  ],
+  StatefulSet: ["name", readyReplicas, "age", ...containerColumns],
   DaemonSet: [
     "name",
-    count("Desired", "status.desiredNumberScheduled"),
-    count("Current", "status.currentNumberScheduled"),
-    count("Ready", "status.numberReady"),
-    count("Up-to-date", "status.updatedNumberScheduled"),
-    count("Available", "status.numberAvailable"),
+    countColumn("Desired", "status.desiredNumberScheduled"),
+    countColumn("Current", "status.currentNumberScheduled"),
+    countColumn("Ready", "status.numberReady"),
+    countColumn("Up-to-date", "status.updatedNumberScheduled"),
+    countColumn("Available", "status.numberAvailable"),
     {
       name: "Node Selector",
       cell: (object) => pairs((object as DaemonSet).spec.template.spec.nodeSelector),
@@ -128,8 +107,8 @@ export const columnSets: Readonly<Record<string, readonly (ColumnSpec | "name" |
   ],
   Service: [
     "name",
-    text("Type", "spec.type"),
-    text("Cluster-IP", "spec.clusterIP"),
+    textColumn("Type", "spec.type"),
+    textColumn("Cluster-IP", "spec.clusterIP"),
     { name: "External-IP", cell: (object) => externalAddress(object as Service) },
     { name: "Port(s)", cell: (object) => servicePorts(object as Service) },
     "age",
@@ -138,7 +117,7 @@ export const columnSets: Readonly<Record<string, readonly (ColumnSpec | "name" |
   Endpoints: ["name", { name: "Endpoints", cell: (object) => endpointsText(object as Endpoints) }, "age"],
   EndpointSlice: [
     "name",
-    text("AddressType", "addressType"),
+    textColumn("AddressType", "addressType"),
     {
       name: "Ports",
       cell: (object) =>
@@ -157,26 +136,29 @@ export const columnSets: Readonly<Record<string, readonly (ColumnSpec | "name" |
     },
     "age",
   ],
-  Namespace: ["name", text("Status", "status.phase"), "age"],
+  Namespace: ["name", textColumn("Status", "status.phase"), "age"],
   Node: [
     "name",
     { name: "Status", cell: (object) => nodeStatus(object as NodeObject) },
     { name: "Roles", cell: ({ metadata }) => nodeRoles(metadata.labels) },
     "age",
-    text("Version", "status.nodeInfo.kubeletVersion", false, ""),
+    textColumn("Version", "status.nodeInfo.kubeletVersion", false, ""),
     { name: "Internal-IP", isWide: true, cell: (object) => nodeAddress(object as NodeObject, "InternalIP") },
     { name: "External-IP", isWide: true, cell: (object) => nodeAddress(object as NodeObject, "ExternalIP") },
-    text("OS-Image", "status.nodeInfo.osImage", true, "<unknown>"),
-    text("Kernel-Version", "status.nodeInfo.kernelVersion", true, "<unknown>"),
-    text("Container-Runtime", "status.nodeInfo.containerRuntimeVersion", true, "<unknown>"),
+    textColumn("OS-Image", "status.nodeInfo.osImage", true, "<unknown>"),
+    textColumn("Kernel-Version", "status.nodeInfo.kernelVersion", true, "<unknown>"),
+    textColumn("Container-Runtime", "status.nodeInfo.containerRuntimeVersion", true, "<unknown>"),
   ],
   NetworkPolicy: [
     "name",
     { name: "Pod-Selector", cell: (object) => selectorText((object as NetworkPolicy).spec.podSelector) },
     "age",
   ],
+  Ingress: ["name", ...ingressColumns, "age"],
+  HorizontalPodAutoscaler: ["name", ...autoscalerColumns, "age"],
+  IngressClass: ["name", ...ingressClassColumns, "age"],
   ConfigMap: ["name", size("Data", "data", "binaryData"), "age"],
-  Secret: ["name", text("Type", "type", false, "Opaque"), size("Data", "data"), "age"],
+  Secret: ["name", textColumn("Type", "type", false, "Opaque"), size("Data", "data"), "age"],
   ServiceAccount: ["name", size("Secrets", "secrets"), "age"],
   ControllerRevision: [
     "name",
@@ -189,59 +171,44 @@ export const columnSets: Readonly<Record<string, readonly (ColumnSpec | "name" |
           : `${owner.kind.toLowerCase()}.${owner.apiVersion.split("/")[0]}/${owner.name}`;
       },
     },
-    count("Revision", "revision"),
+    countColumn("Revision", "revision"),
     "age",
   ],
   Event: [
     {
       name: "Last Seen",
       cell: (object, nowMs) => {
-        const seen = at(object, "lastTimestamp") ?? at(object, "eventTime");
+        const seen = valueAt(object, "lastTimestamp") ?? valueAt(object, "eventTime");
         return typeof seen === "string" ? humanDuration(nowMs - Date.parse(seen)) : "<unknown>";
       },
     },
-    text("Type", "type"),
-    text("Reason", "reason"),
+    textColumn("Type", "type"),
+    textColumn("Reason", "reason"),
     {
       name: "Object",
       cell: (object) =>
-        `${scalar(at(object, "involvedObject.kind")).toLowerCase()}/${scalar(at(object, "involvedObject.name"))}`,
+        `${textOf(valueAt(object, "involvedObject.kind")).toLowerCase()}/${textOf(valueAt(object, "involvedObject.name"))}`,
     },
-    text("Subobject", "involvedObject.fieldPath", true, ""),
-    text("Source", "source.component", true, ""),
-    { name: "Message", cell: (object) => scalar(at(object, "message")).trim() },
+    textColumn("Subobject", "involvedObject.fieldPath", true, ""),
+    textColumn("Source", "source.component", true, ""),
+    { name: "Message", cell: (object) => textOf(valueAt(object, "message")).trim() },
     {
       name: "First Seen",
       isWide: true,
       cell: (object, nowMs) => {
-        const seen = at(object, "firstTimestamp");
+        const seen = valueAt(object, "firstTimestamp");
         return typeof seen === "string" ? humanDuration(nowMs - Date.parse(seen)) : "<unknown>";
       },
     },
-    { name: "Count", type: "integer", isWide: true, cell: (object) => Number(at(object, "count") ?? 1) },
+    { name: "Count", type: "integer", isWide: true, cell: (object) => Number(valueAt(object, "count") ?? 1) },
     { name: "Name", isWide: true, cell: ({ metadata }) => metadata.name },
   ],
-  CustomResourceDefinition: ["name", { name: "Created At", cell: ({ metadata }) => metadata.creationTimestamp }],
+  ...keptColumns,
 };
-
-function at(object: unknown, path: string): unknown {
-  let value = object;
-  for (const step of path.split(".")) value = isRecord(value) ? fieldOf(value, step) : undefined;
-  return value;
-}
-
-function scalar(value: unknown): string {
-  return typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? String(value) : "";
-}
 
 function pairs(labels: Record<string, string> | undefined): string {
   const written = Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
   return written.length === 0 ? "<none>" : written.toSorted().join(",");
-}
-
-function firstThree(values: readonly string[], absent: string): string {
-  if (values.length === 0) return absent;
-  return values.length > 3 ? `${values.slice(0, 3).join(",")} + ${values.length - 3} more...` : values.join(",");
 }
 
 function externalAddress({ spec }: Service): string {

@@ -20,9 +20,9 @@ const AGE: ColumnSpec = {
 };
 
 /** The columns that kubectl shows for a kind (pkg/printers/internalversion/printers.go); of others name and age. */
-export function columnsOf({ key }: Resource): Column[] {
-  const specs =
-    key !== undefined && Object.hasOwn(columnSets, key) ? (columnSets[key] ?? []) : ["name" as const, "age" as const];
+export function columnsOf({ key, columns }: Resource): Column[] {
+  const known = key !== undefined && Object.hasOwn(columnSets, key) ? columnSets[key] : undefined;
+  const specs = known ?? ["name" as const, ...(columns?.() ?? ["age" as const])];
   return specs.map((spec) => {
     const { name, type = "string", isWide = false, cell } = spec === "name" ? NAME : spec === "age" ? AGE : spec;
     const format = name === "Name" ? "name" : "";

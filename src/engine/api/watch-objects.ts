@@ -1,3 +1,4 @@
+import { apiVersionOf } from "../../kube/group-version.ts";
 import type { ServerResponse } from "node:http";
 import { LabError } from "../../core/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
@@ -7,7 +8,7 @@ import { streamEvents } from "../store/stream.ts";
 import { ApiError } from "./api-error.ts";
 import { expired, selection, tooLarge, wholeNumber, type ObjectLists } from "./list-objects.ts";
 import type { Representation } from "./representation.ts";
-import { apiVersionOf, qualifiedName, type Resource } from "./resources.ts";
+import { qualifiedName, type Resource } from "./resources.ts";
 
 /** How many watches one lab serves at once; a client library needs one a kind. */
 const MOST_WATCHES = 500;

@@ -1,21 +1,19 @@
 import { isRecord } from "../../core/is-record.ts";
+import { apiVersionOf } from "../../kube/group-version.ts";
+import { apiTime, type Clock } from "../clock.ts";
 import type { LabWarning } from "../../core/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { DeleteOptions } from "../store/deletion.ts";
 import { notFound } from "../store/object-parts.ts";
 import type { ObjectStore } from "../store/store.ts";
 import { badRequest, type Status } from "./api-error.ts";
-import { decodeObject, type FieldValidation } from "./decode-object.ts";
-import { patchObject } from "./patch-object.ts";
+import { decodeObject } from "./decode-object.ts";
+import { type FieldWriter, withAppliedFields, withTrackedFields, type WrittenBy } from "./managed-object.ts";
+import { patched, patchObject } from "./patch-object.ts";
 import { qualifiedName } from "./resources.ts";
+import { withScale } from "./scale.ts";
 import { conflict, type RequestTarget } from "./status-of-error.ts";
-
-/** How a write is to be carried out. */
-export interface WriteOptions {
-  /** All checks are made and nothing is stored. */
-  isDryRun: boolean;
-  fieldValidation: FieldValidation;
-}
+import { type ApplyOptions, isDryRun, type WriteOptions } from "./write-options.ts";
 
 /** The object as it is now, and what its writer is to be told. */
 export interface Written {
@@ -33,11 +31,22 @@ export interface Deletion extends DeleteOptions {
 /** Writes objects through the store, so that its rules and everybody's watches are the same whoever writes. */
 export class ObjectWrites {
   private readonly store: ObjectStore;
+  private readonly clock: Clock;
   private readonly warningsOf: (object: KubeObject) => LabWarning[];
 
-  constructor(store: ObjectStore, warningsOf: (object: KubeObject) => LabWarning[]) {
+  private readonly refuseWrites: () => void;
+
+  /** @param refuseWrites throws where nothing may be written now; asked at the moment of the write, however long its request took. */
+  constructor(
+    store: ObjectStore,
+    clock: Clock,
+    warningsOf: (object: KubeObject) => LabWarning[],
+    refuseWrites: () => void = () => undefined,
+  ) {
     this.store = store;
+    this.clock = clock;
     this.warningsOf = warningsOf;
+    this.refuseWrites = refuseWrites;
   }
 
   /** The stored object; throws OBJECT_NOT_FOUND. */
@@ -45,24 +54,30 @@ export class ObjectWrites {
     const ref = { kind: resource.key ?? "", namespace, name };
     const found = this.store.find(ref);
     if (found === undefined) throw notFound(ref);
-    return found;
+    return inVersionOf(resource, found);
   }
 
   create(target: RequestTarget, body: unknown, options: WriteOptions): Written {
-    const { object, warnings } = decodeObject(body, target, options.fieldValidation);
+    const sent = withoutStatus(body, target.resource);
+    const { object, warnings } = decodeObject(sent, target, options.fieldValidation);
     delete object.metadata.resourceVersion;
-    return this.told(
-      this.attempt(options.isDryRun, () => this.store.create(object)),
-      warnings,
-    );
+    const tracked = withTrackedFields(undefined, object, this.writer(target, options, undefined));
+    const created = this.attempt(options.isDryRun, () => this.store.create(tracked));
+    return this.told(created, warnings, options.isDryRun ? object : undefined);
   }
 
   /** Replaces the object or its status; with a resourceVersion in the body only that version of it. */
   update(target: RequestTarget, body: unknown, part: "object" | "status", options: WriteOptions): Written {
-    this.get(target);
-    const { object, warnings } = decodeObject(body, target, options.fieldValidation);
-    const write = (): KubeObject => (part === "status" ? this.store.updateStatus(object) : this.store.update(object));
-    return this.told(this.attempt(options.isDryRun, write), warnings);
+    const live = this.get(target);
+    const sent = part === "object" ? withoutStatus(body, target.resource) : body;
+    const { object, warnings } = decodeObject(sent, target, options.fieldValidation, part);
+    const subresource = part === "status" ? part : undefined;
+    const tracked = withTrackedFields(
+      live,
+      partOf(target.resource, live, object, part),
+      this.writer(target, options, subresource),
+    );
+    return this.told(this.replace(tracked, part, options), warnings, options.isDryRun ? live : undefined);
   }
 
   patch(
@@ -71,8 +86,47 @@ export class ObjectWrites {
     part: "object" | "status",
     options: WriteOptions,
   ): Written {
-    const patched = patchObject(this.get(target), patch.body, patch.contentType);
-    return this.update(target, patched, part, options);
+    return this.update(target, patchObject(this.get(target), patch.body, patch.contentType), part, options);
+  }
+
+  /** Server-side apply (KEP-555): creates the object where there is none. Throws ApiError, of conflicts with their fields. */
+  apply(
+    target: RequestTarget,
+    applied: unknown,
+    part: "object" | "status",
+    options: ApplyOptions,
+  ): Written & { isNew: boolean } {
+    if (!isRecord(applied)) throw badRequest("the object provided is unrecognized (must be an object)");
+    const { resource, namespace = "", name = "" } = target;
+    const stored = this.store.find({ kind: resource.key ?? "", namespace, name });
+    const live = stored && inVersionOf(resource, stored);
+    const writer = this.writer(target, options, part === "status" ? part : undefined);
+    // Whoever applies a status with the object does not own it: it is not taken over.
+    const own = part === "object" ? (withoutStatus(applied, target.resource) as typeof applied) : applied;
+    const merged = patched(() => withAppliedFields(live, own, options.force, writer));
+    const sent = part === "object" ? withoutStatus(merged, target.resource) : merged;
+    const { object, warnings } = decodeObject(sent, target, options.fieldValidation, part);
+    if (live !== undefined) {
+      const managed = partOf(target.resource, live, object, part);
+      const replaced = this.replace(managed, part, options);
+      return { ...this.told(replaced, warnings, options.isDryRun ? live : undefined), isNew: false };
+    }
+    if (part === "status") throw notFound({ kind: resource.key ?? "", namespace, name });
+    delete object.metadata.resourceVersion;
+    const created = this.attempt(options.isDryRun, () => this.store.create(object));
+    return { ...this.told(created, warnings, options.isDryRun ? object : undefined), isNew: true };
+  }
+
+  /** Sets the replicas of a workload by a Scale. */
+  scale(target: RequestTarget, sent: unknown, options: WriteOptions): KubeObject {
+    const live = this.get(target);
+    const scaled = this.checkedScale(withScale(live, sent, target), target);
+    return this.replace(withTrackedFields(live, scaled, this.writer(target, options, "scale")), "object", options);
+  }
+
+  /** A custom resource's schema has a say in its replicas. */
+  private checkedScale(scaled: KubeObject, target: RequestTarget): KubeObject {
+    return target.resource.schema === undefined ? scaled : decodeObject(scaled, target, "Ignore").object;
   }
 
   /** Deletes the object: what is left of it where something holds it, else a Status that names it. */
@@ -120,9 +174,23 @@ export class ObjectWrites {
     }
   }
 
+  private writer({ resource }: RequestTarget, { manager }: WriteOptions, subresource: WrittenBy): FieldWriter {
+    return { store: this.store, resource, manager, subresource, time: apiTime(this.clock.nowMs()) };
+  }
+
+  /** A status goes with the managers of its fields, which are metadata. */
+  private replace(object: KubeObject, part: "object" | "status", { isDryRun: isTrial }: WriteOptions): KubeObject {
+    return this.attempt(isTrial, () =>
+      part === "status" ? this.store.updateWithStatus(object) : this.store.update(object),
+    );
+  }
+
   /** Carries a write out; a dry run's is taken back, and nobody learns of it. */
   attempt<T>(isDryRun: boolean, write: () => T): T {
-    if (!isDryRun) return write();
+    if (!isDryRun) {
+      this.refuseWrites();
+      return write();
+    }
     const outcome: { value?: T } = {};
     try {
       this.store.transaction(() => {
@@ -135,7 +203,9 @@ export class ObjectWrites {
     return outcome.value as T;
   }
 
-  private told(object: KubeObject, warnings: readonly string[]): Written {
+  /** @param versionOf of a dry run: whose version the object is told with. */
+  private told(written: KubeObject, warnings: readonly string[], versionOf?: KubeObject): Written {
+    const object = versionOf === undefined ? written : withVersionOf(written, versionOf);
     const more = this.warningsOf(object).map(({ message, hint }) =>
       hint === undefined ? message : `${message}: ${hint}`,
     );
@@ -143,18 +213,51 @@ export class ObjectWrites {
   }
 }
 
-class RolledBack extends Error {}
-
-/** Reads `dryRun` and `fieldValidation` of a query. Throws ApiError. */
-export function writeOptions(query: URLSearchParams): WriteOptions {
-  const fieldValidation = query.get("fieldValidation") ?? "";
-  if (!["", "Strict", "Warn", "Ignore"].includes(fieldValidation))
-    throw badRequest(`invalid fieldValidation: ${fieldValidation}`);
-  return {
-    isDryRun: isDryRun(query.getAll("dryRun")),
-    fieldValidation: fieldValidation === "" ? "Warn" : (fieldValidation as FieldValidation),
-  };
+/** An object in the version that a path names: the versions of a custom resource have the same fields here (conversion None). */
+function inVersionOf(resource: RequestTarget["resource"], object: KubeObject): KubeObject {
+  const apiVersion = apiVersionOf(resource);
+  return object.apiVersion === apiVersion ? object : { ...object, apiVersion };
 }
+
+/** A dry run makes no version: the object has that of another. */
+function withVersionOf(object: KubeObject, { metadata: { resourceVersion } }: KubeObject): KubeObject {
+  const { resourceVersion: _, ...metadata } = object.metadata;
+  return { ...object, metadata: { ...metadata, ...(resourceVersion === undefined ? {} : { resourceVersion }) } };
+}
+
+/** A write of the object says nothing of its status where that is a subresource: what is sent is neither checked nor stored. */
+function withoutStatus(body: unknown, { subresources }: RequestTarget["resource"]): unknown {
+  if (!isRecord(body) || !subresources.includes("status")) return body;
+  const { status: _, ...rest } = body;
+  return rest;
+}
+
+/** What a write of the object, or of its status, would store: the other part stays, and so does metadata by way of the status. */
+function partOf(
+  { subresources }: RequestTarget["resource"],
+  live: KubeObject,
+  written: KubeObject,
+  part: "object" | "status",
+): KubeObject {
+  if (part === "object") {
+    if (!subresources.includes("status")) return written;
+    const { status: _, ...rest } = written;
+    return (live["status"] === undefined ? rest : { ...rest, status: live["status"] }) as KubeObject;
+  }
+  const { uid, resourceVersion, ...metadata } = written.metadata;
+  return {
+    ...live,
+    metadata: {
+      ...live.metadata,
+      ...("managedFields" in metadata ? { managedFields: metadata.managedFields } : {}),
+      uid,
+      resourceVersion,
+    },
+    status: written["status"],
+  } as KubeObject;
+}
+
+class RolledBack extends Error {}
 
 /** Reads a DELETE's options from its query and its body, which wins. Throws ApiError. */
 export function deletionOf(query: URLSearchParams, body: unknown, resource: RequestTarget["resource"]): Deletion {
@@ -164,25 +267,28 @@ export function deletionOf(query: URLSearchParams, body: unknown, resource: Requ
   const seconds = grace === undefined ? undefined : Number(grace);
   if (seconds !== undefined && (!Number.isInteger(seconds) || seconds < 0))
     throw badRequest("gracePeriodSeconds must be a whole number");
-  const policy = sent["propagationPolicy"] ?? query.get("propagationPolicy") ?? "Background";
-  if (policy !== "Background" && policy !== "Foreground" && policy !== "Orphan") {
+  const policy = propagationOf(sent, query);
+  if (policy !== undefined && policy !== "Background" && policy !== "Foreground" && policy !== "Orphan") {
     throw badRequest(`invalid propagationPolicy ${JSON.stringify(policy)} for ${qualifiedName(resource)}`);
   }
   const dryRun = sent["dryRun"];
   const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
   const [uid, resourceVersion] = [text(preconditions["uid"]), text(preconditions["resourceVersion"])];
-  const isOrphaned = policy === "Orphan" || sent["orphanDependents"] === true;
   return {
     isDryRun: isDryRun([...query.getAll("dryRun"), ...(Array.isArray(dryRun) ? dryRun.map(String) : [])]),
-    propagation: isOrphaned ? "Orphan" : "Background",
+    ...(policy === undefined ? {} : { propagation: policy }),
     ...(seconds === undefined ? {} : { gracePeriodSeconds: seconds }),
     ...(uid === undefined ? {} : { uid }),
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
 }
 
-function isDryRun(values: readonly string[]): boolean {
-  const given = values.filter((value) => value !== "");
-  if (given.some((value) => value !== "All")) throw badRequest(`Unsupported value: ${given.join(", ")}: dryRun: All`);
-  return given.length > 0;
+/** `orphanDependents` is the older way to say it. */
+function propagationOf(sent: Record<string, unknown>, query: URLSearchParams): unknown {
+  const policy = sent["propagationPolicy"] ?? query.get("propagationPolicy") ?? undefined;
+  const orphans = sent["orphanDependents"];
+  if (typeof orphans !== "boolean") return policy;
+  if (policy !== undefined)
+    throw badRequest("orphanDependents and propagationPolicy cannot be both set: propagationPolicy is enough");
+  return orphans ? "Orphan" : "Background";
 }

@@ -1,5 +1,5 @@
 import type { Deployment, PodCondition, ReplicaSet } from "../../kube/types.ts";
-import { withCondition } from "./conditions.ts";
+import { conditionOf, withCondition } from "./conditions.ts";
 import { rollingLimits } from "./rolling-update.ts";
 
 /** A Deployment's status from its ReplicaSets; conditions as deployment/sync.go sets them. */
@@ -51,6 +51,16 @@ export function deploymentStatus(
     readyReplicas: sum((status) => status.readyReplicas),
     availableReplicas,
     ...(unavailableReplicas > 0 ? { unavailableReplicas } : {}),
-    conditions: withCondition(withCondition(deployment.status?.conditions, available, now), progressing, now),
+    conditions: [available, progressing].reduce<PodCondition[]>(
+      (all, condition) => updated(all, condition, now),
+      deployment.status?.conditions ?? [],
+    ),
   };
+}
+
+/** A condition of a Deployment stays as it is until its status or reason changes (deployment/util SetDeploymentCondition). */
+function updated(conditions: readonly PodCondition[], condition: PodCondition, now: string): PodCondition[] {
+  const previous = conditionOf(conditions, condition.type);
+  if (previous?.status === condition.status && previous.reason === condition.reason) return [...conditions];
+  return withCondition(conditions, { ...condition, lastUpdateTime: now }, now);
 }

@@ -108,7 +108,7 @@ function rollingUpdate(
   const present =
     next === undefined
       ? createSet(store, deployment, wanted, old)
-      : resize(store, adoptRevision(store, next, old), wanted);
+      : resize(store, adoptAnnotations(store, deployment, next, old), wanted);
   for (const [name, count] of oldReplicas(replicas, limits, present, old)) {
     const set = old.find((candidate) => candidate.metadata.name === name);
     if (set !== undefined) resize(store, set, count);
@@ -127,7 +127,7 @@ function recreate(
   const replicas = deployment.spec.replicas ?? 1;
   return next === undefined
     ? createSet(store, deployment, replicas, old)
-    : resize(store, adoptRevision(store, next, old), replicas);
+    : resize(store, adoptAnnotations(store, deployment, next, old), replicas);
 }
 
 function resize(store: ObjectStore, set: ReplicaSet, replicas: number): ReplicaSet {
@@ -138,11 +138,26 @@ function highestRevision(sets: readonly ReplicaSet[]): number {
   return Math.max(0, ...sets.map((set) => Number(set.metadata.annotations?.[REVISION] ?? 0)));
 }
 
-/** A template that comes back (a rollback) makes its old set the newest again. */
-function adoptRevision(store: ObjectStore, set: ReplicaSet, old: readonly ReplicaSet[]): ReplicaSet {
+/** Annotations that are the Deployment's own (deployment/util annotationsToSkip). */
+const NOT_COPIED: ReadonlySet<string> = new Set(["kubectl.kubernetes.io/last-applied-configuration", REVISION]);
+
+/** What the newest set is told of its Deployment: `kubectl rollout history` reads the change's cause there. */
+function copiedAnnotations({ metadata }: Deployment): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata.annotations ?? {}).filter(([name]) => !NOT_COPIED.has(name)));
+}
+
+/** The newest set with its Deployment's annotations; a template that comes back (a rollback) makes its old set the newest again. */
+function adoptAnnotations(
+  store: ObjectStore,
+  deployment: Deployment,
+  set: ReplicaSet,
+  old: readonly ReplicaSet[],
+): ReplicaSet {
   const highest = highestRevision(old);
-  if (Number(set.metadata.annotations?.[REVISION] ?? 0) > highest) return set;
-  const annotations = { ...set.metadata.annotations, [REVISION]: String(highest + 1) };
+  const own = Number(set.metadata.annotations?.[REVISION] ?? 0);
+  const revision = String(own > highest ? own : highest + 1);
+  const annotations = { ...set.metadata.annotations, ...copiedAnnotations(deployment), [REVISION]: revision };
+  if (equalJson(annotations, set.metadata.annotations)) return set;
   return store.update({ ...set, metadata: { ...set.metadata, annotations } });
 }
 
@@ -165,7 +180,7 @@ function createSet(
       name: `${name}-${hash}`,
       ...(namespace === undefined ? {} : { namespace }),
       labels,
-      annotations: { [REVISION]: String(highestRevision(old) + 1) },
+      annotations: { ...copiedAnnotations(deployment), [REVISION]: String(highestRevision(old) + 1) },
       ownerReferences: [ownerReference(deployment)],
     },
     spec: {

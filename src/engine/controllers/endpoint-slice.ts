@@ -1,5 +1,6 @@
 import type { EndpointSlice, Service } from "../../kube/types.ts";
-import { splitKey, type Controller } from "./controller.ts";
+import { keyOf, splitKey, type Controller } from "./controller.ts";
+import { hintsFor, zoneOf } from "./endpoint-hints.ts";
 import { writeSlices, type WantedSlice } from "./slice-writer.ts";
 import {
   byPorts,
@@ -15,8 +16,13 @@ const MANAGED_BY = "endpointslice-controller.k8s.io";
 /** Keeps the EndpointSlices of Services that have a selector: one a family and set of ports, of 100 endpoints at most. */
 export const endpointSliceController: Controller = {
   name: "endpointslice",
-  kinds: ["Service", "Pod", "EndpointSlice"],
+  kinds: ["Service", "Pod", "EndpointSlice", "Node"],
   *keysOf(event, store) {
+    if (event.key === "Node") {
+      const isMoved = zoneOf(event.object) !== (event.previous === undefined ? undefined : zoneOf(event.previous));
+      if (isMoved) for (const service of store.list("Service")) if (hasSelector(service)) yield keyOf(service);
+      return;
+    }
     if (event.key !== "EndpointSlice") {
       yield* servicesConcerned(event, store);
       return;
@@ -33,7 +39,8 @@ export const endpointSliceController: Controller = {
     // Without its Service the garbage collector takes the slices.
     if (service === undefined || !hasSelector(service) || service.metadata.deletionTimestamp !== undefined) return;
     if (store.get("Namespace", namespace)?.metadata.deletionTimestamp !== undefined) return;
-    const wanted = wantedSlices(service, serviceEndpoints(service, store.list("Pod", namespace)));
+    const zones = (node: string): string | undefined => zoneOf(store.get("Node", node));
+    const wanted = wantedSlices(service, serviceEndpoints(service, store.list("Pod", namespace)), zones);
     writeSlices(
       store,
       { owner: service, serviceName: name, managedBy: MANAGED_BY, labels: endpointLabels(service) },
@@ -42,7 +49,11 @@ export const endpointSliceController: Controller = {
   },
 };
 
-function wantedSlices(service: Service, endpoints: readonly ServiceEndpoint[]): WantedSlice[] {
+function wantedSlices(
+  service: Service,
+  endpoints: readonly ServiceEndpoint[],
+  zones: (node: string) => string | undefined,
+): WantedSlice[] {
   const families = service.spec.ipFamilies ?? ["IPv4"];
   return families.flatMap((family) => {
     const groups = byPorts(endpoints.filter((endpoint) => endpoint.family === family));
@@ -50,13 +61,22 @@ function wantedSlices(service: Service, endpoints: readonly ServiceEndpoint[]): 
     if (groups.length === 0) return [{ addressType: family, endpoints: [], ports: [] }];
     return groups.map((group) => ({
       addressType: family,
-      endpoints: group.map(sliceEndpoint),
+      endpoints: group.map((endpoint) => sliceEndpoint(endpoint, service, zones)),
       ports: group[0]?.ports ?? [],
     }));
   });
 }
 
-function sliceEndpoint({ address, ready, serving, terminating }: ServiceEndpoint): EndpointSlice["endpoints"][number] {
+function sliceEndpoint(
+  { address, ready, serving, terminating }: ServiceEndpoint,
+  { spec }: Service,
+  zones: (node: string) => string | undefined,
+): EndpointSlice["endpoints"][number] {
   const { ip, ...rest } = address;
-  return { addresses: [ip], conditions: { ready, serving, terminating }, ...rest };
+  const { nodeName } = rest;
+  const zone = nodeName === undefined ? undefined : zones(nodeName);
+  const place = { ...(nodeName === undefined ? {} : { nodeName }), ...(zone === undefined ? {} : { zone }) };
+  const hints = ready ? hintsFor(spec.trafficDistribution, place) : undefined;
+  const conditions = { ready, serving, terminating };
+  return { addresses: [ip], conditions, ...rest, ...place, ...(hints === undefined ? {} : { hints }) };
 }

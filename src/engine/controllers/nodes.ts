@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { NodeObject } from "../../kube/types.ts";
 import type { ObjectStore } from "../store/store.ts";
 
@@ -10,12 +11,16 @@ export interface EngineNode {
   interfaces: { addresses: string[] }[];
 }
 
-/** Writes the Node objects, Ready, as a kubelet registers itself; a node that is there already is updated. */
+/**
+ * Writes the Node objects, Ready, as a kubelet registers itself; a node that is there already is updated. `resources` are what each has,
+ * and may give to pods.
+ */
 export function registerNodes(
   store: ObjectStore,
   nodes: readonly EngineNode[],
   now: string,
   podCidrs: (node: string) => string[] = () => [],
+  resources?: Record<string, string>,
 ): void {
   for (const node of nodes) {
     const cidrs = podCidrs(node.name);
@@ -41,6 +46,7 @@ export function registerNodes(
             lastTransitionTime: now,
           },
         ],
+        ...(resources === undefined ? {} : { capacity: resources, allocatable: resources }),
       },
     };
     if (store.get("Node", node.name) === undefined) store.create(object);
@@ -58,6 +64,11 @@ function nodeLabels(node: EngineNode): Record<string, string> {
     ...(node.role === "control-plane" ? { "node-role.kubernetes.io/control-plane": "" } : {}),
     ...node.labels,
   };
+}
+
+/** What `kubectl top` makes percentages of: a node has all of this host, as kind's nodes say of theirs. Nothing is scheduled by it. */
+export function hostResources(): Record<string, string> {
+  return { cpu: String(availableParallelism()) };
 }
 
 /** The addresses of the node's first interface: what it is known by. */

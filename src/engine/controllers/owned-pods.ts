@@ -21,7 +21,8 @@ export function isActive(pod: Pod): boolean {
 
 /** What a pod's metadata says of the owner that controls it. */
 export function ownerReference({ apiVersion, kind, metadata }: KubeObject): OwnerReference {
-  return { apiVersion, kind, name: metadata.name, uid: metadata.uid ?? "", controller: true };
+  const { name, uid = "" } = metadata;
+  return { apiVersion, kind, name, uid, controller: true, blockOwnerDeletion: true };
 }
 
 /** Keys of the owners of one kind that a pod's change concerns: its own, or those that could adopt it. */

@@ -1,6 +1,17 @@
 import { flagIsSet, flagValue, portOf } from "./flags.ts";
 import { keyPairFault } from "./key-pair.ts";
-import { ended, http, IDLE, type ProcessContext, type ProcessListen, type ProcessPlan } from "./process.ts";
+import {
+  ended,
+  GO_UNHANDLED,
+  http,
+  IDLE,
+  type ProcessContext,
+  type ProcessListen,
+  type ProcessPlan,
+} from "./process.ts";
+
+/** serve-hostname awaits "pod deletion" for so long (serve_hostname.go). */
+const AWAITED_MS = 60_000;
 
 /** The subcommands of kubernetes' test image that serve or wait (kubernetes test/images/agnhost/README.md). */
 export function agnhost(context: ProcessContext): ProcessPlan {
@@ -10,7 +21,7 @@ export function agnhost(context: ProcessContext): ProcessPlan {
 }
 
 const subcommands: Readonly<Record<string, (args: readonly string[], context: ProcessContext) => ProcessPlan>> = {
-  pause: () => IDLE,
+  pause: () => ({ ...IDLE, stop: GO_UNHANDLED }),
   help: () => ended(),
   netexec(args, { readFile }) {
     const tcp = portOf(flagValue(args, "http-port"), 8080);
@@ -28,7 +39,9 @@ const subcommands: Readonly<Record<string, (args: readonly string[], context: Pr
       http(tcp, "netexec", { ...(udp === "off" && { isUnready: true }), ...(pair && { tls: pair }) }),
     ];
     if (udp !== "off") listens.push({ protocol: "UDP", port: udp, behaviour: { kind: "netexec-udp" } });
-    return { listens };
+    const delayS = Number(flagValue(args, "delay-shutdown") ?? 0);
+    if (!Number.isInteger(delayS)) return ended(1, "agnhost netexec: --delay-shutdown is no whole number");
+    return { listens, stop: { afterMs: Math.max(0, delayS) * 1000, exitCode: 0 } };
   },
   "serve-hostname"(args) {
     const port = portOf(flagValue(args, "port"), 9376);
@@ -39,7 +52,9 @@ const subcommands: Readonly<Record<string, (args: readonly string[], context: Pr
     if (flagIsSet(args, "http", true)) listens.push(http(port, "hostname"));
     if (isTcp) listens.push({ protocol: "TCP", port, behaviour: { kind: "say" } });
     if (isUdp) listens.push({ protocol: "UDP", port, behaviour: { kind: "say" } });
-    return listens.length > 0 ? { listens } : ended(1, "serve-hostname has no protocol to serve");
+    return listens.length > 0
+      ? { listens, stop: { afterMs: AWAITED_MS, exitCode: 0 } }
+      : ended(1, "serve-hostname has no protocol to serve");
   },
   porter(_args, { env }) {
     const listens = [...env].flatMap(([name, value]) => {
@@ -52,15 +67,17 @@ const subcommands: Readonly<Record<string, (args: readonly string[], context: Pr
         : { protocol: "TCP", port, behaviour: { kind: "say", text: value ?? "" } };
       return [served];
     });
-    return { listens };
+    return { listens, stop: GO_UNHANDLED };
   },
   "test-webserver": (args) => {
     const port = portOf(flagValue(args, "port"), 80);
-    return port === undefined ? badPort("test-webserver") : { listens: [http(port, "directory-listing")] };
+    return port === undefined
+      ? badPort("test-webserver")
+      : { listens: [http(port, "directory-listing")], stop: GO_UNHANDLED };
   },
   guestbook: (args) => {
     const port = portOf(flagValue(args, "http-port"), 80);
-    return port === undefined ? badPort("guestbook") : { listens: [http(port, "ok")] };
+    return port === undefined ? badPort("guestbook") : { listens: [http(port, "ok")], stop: GO_UNHANDLED };
   },
 };
 

@@ -1,6 +1,7 @@
 import type { Container, Pod } from "../../kube/types.ts";
 import type { ContainerStart } from "../pod-runtime.ts";
 import type { ListenResult } from "../servers/messages.ts";
+import { preStopHook } from "./pre-stop.ts";
 import { probeFault } from "./probe-fault.ts";
 import type { ContainerPlan } from "./registry.ts";
 
@@ -22,7 +23,10 @@ export function containerStarts(
       return { name, state: { kind: "exited", exitCode: 1, message } };
     }
     const container = containers.find((candidate) => candidate.name === name);
-    return { name, state: { kind: "running" }, ...(container === undefined ? {} : probesOf(container, plan)) };
+    if (container === undefined) return { name, state: { kind: "running" }, stop: plan.stop };
+    const preStop = preStopHook(container, plan.listens);
+    const stop = { ...plan.stop, ...(preStop === undefined ? {} : { preStop }) };
+    return { name, state: { kind: "running" }, ...probesOf(container, plan), stop };
   });
 }
 

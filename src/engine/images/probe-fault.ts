@@ -25,7 +25,8 @@ export function probeFault(container: Container, name: ProbeName, listens: reado
   return fault === undefined ? undefined : `${name} probe failed: ${fault}`;
 }
 
-function socketFault(container: Container, listens: readonly Listen[], port: unknown): string | undefined {
+/** Why nothing answers on a port, a number or its name; undefined where something does. */
+export function socketFault(container: Container, listens: readonly Listen[], port: unknown): string | undefined {
   return listenerOn(listens, portOf(container, port)) === undefined
     ? `dial tcp port ${String(port)}: connection refused`
     : undefined;
@@ -60,9 +61,12 @@ function httpFault(
     remotePort: 0,
     nowMs: 0,
   };
-  const { status } = httpApps[listen.behaviour.app](asked, { name: "", namespace: "", ips: [] }, listen.behaviour);
+  const { status } = httpApps[listen.behaviour.app](asked, NOBODY, listen.behaviour);
   return status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`;
 }
+
+/** What a readiness probe is answered does not depend on the pod. */
+const NOBODY = { name: "", hostname: "", namespace: "", ips: [] };
 
 function portOf(container: Container, port: unknown): number | undefined {
   if (typeof port === "number") return port;

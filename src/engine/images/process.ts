@@ -6,9 +6,19 @@ import type { KeyPair } from "./key-pair.ts";
 /** A socket before it is known whose container it is. */
 export type ProcessListen = Omit<Listen, "container">;
 
+/** What a process does when it is told to end, by SIGTERM or the signal that its image names (STOPSIGNAL). */
+export interface ProcessStop {
+  /** How long it goes on serving, milliseconds; Infinity: until it is killed. */
+  afterMs: number;
+  /** Of an end by itself. */
+  exitCode: number;
+}
+
 /** What a process does, as far as the network sees it. */
 export interface ProcessPlan {
   listens: ProcessListen[];
+  /** Absent: it ends at once, with 0. */
+  stop?: ProcessStop;
   /** Set where the process ends by itself; what it listened on is then closed. */
   end?: { exitCode: number; message: string };
   /** Set where nothing is known of the program: it is taken to listen on the container's declared ports. */
@@ -33,6 +43,12 @@ export type Program = (context: ProcessContext) => ProcessPlan;
 
 /** Runs and listens on nothing. */
 export const IDLE: ProcessPlan = { listens: [] };
+
+/** Of a process without a handler: the kernel delivers such a signal to no process 1 of a pid namespace (pid_namespaces(7)). */
+export const UNHANDLED: ProcessStop = { afterMs: Infinity, exitCode: 143 };
+
+/** A Go program without a handler ends as process 1, too: its runtime has one (os/signal, dieFromSignal). */
+export const GO_UNHANDLED: ProcessStop = { afterMs: 0, exitCode: 2 };
 
 /** A process that has done its work. */
 export function ended(

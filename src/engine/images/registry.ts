@@ -13,7 +13,9 @@ import {
   type ProcessContext,
   type ProcessListen,
   type ProcessPlan,
+  type ProcessStop,
   type Program,
+  UNHANDLED,
 } from "./process.ts";
 import { serverPrograms } from "./server-programs.ts";
 import { endingPrograms, shell, waitingPrograms } from "./shell-programs.ts";
@@ -28,8 +30,12 @@ export interface ContainerPlan {
   end?: { exitCode: number; message: string };
   /** The container is never started. */
   waiting?: { reason: string; message: string };
+  /** What it does when it is told to end. */
+  stop: ProcessStop;
   /** Whether nothing is known of the image or its command. */
   isUnknown: boolean;
+  /** A shell or a tool that reads what is typed (`stdin: true`): nothing of it is played, whoever attaches has it run. */
+  attached?: readonly string[];
 }
 
 const sh = shell(runProgram);
@@ -49,6 +55,12 @@ const programs: Readonly<Record<string, Program>> = {
       ? { listens: [] }
       : ended(0, "the interpreter has no terminal and no script, and ended"),
 };
+
+/** What is known of none to go on ends at once. */
+const AT_ONCE: ProcessStop = { afterMs: 0, exitCode: 0 };
+
+/** They are process 1 themselves, and hand signals on to a process that is not. */
+const inits = new Set(["tini", "dumb-init"]);
 
 const wrappers = new Set([
   "docker-entrypoint.sh",
@@ -70,7 +82,15 @@ const wrappers = new Set([
  */
 export function planPod(pod: Pod, services?: ServiceVariables, read?: ReadFile): ContainerPlan[] {
   const sidecars = (pod.spec.initContainers ?? []).filter((container) => container["restartPolicy"] === "Always");
-  return [...sidecars, ...pod.spec.containers].map((container) => planContainer(container, services, read));
+  const plans = [...sidecars, ...pod.spec.containers].map((container) => planContainer(container, services, read));
+  // Process 1 is then the pause container's, or the node's.
+  const isShared = pod.spec["shareProcessNamespace"] === true || pod.spec["hostPID"] === true;
+  return isShared ? plans.map((plan) => ({ ...plan, stop: notFirst(plan.stop) })) : plans;
+}
+
+/** The same of a process that is not process 1: a signal without a handler ends it. */
+function notFirst(stop: ProcessStop): ProcessStop {
+  return stop === UNHANDLED ? { ...UNHANDLED, afterMs: 0 } : stop;
 }
 
 /** {@link planPod} of one container. */
@@ -79,7 +99,8 @@ export function planContainer(container: Container, services?: ServiceVariables,
   const parsed = parseImageName(image);
   if (parsed === undefined) {
     const message = `Failed to apply default image tag "${image}": couldn't parse image name "${image}": invalid reference format`;
-    return { name, image, listens: [], waiting: { reason: "InvalidImageName", message }, isUnknown: false };
+    const waiting = { reason: "InvalidImageName", message };
+    return { name, image, listens: [], waiting, stop: AT_ONCE, isUnknown: false };
   }
   const env = environment(container, services);
   const known = findImage(parsed.repository);
@@ -94,15 +115,29 @@ export function planContainer(container: Container, services?: ServiceVariables,
           container,
           readFile: (path) => read?.(container, path),
         });
+  const isAttached = container["stdin"] === true && plan.listens.length === 0 && isShellOrTool(argv);
+  // What is made for one client waits for it: its output is that client's to see.
+  const end = isAttached && container["stdinOnce"] === true ? undefined : plan.end;
   const listens =
     plan.isUnknown === true ? [...plan.listens, ...declaredListens(container, plan.listens)] : plan.listens;
   return {
     name,
     image,
-    listens: plan.end === undefined ? listens.map((listen) => ({ container: name, ...listen })) : [],
-    ...(plan.end === undefined ? {} : { end: plan.end }),
+    listens: end === undefined ? listens.map((listen) => ({ container: name, ...listen })) : [],
+    ...(end === undefined ? {} : { end }),
+    stop: plan.stop ?? AT_ONCE,
     isUnknown: plan.isUnknown === true,
+    ...(isAttached ? { attached: argv } : {}),
   };
+}
+
+function isShellOrTool([path = ""]: readonly string[]): boolean {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return (
+    (Object.hasOwn(programs, name) && programs[name] === sh) ||
+    Object.hasOwn(waitingPrograms, name) ||
+    endingPrograms.has(name)
+  );
 }
 
 /** Warnings about containers of a pod, or of a workload's pod template, that are not modelled. */
@@ -128,9 +163,19 @@ export function imageWarnings(containers: readonly Container[]): LabWarning[] {
 }
 
 function findImage(repository: string): KnownImage | undefined {
-  const segments = repository.split("/");
-  const key = [segments.slice(-2).join("/"), segments.at(-1) ?? ""].find((name) => Object.hasOwn(knownImages, name));
+  const key = keyOf(repository);
   return key === undefined ? undefined : knownImages[key];
+}
+
+function keyOf(repository: string): string | undefined {
+  const segments = repository.split("/");
+  return [segments.slice(-2).join("/"), segments.at(-1) ?? ""].find((name) => Object.hasOwn(knownImages, name));
+}
+
+/** The name under which the image is known here; undefined where it is not. */
+export function knownImageName(image: string): string | undefined {
+  const parsed = parseImageName(image);
+  return parsed === undefined ? undefined : keyOf(parsed.repository);
 }
 
 /** `command` replaces ENTRYPOINT and drops CMD, `args` replaces CMD (kubernetes.io … define-command-argument-container). */
@@ -145,7 +190,10 @@ function runProgram(argv: readonly string[], context: ProcessContext): ProcessPl
   const [path = "", ...args] = argv;
   const name = path.slice(path.lastIndexOf("/") + 1);
   if (name === "") return ended(127);
-  if (wrappers.has(name)) return runWrapped(args, context);
+  if (wrappers.has(name)) {
+    const plan = runWrapped(args, context);
+    return inits.has(name) && plan.stop !== undefined ? { ...plan, stop: notFirst(plan.stop) } : plan;
+  }
   const program = Object.hasOwn(programs, name) ? programs[name] : undefined;
   if (program !== undefined) return program({ ...context, args });
   return endingPrograms.has(name) ? ended() : { listens: [], isUnknown: true };

@@ -1,6 +1,6 @@
 import type { Behaviour } from "../servers/behaviour.ts";
 import { flagValue, portOf } from "./flags.ts";
-import { ended, http, IDLE, type ProcessContext, type ProcessPlan, type Program } from "./process.ts";
+import { ended, http, IDLE, type ProcessContext, type ProcessPlan, type Program, UNHANDLED } from "./process.ts";
 import { shortOption } from "./web-programs.ts";
 
 function tcp(port: number | undefined, behaviour: Behaviour, name: string): ProcessPlan {
@@ -72,6 +72,7 @@ function netcat({ args }: ProcessContext): ProcessPlan {
         ...(address === undefined ? {} : { address }),
       },
     ],
+    stop: UNHANDLED,
   };
 }
 
@@ -87,7 +88,10 @@ function socat({ args }: ProcessContext): ProcessPlan {
   if (match === undefined || match === null) return ended();
   const isEcho = args.some((arg) => /^(PIPE\b|EXEC:.*\bcat\b|SYSTEM:.*\bcat\b)/i.test(arg));
   const protocol = match[1]?.toUpperCase() === "UDP" ? "UDP" : "TCP";
-  return { listens: [{ protocol, port: Number(match[2]), behaviour: { kind: isEcho ? "echo" : "sink" } }] };
+  return {
+    listens: [{ protocol, port: Number(match[2]), behaviour: { kind: isEcho ? "echo" : "sink" } }],
+    stop: { afterMs: 0, exitCode: 143 },
+  };
 }
 
 /** Servers other than of HTTP, by the name they are called with. */

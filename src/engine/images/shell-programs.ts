@@ -1,5 +1,7 @@
-import { ended, IDLE, type ProcessContext, type ProcessListen, type ProcessPlan, type Program } from "./process.ts";
-import { scriptCommands } from "./shell-script.ts";
+import { ended, IDLE, UNHANDLED } from "./process.ts";
+import type { ProcessContext, ProcessListen, ProcessPlan, ProcessStop, Program } from "./process.ts";
+import { scriptCommands, type ScriptCommand } from "./shell-script.ts";
+import { sleepMs } from "./sleep-time.ts";
 
 /** Runs argv as the container's process; given by the registry, since a shell can run any program. */
 export type RunProgram = (argv: readonly string[], context: ProcessContext) => ProcessPlan;
@@ -11,7 +13,7 @@ export function shell(run: RunProgram): Program {
     const at = args.findIndex((arg) => /^-[a-z]*c$/.test(arg));
     if (at >= 0) return script(args[at + 1] ?? "", run, context);
     if (args.some((arg) => !arg.startsWith("-"))) return { listens: [], isUnknown: true };
-    return container["stdin"] === true ? IDLE : ended(0, "the shell has no terminal and no command, and ended");
+    return container["stdin"] === true ? WAITING : ended(0, "the shell has no terminal and no command, and ended");
   };
 }
 
@@ -21,10 +23,12 @@ function script(text: string, run: RunProgram, context: ProcessContext): Process
   let isUnknown = false;
   let hasBackground = false;
   let exitCode = 0;
-  for (const command of scriptCommands(text)) {
+  const commands = scriptCommands(text);
+  const trapped = trapOf(commands);
+  for (const [index, command] of commands.entries()) {
     const [name, argument] = command.argv;
     if (name === "exit" && !command.isLooped) return ended(Number(argument ?? 0) || 0);
-    if (name === "wait" && hasBackground) return { listens, isUnknown };
+    if (name === "wait" && hasBackground) return { listens, isUnknown, stop: trapped ?? UNHANDLED };
     const plan = run(command.argv, context);
     listens.push(...plan.listens);
     isUnknown ||= plan.isUnknown === true;
@@ -32,19 +36,41 @@ function script(text: string, run: RunProgram, context: ProcessContext): Process
     hasBackground ||= command.isBackground && plan.end === undefined;
     if (!command.isBackground) exitCode = plan.end?.exitCode ?? 0;
     // A process in the foreground that does not end is where the script stays.
-    if (plan.end === undefined && !command.isBackground && !isLooped) return { listens, isUnknown };
+    if (plan.end === undefined && !command.isBackground && !isLooped) {
+      // Of the last command a shell becomes the process itself; of another it is the parent, and a trap waits for its end.
+      const stop = index === commands.length - 1 && trapped === undefined ? plan.stop : UNHANDLED;
+      return { listens, isUnknown, ...(stop === undefined ? {} : { stop }) };
+    }
   }
-  return isLooped ? { listens, isUnknown } : ended(exitCode);
+  if (!isLooped) return ended(exitCode);
+  // A trap runs when the command in the foreground has ended.
+  const rounds = commands.filter((each) => each.isLooped).map(({ argv }) => sleepMs(argv) ?? 0);
+  return { listens, isUnknown, stop: trapped === undefined ? UNHANDLED : { ...trapped, afterMs: Math.max(...rounds) } };
 }
+
+/** What a script does at SIGTERM that has a trap for it which exits. */
+function trapOf(commands: readonly ScriptCommand[]): ProcessStop | undefined {
+  const trap = commands.find(({ argv: [name, , ...signals] }) => name === "trap" && signals.some(isTerm));
+  const exit = /\bexit\b(?:\s+(\d+))?/.exec(trap?.argv[1] ?? "");
+  return exit === null ? undefined : { afterMs: 0, exitCode: Number(exit[1] ?? 0) };
+}
+
+function isTerm(signal: string): boolean {
+  return /^(?:SIG)?TERM$|^15$/.test(signal);
+}
+
+/** Waits without listening, and has no handler for any signal. */
+const WAITING: ProcessPlan = { ...IDLE, stop: UNHANDLED };
 
 /** Programs that wait without listening, and how they are told from those that end. */
 export const waitingPrograms: Readonly<Record<string, Program>> = {
-  sleep: () => IDLE,
-  tail: ({ args }) => (args.some((arg) => /^-[a-zA-Z]*[fF]/.test(arg) || arg.startsWith("--follow")) ? IDLE : ended()),
-  top: () => IDLE,
-  watch: () => IDLE,
-  ping: ({ args }) => (args.includes("-c") ? ended() : IDLE),
-  cat: ({ args, container }) => (args.length === 0 && container["stdin"] === true ? IDLE : ended()),
+  sleep: () => WAITING,
+  tail: ({ args }) =>
+    args.some((arg) => /^-[a-zA-Z]*[fF]/.test(arg) || arg.startsWith("--follow")) ? WAITING : ended(),
+  top: () => WAITING,
+  watch: () => WAITING,
+  ping: ({ args }) => (args.includes("-c") ? ended() : WAITING),
+  cat: ({ args, container }) => (args.length === 0 && container["stdin"] === true ? WAITING : ended()),
   false: () => ended(1),
 };
 

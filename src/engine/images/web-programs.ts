@@ -1,9 +1,11 @@
 import { flagValue, listenAddress, portOf } from "./flags.ts";
-import { ended, http, type ProcessContext, type ProcessPlan, type Program } from "./process.ts";
+import { ended, GO_UNHANDLED, http, UNHANDLED } from "./process.ts";
+import type { ProcessContext, ProcessPlan, ProcessStop, Program } from "./process.ts";
 import type { HttpAppName } from "../servers/behaviour.ts";
 
-function onPort(port: number | undefined, app: HttpAppName, name: string): ProcessPlan {
-  return port === undefined ? ended(1, `${name}: the port is no port`) : { listens: [http(port, app)] };
+function onPort(port: number | undefined, app: HttpAppName, name: string, stop?: ProcessStop): ProcessPlan {
+  if (port === undefined) return ended(1, `${name}: the port is no port`);
+  return { listens: [http(port, app)], ...(stop === undefined ? {} : { stop }) };
 }
 
 /** hashicorp/http-echo: -text (or ECHO_TEXT) is needed, -listen defaults to :5678. */
@@ -25,7 +27,7 @@ function busyboxHttpd({ args }: ProcessContext): ProcessPlan {
   const listens = [http(port, "directory-listing", address === undefined ? {} : { address })];
   const isForeground = args.some((arg) => /^-[a-z]*f/.test(arg));
   return isForeground
-    ? { listens }
+    ? { listens, stop: UNHANDLED }
     : {
         listens,
         end: { exitCode: 0, message: "httpd went to the background and the container's process ended; add -f" },
@@ -46,7 +48,7 @@ function python({ args }: ProcessContext): ProcessPlan {
   const { address } = listenAddress(bind === undefined ? undefined : `${bind}:0`, 0);
   return port === undefined
     ? ended(1, "python: no such port")
-    : { listens: [http(port, "directory-listing", address === undefined ? {} : { address })] };
+    : { listens: [http(port, "directory-listing", address === undefined ? {} : { address })], stop: UNHANDLED };
 }
 
 /** The value of a one-letter option, apart (`-p 80`) or joined (`-p80`, `-fp 80`). */
@@ -72,12 +74,12 @@ export const webPrograms: Readonly<Record<string, Program>> = {
   httpd: (context) => (context.repository === "httpd" ? { listens: [http(80, "apache")] } : busyboxHttpd(context)),
   "http-echo": httpEcho,
   whoami: ({ args, env }) =>
-    onPort(portOf(flagValue(args, "port") ?? env.get("WHOAMI_PORT_NUMBER"), 80), "whoami", "whoami"),
+    onPort(portOf(flagValue(args, "port") ?? env.get("WHOAMI_PORT_NUMBER"), 80), "whoami", "whoami", GO_UNHANDLED),
   "ealen-echo-server": ({ args, env }) =>
     onPort(portOf(flagValue(args, "port") ?? env.get("PORT"), 80), "echo-json", "echo-server"),
-  "jmalloc-echo-server": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "echo-text", "echo-server"),
+  "jmalloc-echo-server": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "echo-text", "echo-server", GO_UNHANDLED),
   echoserver: () => ({ listens: [http(8080, "echo-text")] }),
-  "hello-app": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "hello-app", "hello-app"),
+  "hello-app": ({ env }) => onPort(portOf(env.get("PORT"), 8080), "hello-app", "hello-app", GO_UNHANDLED),
   "nginx-hello": () => ({ listens: [http(80, "echo-text")] }),
   python,
   python3: python,

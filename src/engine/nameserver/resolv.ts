@@ -106,8 +106,9 @@ function unique(items: readonly string[]): string[] {
   return [...new Set(items)];
 }
 
-/** The pod's host name: its spec's, or its own name cut to what a host name holds. */
+/** The pod's host name: on its node's network the node's, else its spec's, or its own name cut to what a host name holds. */
 export function podHostname(pod: Pod): string {
+  if (pod.spec.hostNetwork === true) return pod.spec.nodeName ?? "";
   if (pod.spec.hostname !== undefined && pod.spec.hostname !== "") return pod.spec.hostname;
   return pod.metadata.name.slice(0, MAX_HOSTNAME_CHARACTERS).replace(/[-.]+$/, "");
 }

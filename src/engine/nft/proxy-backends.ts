@@ -23,11 +23,18 @@ export interface ServicePortBackends {
   isLocal: boolean;
   /** How long a client is sent to the same backend; absent without sessionAffinity. */
   affinitySeconds?: number;
-  nodePort?: ExternalPort;
+  /** Absent where nothing but the ClusterIP leads here. */
+  external?: ExternalEntrance;
 }
 
-/** What comes to a node port, by externalTrafficPolicy. */
-export type ExternalPort = Pick<ServicePortBackends, "port" | "backends" | "withoutBackends" | "isLocal">;
+/** Where callers of outside the cluster come in, by externalTrafficPolicy. */
+export interface ExternalEntrance extends Pick<ServicePortBackends, "backends" | "withoutBackends" | "isLocal"> {
+  nodePort?: number;
+  /** Of load balancers, and externalIPs; each is reached at the Service's own port. */
+  addresses: readonly string[];
+  /** Whom a load balancer's addresses are for (loadBalancerSourceRanges); absent: everybody. */
+  guarded?: { addresses: readonly string[]; sources: readonly string[] };
+}
 
 const PROTOCOL_WORDS = { TCP: "tcp", UDP: "udp", SCTP: "sctp" } as const;
 
@@ -39,10 +46,19 @@ function clusterIpOf({ spec }: Service, family: Family): string | undefined {
   return addresses.find((address) => address !== "" && address !== "None" && familyOf(address) === family);
 }
 
+/** The node that rules are for. */
+export interface ProxyNode {
+  name: string;
+  /** Its topology.kubernetes.io/zone; absent: it has none. */
+  zone?: string;
+}
+
 interface Candidate extends Backend {
   isReady: boolean;
   isServingTerminating: boolean;
   isLocal: boolean;
+  forZones: readonly string[];
+  forNodes: readonly string[];
 }
 
 function candidates(slices: readonly EndpointSlice[], portName: string, protocol: Protocol, node: string): Candidate[] {
@@ -52,13 +68,15 @@ function candidates(slices: readonly EndpointSlice[], portName: string, protocol
     );
     const port = found?.port;
     if (port === undefined) return [];
-    return slice.endpoints.flatMap(({ addresses, conditions, nodeName }) =>
+    return slice.endpoints.flatMap(({ addresses, conditions, nodeName, hints }) =>
       addresses.slice(0, 1).map((address) => ({
         address: canonicalAddress(address),
         port,
         isReady: conditions?.ready !== false,
         isServingTerminating: conditions?.serving === true && conditions.terminating === true,
         isLocal: nodeName === node,
+        forZones: (hints?.forZones ?? []).map(({ name }) => name),
+        forNodes: (hints?.forNodes ?? []).map(({ name }) => name),
       })),
     );
   });
@@ -72,11 +90,29 @@ function usable(all: readonly Candidate[]): Backend[] {
   return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, backend]) => backend);
 }
 
+/**
+ * Those for callers of this node, else those for callers of its zone, else all: hints count where every ready endpoint has one, and where they leave
+ * one (pkg/proxy/topology.go, topologyModeFromHints).
+ */
+function near(all: readonly Candidate[], { name, zone }: ProxyNode): readonly Candidate[] {
+  const ready = all.filter(({ isReady }) => isReady);
+  const hinted = (hint: "forNodes" | "forZones", place: string | undefined): readonly Candidate[] => {
+    if (place === undefined || ready.some((candidate) => candidate[hint].length === 0)) return [];
+    return ready.filter((candidate) => candidate[hint].includes(place));
+  };
+  const chosen = [hinted("forNodes", name), hinted("forZones", zone)].find((each) => each.length > 0);
+  return chosen ?? all;
+}
+
 /** The backends that a traffic policy leaves: Local keeps to the node's own. */
-function byPolicy(all: readonly Candidate[], policy: unknown): Omit<ExternalPort, "port"> {
+function byPolicy(
+  all: readonly Candidate[],
+  policy: unknown,
+  node: ProxyNode,
+): Pick<ServicePortBackends, "backends" | "withoutBackends" | "isLocal"> {
   const isLocal = policy === "Local";
   return {
-    backends: usable(isLocal ? all.filter((candidate) => candidate.isLocal) : all),
+    backends: usable(isLocal ? all.filter((candidate) => candidate.isLocal) : near(all, node)),
     withoutBackends: isLocal && usable(all).length > 0 ? "drop" : "reject",
     isLocal,
   };
@@ -86,6 +122,29 @@ function affinityOf({ spec }: Service): number | undefined {
   if (spec.sessionAffinity !== "ClientIP") return undefined;
   const config = spec["sessionAffinityConfig"] as { clientIP?: { timeoutSeconds?: number } } | undefined;
   return config?.clientIP?.timeoutSeconds ?? 10_800;
+}
+
+/** An address that the load balancer itself answers for never comes to the nodes (LoadBalancerIngress.ipMode). */
+function balancerAddresses({ spec, status }: Service, family: Family): string[] {
+  if (spec.type !== "LoadBalancer") return [];
+  return (status?.loadBalancer?.ingress ?? [])
+    .flatMap(({ ip, ipMode }) => (ip === undefined || ipMode === "Proxy" ? [] : [canonicalAddress(ip)]))
+    .filter((address) => familyOf(address) === family);
+}
+
+/** What leads to the Service from outside beside its node ports. */
+function entranceOf(service: Service, family: Family): Pick<ExternalEntrance, "addresses" | "guarded"> {
+  const { externalIPs = [], loadBalancerSourceRanges = [] } = service.spec;
+  const balanced = balancerAddresses(service, family);
+  const others = externalIPs.map(canonicalAddress).filter((address) => familyOf(address) === family);
+  const sources = loadBalancerSourceRanges.map((range) => range.trim()).filter((range) => familyOf(range) === family);
+  return {
+    addresses: [...new Set([...balanced, ...others])],
+    // Ranges of the other family alone shut this one's callers out, as kube-proxy does it.
+    ...(loadBalancerSourceRanges.length === 0 || balanced.length === 0
+      ? {}
+      : { guarded: { addresses: balanced, sources } }),
+  };
 }
 
 /** A Service with those of the slices that are its own, in the family. */
@@ -116,23 +175,34 @@ export function withSlices(
 }
 
 /** Whether the Service's endpoints are not the same ones on every node. */
-export function dependsOnNode({ spec }: Service): boolean {
-  return spec["externalTrafficPolicy"] === "Local" || spec["internalTrafficPolicy"] === "Local";
+export function dependsOnNode({ spec }: Service, slices: readonly EndpointSlice[]): boolean {
+  if (spec["externalTrafficPolicy"] === "Local" || spec["internalTrafficPolicy"] === "Local") return true;
+  return slices.some(hasHints);
+}
+
+/** Whether an endpoint of the slice is meant for some callers more than for others. */
+export function hasHints({ endpoints }: EndpointSlice): boolean {
+  return endpoints.some(({ hints }) => hints !== undefined);
 }
 
 /**
  * Every ClusterIP port of a Service in the family, in their order. Headless and ExternalName Services have none. Throws
  * BAD_ADDRESS. `node` decides where the Service {@link dependsOnNode}.
  */
-export function servicePorts({ service, slices }: ServiceSlices, family: Family, node: string): ServicePortBackends[] {
+export function servicePorts(
+  { service, slices }: ServiceSlices,
+  family: Family,
+  node: ProxyNode,
+): ServicePortBackends[] {
   const found = clusterIpOf(service, family);
   if (found === undefined) return [];
   const clusterIp = canonicalAddress(found);
   const namespace = service.metadata.namespace ?? "default";
   const affinitySeconds = affinityOf(service);
+  const entrance = entranceOf(service, family);
   return (service.spec.ports ?? []).map(({ name = "", protocol = "TCP", port, nodePort }): ServicePortBackends => {
-    const all = candidates(slices, name, protocol, node);
-    const external = byPolicy(all, service.spec["externalTrafficPolicy"]);
+    const all = candidates(slices, name, protocol, node.name);
+    const external = byPolicy(all, service.spec["externalTrafficPolicy"], node);
     return {
       namespace,
       service: service.metadata.name,
@@ -140,9 +210,11 @@ export function servicePorts({ service, slices }: ServiceSlices, family: Family,
       protocol: PROTOCOL_WORDS[protocol],
       clusterIp,
       port,
-      ...byPolicy(all, service.spec["internalTrafficPolicy"]),
+      ...byPolicy(all, service.spec["internalTrafficPolicy"], node),
       ...(affinitySeconds === undefined ? {} : { affinitySeconds }),
-      ...(nodePort === undefined ? {} : { nodePort: { port: nodePort, ...external } }),
+      ...(nodePort === undefined && entrance.addresses.length === 0
+        ? {}
+        : { external: { ...external, ...entrance, ...(nodePort === undefined ? {} : { nodePort }) } }),
     };
   });
 }

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
+import { formatRange, rangeOf, unionRanges } from "./address-ranges.ts";
 import type { Family } from "./address-ranges.ts";
 import { block } from "./block.ts";
-import type { Backend, ExternalPort, ServicePortBackends } from "./proxy-backends.ts";
+import type { Backend, ExternalEntrance, ServicePortBackends } from "./proxy-backends.ts";
 
 /** A chain name of kube-proxy: prefix, eight letters of the name's SHA-256 in base 32, and as much of the name as fits. */
 function chainName(prefix: string, name: string): string {
@@ -34,14 +35,19 @@ export function serviceChainName(port: ServicePortBackends, isLocal = port.isLoc
   return chainName(isLocal ? "local" : "service", portName(port));
 }
 
-/** The chain that packets for the node port go to. */
+/** The chain that packets for the node port, and for addresses of load balancers, go to. */
 export function externalChainName(port: ServicePortBackends): string {
   return chainName("external", portName(port));
 }
 
-/** Whether somebody is answered at the node port: with a local-only policy callers of the cluster may be the only ones. */
-export function isExternallyServed({ nodePort, backends }: ServicePortBackends): boolean {
-  return nodePort !== undefined && (nodePort.backends.length > 0 || (nodePort.isLocal && backends.length > 0));
+/** The chain that says who may use the load balancer's addresses. */
+export function firewallChainName(port: ServicePortBackends): string {
+  return chainName("firewall", portName(port));
+}
+
+/** Whether somebody is answered from outside: with a local-only policy callers of the cluster may be the only ones. */
+export function isExternallyServed({ external, backends }: ServicePortBackends): boolean {
+  return external !== undefined && (external.backends.length > 0 || (external.isLocal && backends.length > 0));
 }
 
 function endpointName(port: ServicePortBackends, { address, port: number }: Backend): string {
@@ -65,12 +71,12 @@ function affinitySetName(port: ServicePortBackends, backend: Backend): string {
 }
 
 /**
- * The chains of a Service port: those that choose among endpoints, that of the node port, and those of the endpoints. With
+ * The chains of a Service port: those that choose among endpoints, those of callers from outside, and those of the endpoints. With
  * session affinity a client whose address an endpoint's set still knows goes there, before any is drawn.
  */
 export function serviceChains(port: ServicePortBackends, family: Family, clusterCidrs: readonly string[]): string[] {
-  const { nodePort } = port;
-  const choices = [...(nodePort === undefined ? [] : [nodePort]), port].filter(({ backends }) => backends.length > 0);
+  const { external } = port;
+  const choices = [...(external === undefined ? [] : [external]), port].filter(({ backends }) => backends.length > 0);
   const byPolicy = new Map(choices.map((choice) => [choice.isLocal, choice.backends]));
   const targets = new Map(
     choices.flatMap(({ backends }) => backends).map((backend) => [endpointName(port, backend), backend]),
@@ -88,7 +94,8 @@ export function serviceChains(port: ServicePortBackends, family: Family, cluster
         ...choiceRules(port, backends, family),
       ]),
     ),
-    ...(nodePort !== undefined && isExternallyServed(port) ? externalChain(port, nodePort, family, clusterCidrs) : []),
+    ...(external !== undefined && isExternallyServed(port) ? externalChain(port, external, family, clusterCidrs) : []),
+    ...(external?.guarded === undefined ? [] : firewallChain(port, external.guarded, family)),
     ...[...targets.values()].flatMap((backend) => endpointChain(port, backend, family)),
   ];
 }
@@ -110,7 +117,7 @@ function choiceRules(port: ServicePortBackends, backends: readonly Backend[], fa
  */
 function externalChain(
   port: ServicePortBackends,
-  { isLocal, backends }: ExternalPort,
+  { isLocal, backends }: ExternalEntrance,
   family: Family,
   clusterCidrs: readonly string[],
 ): string[] {
@@ -128,6 +135,17 @@ function externalChain(
   return block(`chain ${externalChainName(port)}`, [...own, ...(backends.length > 0 ? [chosen] : [])]);
 }
 
+/** Comes before the address is replaced; who is not shut out goes on. */
+function firewallChain(
+  port: ServicePortBackends,
+  { sources }: NonNullable<ExternalEntrance["guarded"]>,
+  family: Family,
+): string[] {
+  const ranges = unionRanges(sources.map(rangeOf)).map((range) => formatRange(family, range));
+  const allowed = ranges.length === 0 ? [] : [`${family} saddr { ${ranges.join(", ")} } return`];
+  return block(`chain ${firewallChainName(port)}`, [...allowed, "goto drop-chain"]);
+}
+
 function endpointChain(port: ServicePortBackends, backend: Backend, family: Family): string[] {
   const { address, port: number } = backend;
   const target = family === "ip" ? `${address}:${number}` : `[${address}]:${number}`;
@@ -143,9 +161,9 @@ const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 
 /** The clients that each endpoint has had, for as long as session affinity remembers them. */
 export function affinitySets(port: ServicePortBackends, family: Family): string[] {
-  const { affinitySeconds, nodePort, backends } = port;
+  const { affinitySeconds, external, backends } = port;
   if (affinitySeconds === undefined) return [];
-  const names = new Set([...backends, ...(nodePort?.backends ?? [])].map((backend) => affinitySetName(port, backend)));
+  const names = new Set([...backends, ...(external?.backends ?? [])].map((backend) => affinitySetName(port, backend)));
   return [...names].flatMap((name) =>
     block(`set ${name}`, [
       `type ${ADDRESS_TYPE[family]}; size 16384; flags dynamic,timeout; timeout ${affinitySeconds}s`,

@@ -3,10 +3,11 @@ import type { NftPart } from "../../kernel/nft-parts.ts";
 import type { EndpointSlice, Service } from "../../kube/types.ts";
 import type { Family } from "./address-ranges.ts";
 import { dependsOnNode, servicePorts } from "./proxy-backends.ts";
-import type { ServicePortBackends, ServiceSlices } from "./proxy-backends.ts";
+import type { ProxyNode, ServicePortBackends, ServiceSlices } from "./proxy-backends.ts";
 import {
   affinitySets,
   externalChainName,
+  firewallChainName,
   isExternallyServed,
   serviceChainName,
   serviceChains,
@@ -19,6 +20,7 @@ export interface Lookups {
   "no-endpoint-services": string[];
   "service-nodeports": string[];
   "no-endpoint-nodeports": string[];
+  "firewall-ips": string[];
 }
 
 /** What a port of a Service is in kube-proxy's table: parts of its own, and elements of what all share. */
@@ -30,17 +32,28 @@ export interface ServicePortParts {
 }
 
 function lookupsOf(port: ServicePortBackends): Lookups {
-  const { clusterIp, protocol, backends, withoutBackends, nodePort } = port;
-  const key = `${clusterIp} . ${protocol} . ${port.port}`;
-  const nodeKey = `${protocol} . ${nodePort?.port}`;
+  const { clusterIp, protocol, backends, withoutBackends, external } = port;
+  const keyAt = (address: string): string => `${address} . ${protocol} . ${port.port}`;
+  const nodeKeys = external?.nodePort === undefined ? [] : [`${protocol} . ${external.nodePort}`];
+  const externalKeys = (external?.addresses ?? []).map(keyAt);
   const isServed = backends.length > 0;
+  const outside = isExternallyServed(port) ? [`goto ${externalChainName(port)}`] : [];
+  const nobody = external?.backends.length === 0 ? [`goto ${external.withoutBackends}-chain`] : [];
+  const every = (keys: readonly string[], verdicts: readonly string[]): string[] =>
+    keys.flatMap((key) => verdicts.map((verdict) => `${key} : ${verdict}`));
   return {
     "cluster-ips": [clusterIp],
-    "service-ips": isServed ? [`${key} : goto ${serviceChainName(port)}`] : [],
-    "no-endpoint-services": isServed ? [] : [`${key} : goto ${withoutBackends}-chain`],
-    "service-nodeports": isExternallyServed(port) ? [`${nodeKey} : goto ${externalChainName(port)}`] : [],
-    "no-endpoint-nodeports":
-      nodePort?.backends.length === 0 ? [`${nodeKey} : goto ${nodePort.withoutBackends}-chain`] : [],
+    "service-ips": [
+      ...every([keyAt(clusterIp)], isServed ? [`goto ${serviceChainName(port)}`] : []),
+      ...every(externalKeys, outside),
+    ],
+    "no-endpoint-services": [
+      ...every([keyAt(clusterIp)], isServed ? [] : [`goto ${withoutBackends}-chain`]),
+      ...every(externalKeys, nobody),
+    ],
+    "service-nodeports": every(nodeKeys, outside),
+    "no-endpoint-nodeports": every(nodeKeys, nobody),
+    "firewall-ips": every((external?.guarded?.addresses ?? []).map(keyAt), [`goto ${firewallChainName(port)}`]),
   };
 }
 
@@ -60,11 +73,12 @@ export function servicePortParts(
     family,
     node,
     clusterCidrs,
-  }: { table: string; family: Family; node: string; clusterCidrs: readonly string[] },
+  }: { table: string; family: Family; node: ProxyNode; clusterCidrs: readonly string[] },
 ): readonly ServicePortParts[] {
   const known = remembered.get(service.service) ?? new Map<string, Remembered>();
   remembered.set(service.service, known);
-  const key = [family, dependsOnNode(service.service) ? node : "", ...clusterCidrs].join(" ");
+  const place = dependsOnNode(service.service, service.slices) ? `${node.name}/${node.zone ?? ""}` : "";
+  const key = [family, place, ...clusterCidrs].join(" ");
   const before = known.get(key);
   if (before !== undefined && isSame(before.slices, service.slices)) return before.ports;
   const ports = servicePorts(service, family, node).map((port): ServicePortParts => {

@@ -5,7 +5,7 @@ import { partsOf, tableText } from "../../kernel/nft-parts.ts";
 import type { NftTable } from "../../kernel/nft-parts.ts";
 import { block, elements } from "./block.ts";
 import { evidenceRules, evidenceSets } from "./evidence.ts";
-import { dependsOnNode, withSlices } from "./proxy-backends.ts";
+import { dependsOnNode, hasHints, withSlices } from "./proxy-backends.ts";
 import { servicePortParts } from "./proxy-parts.ts";
 import type { Lookups, ServicePortParts } from "./proxy-parts.ts";
 
@@ -18,6 +18,8 @@ export interface ProxyRulesetInput {
   serviceCidrs: readonly string[];
   /** Name of the node that the rules are for. */
   node: string;
+  /** The zone that it is in; absent: none. */
+  zone?: string;
   /** Its addresses, which node ports are reached at: the primary ones, as with kube-proxy's --nodeport-addresses primary. */
   nodeAddresses?: readonly string[];
 }
@@ -32,7 +34,15 @@ const ADDRESS_TYPE = { ip: "ipv4_addr", ip6: "ipv6_addr" } as const;
 
 /** The maps and sets that all ports share. */
 function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
-  const all = (name: keyof Lookups): string[] => elements([...new Set(ports.flatMap((port) => port.lookups[name]))]);
+  // A second Service with the same externalIPs and port gets nothing: the first one has them.
+  const all = (name: keyof Lookups): string[] => {
+    const byKey = new Map<string, string>();
+    for (const each of ports.flatMap((port) => port.lookups[name])) {
+      const [key = ""] = each.split(" : ");
+      if (!byKey.has(key)) byKey.set(key, each);
+    }
+    return elements([...byKey.values()]);
+  };
   const nodeMapType = "type inet_proto . inet_service : verdict;";
   const mapType = `type ${ADDRESS_TYPE[family]} . inet_proto . inet_service : verdict;`;
   return [
@@ -46,6 +56,10 @@ function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
     ...block("map no-endpoint-nodeports", [
       `${nodeMapType} comment "vmap to drop or reject packets to service nodeports with no endpoints"`,
       ...all("no-endpoint-nodeports"),
+    ]),
+    ...block("map firewall-ips", [
+      `${mapType} comment "destinations that are subject to LoadBalancerSourceRanges"`,
+      ...all("firewall-ips"),
     ]),
   ];
 }
@@ -69,7 +83,7 @@ function nodePortAddresses(family: Family, nodeAddresses: readonly string[]): Nf
   return group;
 }
 
-/** The chains that do not depend on Services. LoadBalancer addresses would have their maps asked here. */
+/** The chains that do not depend on Services. */
 function staticChains(family: Family, serviceCidrs: readonly string[]): string[] {
   const lookup = `${family} daddr . meta l4proto . th dport vmap`;
   const nodeLookup = `${family} daddr @nodeport-ips meta l4proto . th dport vmap`;
@@ -100,6 +114,16 @@ function staticChains(family: Family, serviceCidrs: readonly string[]): string[]
         ...unallocated,
       ],
     ],
+    ["firewall-check", [`${lookup} @firewall-ips`]],
+    ...(
+      [
+        ["filter-prerouting", "prerouting"],
+        ["filter-output-pre-dnat", "output"],
+      ] as const
+    ).map(([name, hook]): [string, string[]] => [
+      name,
+      [`type filter hook ${hook} priority -110; policy accept;`, "ct state new jump firewall-check"],
+    ]),
     ["nat-prerouting", ["type nat hook prerouting priority -100; policy accept;", "jump services"]],
     ["nat-output", ["type nat hook output priority -100; policy accept;", "jump services"]],
     ["nat-postrouting", ["type nat hook postrouting priority 100; policy accept;", "jump masquerading"]],
@@ -147,8 +171,14 @@ function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["group
     common.of = { services, endpointSlices };
     common.groups.clear();
   }
-  const node = services.some(dependsOnNode) ? input.node : "";
-  const key = [family, node, clusterCidrs.join(","), serviceCidrs.join(",")].join(" ");
+  const isOwn = services.some((service) => dependsOnNode(service, [])) || endpointSlices.some(hasHints);
+  const node = { name: input.node, ...(input.zone === undefined ? {} : { zone: input.zone }) };
+  const key = [
+    family,
+    isOwn ? `${node.name}/${node.zone ?? ""}` : "",
+    clusterCidrs.join(","),
+    serviceCidrs.join(","),
+  ].join(" ");
   const known = common.groups.get(key);
   if (known !== undefined) return known;
   const ports = withSlices(services, endpointSlices, family)

@@ -5,12 +5,14 @@ export type HttpAppName =
   | "netexec"
   | "hostname"
   | "fixed-text"
+  | "fixed-json"
   | "whoami"
   | "echo-json"
   | "echo-text"
   | "hello-app"
   | "directory-listing"
   | "coredns-metrics"
+  | "proxy-health"
   | "ok";
 
 /** How a socket of a modelled server behaves. Plain data: it is posted to the server thread. */

@@ -13,10 +13,10 @@ function replyTo(
     case "sink":
       return undefined;
     case "say":
-      return behaviour.text ?? pod.name;
+      return behaviour.text ?? pod.hostname;
     case "netexec-udp": {
       const asked = data.toString("latin1").trim().toLowerCase();
-      if (asked === "hostname") return pod.name;
+      if (asked === "hostname") return pod.hostname;
       if (asked === "clientip") return `${sender.address}:${sender.port}`;
       return asked.startsWith("echo ") ? asked.slice("echo ".length) : undefined;
     }

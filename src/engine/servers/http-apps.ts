@@ -3,6 +3,8 @@ import type { Behaviour, HttpAppName } from "./behaviour.ts";
 /** The pod that answers. */
 export interface PodFacts {
   name: string;
+  /** What gethostname(2) gives there: its name, its spec's, or on its node's network the node's. */
+  hostname: string;
   namespace: string;
   ips: readonly string[];
 }
@@ -65,14 +67,19 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
       ? html("<html><body><h1>It works!</h1></body></html>\n", "Apache")
       : html("<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>\n", "Apache", 404),
   netexec,
-  hostname: (_asked, pod) => text(pod.name),
+  hostname: (_asked, pod) => text(pod.hostname),
   "fixed-text": (_asked, _pod, options) => text(options.text ?? "", options.status ?? 200),
+  "fixed-json": (_asked, _pod, { text: body = "", status = 200 }) => ({
+    status,
+    headers: { "content-type": "application/json", "x-content-type-options": "nosniff" },
+    body,
+  }),
   whoami: (asked, pod) => {
     if (asked.path === "/health") return text("");
     if (asked.path === "/api") {
       const { host, ...headers } = asked.headers;
       return json({
-        hostname: pod.name,
+        hostname: pod.hostname,
         ip: pod.ips,
         headers,
         url: asked.target,
@@ -82,7 +89,7 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
       });
     }
     const lines = [
-      `Hostname: ${pod.name}`,
+      `Hostname: ${pod.hostname}`,
       ...pod.ips.map((ip) => `IP: ${ip}`),
       `RemoteAddr: ${remote(asked)}`,
       `${asked.method} ${asked.target} HTTP/1.1`,
@@ -95,12 +102,12 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
       host: { hostname: String(asked.headers["host"] ?? ""), ip: asked.remoteAddress, ips: [] },
       http: { method: asked.method, baseUrl: "", originalUrl: asked.target, protocol: "http" },
       request: { params: { 0: asked.path }, query: Object.fromEntries(asked.query), headers: asked.headers },
-      environment: { HOSTNAME: pod.name },
+      environment: { HOSTNAME: pod.hostname },
     }),
   "echo-text": (asked, pod) =>
     text(
       [
-        `Hostname: ${pod.name}`,
+        `Hostname: ${pod.hostname}`,
         `Server address: ${pod.ips[0] ?? ""}`,
         `client_address=${asked.remoteAddress}`,
         `method=${asked.method}`,
@@ -110,7 +117,7 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
         "",
       ].join("\n"),
     ),
-  "hello-app": (_asked, pod) => text(`Hello, world!\nVersion: 1.0.0\nHostname: ${pod.name}\n`),
+  "hello-app": (_asked, pod) => text(`Hello, world!\nVersion: 1.0.0\nHostname: ${pod.hostname}\n`),
   "directory-listing": ({ path }) =>
     path === "/"
       ? html(
@@ -124,8 +131,32 @@ export const httpApps: Readonly<Record<HttpAppName, HttpApp>> = {
           '# HELP coredns_build_info A metric with a constant 1 value.\n# TYPE coredns_build_info gauge\ncoredns_build_info{version="modelled"} 1\n',
         )
       : text("404 page not found\n", 404),
+  "proxy-health": proxyHealth,
   ok: ({ path }) => text(path === "/ready" || path === "/health" ? "OK" : "ok\n"),
 };
+
+/** kube-proxy's own health (pkg/proxy/healthcheck/proxier_health.go): `text` is when its rules were last updated, milliseconds. */
+function proxyHealth(
+  { path, nowMs }: HttpAsked,
+  _pod: PodFacts,
+  { text: updated, isUnready = false }: HttpOptions,
+): HttpReply {
+  if (path !== "/healthz" && path !== "/livez") return text("404 page not found\n", 404);
+  const isTurnedAway = path === "/healthz" && isUnready;
+  const quoted = (ms: number): string => JSON.stringify(goTime(ms));
+  const lastUpdated = quoted(isTurnedAway ? Number(updated) : nowMs);
+  const eligible = path === "/healthz" ? `, "nodeEligible": ${!isUnready}` : "";
+  return {
+    status: isTurnedAway ? 503 : 200,
+    headers: { "content-type": "application/json", "x-content-type-options": "nosniff" },
+    body: `{"lastUpdated": ${lastUpdated},"currentTime": ${quoted(nowMs)}${eligible}}`,
+  };
+}
+
+/** 2026-01-02 03:04:05.678 +0000 UTC, as Go prints a time. */
+function goTime(ms: number): string {
+  return `${new Date(ms).toISOString().replace("T", " ").replace("Z", "")} +0000 UTC`;
+}
 
 /** kubernetes test/images/agnhost/netexec; what would run a command or stop the server is refused here. */
 function netexec(asked: HttpAsked, pod: PodFacts, { isUnready = false }: HttpOptions): HttpReply {
@@ -147,7 +178,7 @@ function netexec(asked: HttpAsked, pod: PodFacts, { isUnready = false }: HttpOpt
       return isUnready ? text("", 412) : text("ok");
     case "/hostname":
     case "/hostName":
-      return text(pod.name);
+      return text(pod.hostname);
     case "/redirect": {
       const code = Number(query.get("code") ?? 302);
       const location = (query.get("location") ?? "").replaceAll(/[^\x21-\x7e]/g, "");

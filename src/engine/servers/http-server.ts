@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { createServer as createTlsServer } from "node:https";
 import type { Server, Socket } from "node:net";
 import type { AccessLog } from "./access-log.ts";
+import { accessLine } from "./access-line.ts";
 import { httpApps, type HttpAsked, type HttpOptions, type PodFacts } from "./http-apps.ts";
 
 /** A client that sends its request no faster than this is cut off. */
@@ -49,9 +50,7 @@ function answer(
   const body = Buffer.from(reply.body);
   response.writeHead(reply.status, { ...reply.headers, "content-length": body.length, "x-pod-name": pod.name });
   response.end(request.method === "HEAD" ? undefined : body);
-  log.add(
-    `${asked.remoteAddress} - - [${new Date(asked.nowMs).toISOString()}] "${asked.method} ${asked.target} HTTP/${request.httpVersion}" ${reply.status} ${body.length}`,
-  );
+  log.add(accessLine(asked, request.httpVersion, reply.status, body.length));
 }
 
 function askedOf(request: IncomingMessage): HttpAsked {

@@ -1,6 +1,9 @@
+import type { RequestReading } from "../metrics/metrics-server.ts";
 import type { ZoneUpdate } from "../nameserver/zone-facts.ts";
+import type { LogPart } from "./access-log.ts";
 import type { Listen } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
+import type { StartedContainer } from "./pod-logs.ts";
 
 /** A pod to serve: its network namespace must stay open until the answer has come. */
 export interface PodToServe {
@@ -9,8 +12,9 @@ export interface PodToServe {
   pod: PodFacts;
   /** Descriptor of the network namespace, of this process. */
   netnsFd: number;
+  containers: StartedContainer[];
   listens: Listen[];
-  /** It is served already, and gets these besides. */
+  /** It is served already, and these containers start again. */
   isMore?: true;
 }
 
@@ -31,7 +35,13 @@ export type ServerRequest =
   | { type: "kill"; id: number; key: string; containers: readonly string[] }
   /** Replaces what cluster DNS answers from; the answer comes when it is in effect. */
   | { type: "dns"; id: number; facts: ZoneUpdate }
-  | { type: "logs"; id: number; key: string; container?: string }
+  | { type: "logs"; id: number; key: string; container?: string; isPrevious?: boolean }
+  /** Answered as soon as there is a line after that number, or the container has ended. */
+  | { type: "follow"; id: number; key: string; container: string; after: number }
+  /** The answer to a `follow` is wanted at once. */
+  | { type: "unfollow"; id: number; follow: number }
+  /** How many requests each container has answered. */
+  | { type: "requests"; id: number }
   | { type: "close"; id: number };
 
 /** From the server thread. */
@@ -41,6 +51,7 @@ export type ServerResponse =
   | { type: "started"; id: number; pods: ListenResult[][] }
   | { type: "stopped"; id: number }
   | { type: "dns"; id: number; version: number }
-  | { type: "logs"; id: number; lines: string[] }
+  | { type: "logs"; id: number; part: LogPart | undefined }
+  | { type: "requests"; id: number; reading: RequestReading }
   | { type: "closed"; id: number }
   | { type: "failed"; id: number; message: string };

@@ -1,15 +1,17 @@
 import type { Socket as DatagramSocket } from "node:dgram";
 import type { Server, Socket } from "node:net";
 import { dnsDatagramServer, dnsStreamServer, type ZoneSource } from "../nameserver/server.ts";
+import type { RequestReading } from "../metrics/metrics-server.ts";
 import { calls, SystemCallError } from "../../kernel/libc.ts";
 import { NetworkNamespace } from "../../kernel/namespace.ts";
 import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
-import { AccessLog } from "./access-log.ts";
+import type { AccessLog, LogPart } from "./access-log.ts";
 import type { Listen } from "./behaviour.ts";
 import { datagramServer } from "./datagram-server.ts";
 import type { PodFacts } from "./http-apps.ts";
 import { httpServer } from "./http-server.ts";
 import type { ListenResult, PodToServe } from "./messages.ts";
+import { PodLogs } from "./pod-logs.ts";
 import { streamServer } from "./stream-server.ts";
 
 /** Node's default (511) turns a thousand connections at once into SYN retransmits. */
@@ -19,7 +21,9 @@ interface ServedPod {
   servers: { container: string; server: Server | DatagramSocket }[];
   /** Each with the container that accepted it. */
   connections: Map<Socket, string>;
-  logs: Map<string, AccessLog>;
+  logs: PodLogs;
+  /** Answered since the pod started, by container; a container that starts again counts on. */
+  requests: Map<string, number>;
 }
 
 /** The pods whose servers this thread runs. */
@@ -32,11 +36,13 @@ export class ServedPods {
   }
 
   /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
-  start({ key, pod, netnsFd, listens, isMore }: PodToServe): ListenResult[] {
+  start({ key, pod, netnsFd, containers, listens, isMore }: PodToServe): ListenResult[] {
     const served = isMore === true ? this.pods.get(key) : this.added(key);
     // It was stopped meanwhile.
     if (served === undefined) return [];
+    served.logs.begin(containers);
     const opened = openAll(key, netnsFd, listens, pod.ips);
+    tellFailures(served.logs, opened);
     for (const { listen, sockets } of opened)
       for (const { fd, address } of sockets)
         served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, pod, served) });
@@ -50,7 +56,7 @@ export class ServedPods {
 
   private added(key: string): ServedPod {
     this.stop(key);
-    const served: ServedPod = { servers: [], connections: new Map(), logs: new Map() };
+    const served: ServedPod = { servers: [], connections: new Map(), logs: new PodLogs(), requests: new Map() };
     this.pods.set(key, served);
     return served;
   }
@@ -73,11 +79,22 @@ export class ServedPods {
     for (const key of this.pods.keys()) this.stop(key);
   }
 
-  logs(key: string, container: string | undefined): string[] {
-    const logs = this.pods.get(key)?.logs ?? new Map<string, AccessLog>();
-    return container === undefined
-      ? [...logs.values()].flatMap((log) => log.read())
-      : (logs.get(container)?.read() ?? []);
+  /** Undefined for a pod or container that has not run. */
+  logs(key: string, container: string | undefined, isPrevious?: boolean): LogPart | undefined {
+    return this.pods.get(key)?.logs.read(container, isPrevious);
+  }
+
+  /** What comes after that line of the run that is current, as soon as something does; at once where the pod is gone. */
+  async follow(key: string, container: string, after: number, signal: AbortSignal): Promise<LogPart> {
+    return (await this.pods.get(key)?.logs.of(container).next(after, signal)) ?? { lines: [], isOver: true };
+  }
+
+  /** A request of HTTP, a connection of other TCP servers, a datagram of UDP. */
+  requests(): RequestReading {
+    return {
+      atMs: Date.now(),
+      pods: new Map([...this.pods].map(([key, { requests }]) => [key, new Map(requests)])),
+    };
   }
 
   private serve(
@@ -87,7 +104,9 @@ export class ServedPods {
     pod: PodFacts,
     served: ServedPod,
   ): Server | DatagramSocket {
-    const log = logOf(served, listen.container);
+    const log = served.logs.of(listen.container);
+    const { requests } = served;
+    const count = (): void => void requests.set(listen.container, (requests.get(listen.container) ?? 0) + 1);
     log.add(
       `listening on ${address.includes(":") ? `[${address}]` : address}:${listen.port}/${listen.protocol.toLowerCase()}`,
     );
@@ -99,10 +118,12 @@ export class ServedPods {
           : datagramServer(listen.behaviour, pod, family);
       // Errors that ICMP brings back for an earlier reply are about that client alone.
       socket.on("error", (error) => log.add(`udp: ${error.message}`));
+      socket.on("message", count);
       socket.bind({ fd });
       return socket;
     }
     const server = this.streamServer(listen, pod, log);
+    server.on(listen.behaviour.kind === "http" ? "request" : "connection", count);
     server.on("connection", (socket: Socket) => {
       served.connections.set(socket, listen.container);
       socket.on("close", () => served.connections.delete(socket));
@@ -124,15 +145,16 @@ function end(served: ServedPod, isMeant: (container: string) => boolean): void {
   for (const { container, server } of served.servers) if (isMeant(container)) server.close();
   for (const [socket, container] of served.connections) if (isMeant(container)) socket.destroy();
   served.servers = served.servers.filter(({ container }) => !isMeant(container));
+  served.logs.end(isMeant);
 }
 
-function logOf(served: ServedPod, container: string): AccessLog {
-  let log = served.logs.get(container);
-  if (log === undefined) {
-    log = new AccessLog();
-    served.logs.set(container, log);
-  }
-  return log;
+/** A server that cannot have its port says so and ends. */
+function tellFailures(logs: PodLogs, opened: readonly Opened[]): void {
+  for (const { listen, error } of opened)
+    if (error !== undefined)
+      logs.of(listen.container).add(`cannot listen on port ${listen.port}/${listen.protocol}: ${error.code}`);
+  const failed = new Set(opened.flatMap(({ listen, error }) => (error === undefined ? [] : [listen.container])));
+  logs.end((container) => failed.has(container));
 }
 
 interface Opened {

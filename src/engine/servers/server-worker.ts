@@ -12,8 +12,9 @@ import { ServedPods } from "./served-pods.ts";
 function run(port: NonNullable<typeof parentPort>): void {
   const zone: ZoneSource = { current: undefined };
   const pods = new ServedPods(zone);
+  const following = new Map<number, AbortController>();
 
-  const answer = (request: ServerRequest): ServerResponse => {
+  const answer = (request: Exclude<ServerRequest, { type: "follow" }>): ServerResponse => {
     const { id } = request;
     switch (request.type) {
       case "start":
@@ -28,14 +29,31 @@ function run(port: NonNullable<typeof parentPort>): void {
         zone.current = buildZone(updatedZone(zone.current?.facts, request.facts));
         return { type: "dns", id, version: request.facts.version };
       case "logs":
-        return { type: "logs", id, lines: pods.logs(request.key, request.container) };
+        return { type: "logs", id, part: pods.logs(request.key, request.container, request.isPrevious) };
+      case "unfollow":
+        following.get(request.follow)?.abort();
+        return { type: "stopped", id };
+      case "requests":
+        return { type: "requests", id, reading: pods.requests() };
       case "close":
         pods.stopAll();
         return { type: "closed", id };
     }
   };
 
+  const follow = async ({ id, key, container, after }: ServerRequest & { type: "follow" }): Promise<void> => {
+    const abort = new AbortController();
+    following.set(id, abort);
+    const part = await pods.follow(key, container, after, abort.signal);
+    following.delete(id);
+    port.postMessage({ type: "logs", id, part } satisfies ServerResponse);
+  };
+
   port.on("message", (request: ServerRequest) => {
+    if (request.type === "follow") {
+      void follow(request);
+      return;
+    }
     try {
       port.postMessage(answer(request));
     } catch (error) {

@@ -1,3 +1,4 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 
 /** A deep copy of plain data without its undefined fields; structuredClone costs six times as much on small objects. */
@@ -14,18 +15,6 @@ function copy(value: unknown): unknown {
     if (field !== undefined) setField(result, key, copy(field));
   }
   return result;
-}
-
-/** Sets a field of plain data, whatever its name: assigning `__proto__` would set the prototype. */
-export function setField(object: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === "__proto__")
-    Object.defineProperty(object, key, { value, enumerable: true, configurable: true, writable: true });
-  else object[key] = value;
-}
-
-/** A field of plain data; undefined for those of every object's prototype, such as `valueOf`. */
-export function fieldOf(object: Readonly<Record<string, unknown>>, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
 }
 
 /** Freezes plain data to its depth, so that readers of the store may share it. */

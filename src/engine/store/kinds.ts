@@ -1,3 +1,4 @@
+import { splitApiVersion } from "../../kube/group-version.ts";
 import type { AdminPolicy } from "../../kube/admin-policy-types.ts";
 import type { ControllerRevision, DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
@@ -86,11 +87,6 @@ const builtIn: Readonly<Record<string, KindFacts>> = {
   ClusterNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
 };
 
-function groupOf(apiVersion: string): string {
-  const slash = apiVersion.indexOf("/");
-  return slash < 0 ? "" : apiVersion.slice(0, slash);
-}
-
 /** Own keys only: a kind may be any word, such as `constructor`. */
 function builtInKind(key: string): KindFacts | undefined {
   return Object.hasOwn(builtIn, key) ? builtIn[key] : undefined;
@@ -101,7 +97,7 @@ function builtInKind(key: string): KindFacts | undefined {
  * writes them ("Service.serving.knative.dev"), so that a stranger's kind of the same name is never taken for ours.
  */
 export function kindKey(apiVersion: string, kind: string): string {
-  const group = groupOf(apiVersion);
+  const [group] = splitApiVersion(apiVersion);
   return group === "" || builtInKind(kind)?.group === group ? kind : `${kind}.${group}`;
 }
 
@@ -120,8 +116,38 @@ export function isNamespaced(
 ): boolean {
   const facts = builtInKind(kindKey(object.apiVersion, object.kind));
   if (facts !== undefined) return facts.namespaced;
-  const scope = crdScope(groupOf(object.apiVersion), object.kind);
+  const scope = crdScope(splitApiVersion(object.apiVersion)[0], object.kind);
   return scope === undefined ? object.metadata.namespace !== undefined : scope === "Namespaced";
+}
+
+/** Built-in kinds whose objects count no generations (their registry strategies leave it out); Pods count them since 1.33. */
+const UNCOUNTED = new Set([
+  "Namespace",
+  "Node",
+  "Service",
+  "Endpoints",
+  "ConfigMap",
+  "Secret",
+  "Event",
+  "ServiceAccount",
+  "LimitRange",
+  "ResourceQuota",
+  "PersistentVolume",
+  "PersistentVolumeClaim",
+  "ControllerRevision",
+  "HorizontalPodAutoscaler",
+  "Lease",
+  "Role",
+  "RoleBinding",
+  "ClusterRole",
+  "ClusterRoleBinding",
+  "StorageClass",
+  "RuntimeClass",
+]);
+
+/** Whether the kind's objects have a `metadata.generation`. */
+export function hasGeneration(key: string): boolean {
+  return !UNCOUNTED.has(key);
 }
 
 /** Whether writes of the kind's objects and of their status are apart; kinds that are not built in are kept whole. */

@@ -1,5 +1,6 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { equalJson, fieldOf, setField } from "./json.ts";
+import { equalJson } from "./json.ts";
 
 /**
  * How lists of an object are merged, by their path: the fields that tell items apart, as the API's patchMergeKey

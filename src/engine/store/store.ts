@@ -4,15 +4,17 @@ import { apiTime, systemClock, type Clock } from "../clock.ts";
 import { nameSuffix, seededRandom, seededUuid, type Random } from "../seeded-random.ts";
 import {
   bumpsGeneration,
+  deletionFinalizers,
   finalizersOf,
-  isStoredGracefully,
+  gracePeriod,
   isToBeRemoved,
   markDeleted,
+  withoutOwner,
   type DeleteOptions,
 } from "./deletion.ts";
 import { History, type StoreEvent } from "./history.ts";
 import { cloneJson, equalJson, freezeJson } from "./json.ts";
-import { hasStatus, isNamespaced, kindKey, type InterpretedKinds } from "./kinds.ts";
+import { hasGeneration, hasStatus, isNamespaced, kindKey, type InterpretedKinds } from "./kinds.ts";
 import { checkName } from "./names.ts";
 import { describe, merged, notFound, type StoreRef } from "./object-parts.ts";
 import { inOrder, ObjectTable, type Entry, type IndexedKind } from "./object-table.ts";
@@ -125,7 +127,8 @@ export class ObjectStore {
     if (hasStatus(key)) delete draft["status"];
     delete metadata.deletionTimestamp;
     metadata.uid = seededUuid(this.random);
-    metadata.generation = 1;
+    delete metadata.generation;
+    if (hasGeneration(key)) metadata.generation = 1;
     metadata.creationTimestamp = apiTime(this.clock.nowMs());
     this.admit(draft, { operation: "create", key, store: this });
     this.commit("ADDED", { key, namespace, name: metadata.name, object: draft, sequence: this.sequence++ }, undefined);
@@ -160,14 +163,17 @@ export class ObjectStore {
     this.admit(entry.object, { operation: "delete", key: entry.key, old: entry.object, store: this });
     if (options.propagation === "Orphan" && entry.object.metadata.uid !== undefined)
       this.orphan(entry.object.metadata.uid);
-    const isGraceful = options.gracePeriodSeconds !== 0 && isStoredGracefully(entry.object);
-    if (!isGraceful && finalizersOf(entry.object).length === 0) {
+    const { gracePeriodSeconds: asked } = options;
+    const grace = gracePeriod(entry.object, asked);
+    const draft = cloneJson(entry.object);
+    const finalizers = deletionFinalizers(draft.metadata, options.propagation);
+    if (finalizers.length > 0) draft.metadata.finalizers = [...finalizers];
+    else delete draft.metadata.finalizers;
+    if (grace === 0 && finalizersOf(draft).length === 0) {
       this.remove(entry);
       return;
     }
-    if (entry.object.metadata.deletionTimestamp !== undefined && isGraceful) return;
-    const draft = cloneJson(entry.object);
-    markDeleted(draft, apiTime(this.clock.nowMs()), isGraceful);
+    markDeleted(draft, this.clock.nowMs(), grace, asked);
     if (!equalJson(draft, entry.object)) this.commit("MODIFIED", { ...entry, object: draft }, entry);
   }
 
@@ -259,18 +265,14 @@ export class ObjectStore {
       return draft as T;
     }
     if (equalJson(draft, stored)) return stored as T;
-    if (part !== "status" && bumpsGeneration(stored, draft))
+    if (part !== "status" && hasGeneration(entry.key) && bumpsGeneration(stored, draft))
       draft.metadata.generation = (stored.metadata.generation ?? 0) + 1;
     this.commit("MODIFIED", { ...entry, object: draft }, entry);
     return draft as T;
   }
 
   private orphan(uid: string): void {
-    for (const { object } of this.table.ownedBy(uid)) {
-      const draft = cloneJson(object);
-      draft.metadata.ownerReferences = (draft.metadata.ownerReferences ?? []).filter((owner) => owner.uid !== uid);
-      this.update(draft);
-    }
+    for (const { object } of this.table.ownedBy(uid)) this.update(withoutOwner(object, uid));
   }
 
   private remove(entry: Entry): void {

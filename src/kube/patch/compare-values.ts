@@ -1,6 +1,7 @@
+import { fieldOf } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 import { fieldElement, FieldSet, type PathElement } from "./field-set.ts";
-import { isSame, member } from "./json-value.ts";
+import { isSame } from "./json-value.ts";
 import { indexItems, itemsOf } from "./list-items.ts";
 import { type Atom, deduce, type ListAtom, type MapAtom, memberType } from "./schema.ts";
 
@@ -66,7 +67,7 @@ function compareMembers(map: MapAtom, left: unknown, right: unknown, path: Path,
   const [before, after] = [isRecord(left) ? left : {}, isRecord(right) ? right : {}];
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     const type = memberType(map, name) ?? {};
-    compare(type, member(before, name), member(after, name), [...path, fieldElement(name)], to);
+    compare(type, fieldOf(before, name), fieldOf(after, name), [...path, fieldElement(name)], to);
   }
 }
 

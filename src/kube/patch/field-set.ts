@@ -1,4 +1,5 @@
-import { goJson, isSame, type JsonObject, setMember } from "./json-value.ts";
+import { setField } from "../../core/json-field.ts";
+import { goJson, isSame, type JsonObject } from "./json-value.ts";
 import { isRecord } from "../../core/is-record.ts";
 import { type Atom, memberType } from "./schema.ts";
 
@@ -138,7 +139,7 @@ export class FieldSet {
     for (const element of [...elements].toSorted(comparePathElements)) {
       const below = this.below(element);
       const self = this.has(element) && !below.isEmpty ? { ".": {} } : {};
-      setMember(fields, element, { ...self, ...below.toFieldsV1() });
+      setField(fields, element, { ...self, ...below.toFieldsV1() });
     }
     return fields;
   }

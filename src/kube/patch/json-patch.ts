@@ -1,5 +1,6 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { isSame, type JsonObject, member, setMember } from "./json-value.ts";
+import { isSame, type JsonObject } from "./json-value.ts";
 import { PatchError } from "./patch-error.ts";
 
 const MAX_JSON_PATCH_OPERATIONS = 10_000;
@@ -97,7 +98,7 @@ function find(document: JsonObject, pointer: string): unknown {
 }
 
 function child(container: unknown, token: string): unknown {
-  if (isRecord(container)) return member(container, token);
+  if (isRecord(container)) return fieldOf(container, token);
   if (!Array.isArray(container)) return undefined;
   const index = indexIn(container.length, token);
   return index === undefined ? undefined : (container[index] as unknown);
@@ -120,7 +121,7 @@ function take(document: JsonObject, op: string, pointer: string): unknown {
 
 function add(document: JsonObject, op: string, pointer: string, value: unknown): void {
   const { parent, key } = parentOf(document, op, pointer);
-  if (!Array.isArray(parent)) return setMember(parent, key, value);
+  if (!Array.isArray(parent)) return setField(parent, key, value);
   const index = key === "-" ? parent.length : indexIn(parent.length + 1, key);
   if (index === undefined) throw invalidIndex(op, pointer, key);
   parent.splice(index, 0, value);
@@ -128,7 +129,7 @@ function add(document: JsonObject, op: string, pointer: string, value: unknown):
 
 function replace(document: JsonObject, op: string, pointer: string, value: unknown): void {
   const { parent, key } = parentOf(document, op, pointer);
-  if (!Array.isArray(parent)) return setMember(parent, key, value);
+  if (!Array.isArray(parent)) return setField(parent, key, value);
   const index = indexIn(parent.length, key);
   if (index === undefined) throw invalidIndex(op, pointer, key);
   parent[index] = value;

@@ -4,16 +4,6 @@ import { isRecord } from "../../core/is-record.ts";
 /** An object of JSON. */
 export type JsonObject = Record<string, unknown>;
 
-/** A member, or undefined: never what an object inherits. */
-export function member(object: JsonObject, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
-/** Sets a member, `__proto__` too, which an assignment would take for the prototype. */
-export function setMember(object: JsonObject, key: string, value: unknown): void {
-  Object.defineProperty(object, key, { value, writable: true, enumerable: true, configurable: true });
-}
-
 /** Whether two values of JSON are the same; the order of members does not count. */
 export function isSame(left: unknown, right: unknown): boolean {
   return isDeepStrictEqual(left, right);

@@ -1,8 +1,10 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
+import { apiVersionOf } from "../group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { apiVersionOf, type GroupVersionKind } from "../api-schemas.ts";
+import { type GroupVersionKind } from "../api-schemas.ts";
 import { compareValues } from "./compare-values.ts";
 import type { FieldSet } from "./field-set.ts";
-import { goJson, type JsonObject, member, setMember } from "./json-value.ts";
+import { goJson, type JsonObject } from "./json-value.ts";
 import type { Atom } from "./schema.ts";
 import { checkType, fieldSetOf } from "./typed-value.ts";
 
@@ -10,9 +12,9 @@ import { checkType, fieldSetOf } from "./typed-value.ts";
 const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
 
 function lastApplied(object: JsonObject): string | undefined {
-  const metadata = member(object, "metadata");
-  const annotations = isRecord(metadata) ? member(metadata, "annotations") : undefined;
-  const text = isRecord(annotations) ? member(annotations, ANNOTATION) : undefined;
+  const metadata = fieldOf(object, "metadata");
+  const annotations = isRecord(metadata) ? fieldOf(metadata, "annotations") : undefined;
+  const text = isRecord(annotations) ? fieldOf(annotations, ANNOTATION) : undefined;
   return typeof text === "string" && text !== "" ? text : undefined;
 }
 
@@ -47,7 +49,7 @@ export function withLastApplied(
   if (manager !== "kubectl" || lastApplied(object) === undefined) return object;
   const metadata = object["metadata"] as JsonObject;
   const annotations = { ...(metadata["annotations"] as JsonObject) };
-  setMember(annotations, ANNOTATION, `${goJson(withoutAnnotation(applied))}\n`);
+  setField(annotations, ANNOTATION, `${goJson(withoutAnnotation(applied))}\n`);
   return { ...object, metadata: { ...metadata, annotations } };
 }
 

@@ -1,6 +1,6 @@
+import { fieldOf } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 import { keyElement, type PathElement, valueElement } from "./field-set.ts";
-import { member } from "./json-value.ts";
 import type { ListAtom } from "./schema.ts";
 
 /** An item of an associative list has no identity. */
@@ -23,7 +23,7 @@ function keyedElement(list: ListAtom, item: unknown): PathElement {
   if (!isRecord(item)) throw new NoIdentity("associative list with keys may not have non-map elements");
   const fields = list.element().map?.fields;
   const keys = list.keys.flatMap((key): [string, unknown][] => {
-    const value = member(item, key) ?? fields?.get(key)?.default;
+    const value = fieldOf(item, key) ?? fields?.get(key)?.default;
     return value === undefined ? [] : [[key, value]];
   });
   if (keys.length > 0) return keyElement(Object.fromEntries(keys));

@@ -1,7 +1,9 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
+import { apiVersionOf } from "../group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { servedKind, apiVersionOf, type GroupVersionKind } from "../api-schemas.ts";
+import { servedKind, type GroupVersionKind } from "../api-schemas.ts";
 import { FieldSet } from "./field-set.ts";
-import { isSame, type JsonObject, member, setMember } from "./json-value.ts";
+import { isSame, type JsonObject } from "./json-value.ts";
 
 /** Who owns which fields of an object, and since when: an entry of `metadata.managedFields` (KEP-555). */
 export interface FieldManager {
@@ -169,16 +171,16 @@ export function capUpdaters(managers: FieldManagers): FieldManagers {
 
 /** An object's `metadata.managedFields`. */
 export function managedFieldsOf(object: JsonObject): unknown {
-  const metadata = member(object, "metadata");
-  return isRecord(metadata) ? member(metadata, "managedFields") : undefined;
+  const metadata = fieldOf(object, "metadata");
+  return isRecord(metadata) ? fieldOf(metadata, "managedFields") : undefined;
 }
 
 /** An object with these `metadata.managedFields`, or without any. The given one is not changed. */
 export function withManagedFields(object: JsonObject, entries: readonly JsonObject[] | undefined): JsonObject {
-  const metadata = member(object, "metadata");
+  const metadata = fieldOf(object, "metadata");
   const changed: JsonObject = isRecord(metadata) ? { ...metadata } : {};
   delete changed["managedFields"];
-  if (entries !== undefined && entries.length > 0) setMember(changed, "managedFields", entries);
+  if (entries !== undefined && entries.length > 0) setField(changed, "managedFields", entries);
   return isRecord(metadata) || entries !== undefined ? { ...object, metadata: changed } : object;
 }
 

@@ -1,5 +1,6 @@
+import { setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { type JsonObject, setMember } from "./json-value.ts";
+import { type JsonObject } from "./json-value.ts";
 import { PatchError } from "./patch-error.ts";
 
 /**
@@ -15,9 +16,8 @@ function merge(target: unknown, patch: JsonObject): JsonObject {
   const result: JsonObject = isRecord(target) ? { ...target } : {};
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete result[key];
-    else if (isRecord(value))
-      setMember(result, key, merge(Object.hasOwn(result, key) ? result[key] : undefined, value));
-    else setMember(result, key, structuredClone(value));
+    else if (isRecord(value)) setField(result, key, merge(Object.hasOwn(result, key) ? result[key] : undefined, value));
+    else setField(result, key, structuredClone(value));
   }
   return result;
 }

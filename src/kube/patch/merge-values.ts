@@ -1,6 +1,7 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 import type { PathElement } from "./field-set.ts";
-import { type JsonObject, member, setMember } from "./json-value.ts";
+import { type JsonObject } from "./json-value.ts";
 import { indexItems, itemElement, itemsOf } from "./list-items.ts";
 import { type Atom, deduce, type ListAtom, type MapAtom, memberType } from "./schema.ts";
 
@@ -28,8 +29,8 @@ function mergeMembers(map: MapAtom, live: unknown, applied: unknown): JsonObject
   const [mine, others] = [isRecord(live) ? live : {}, isRecord(applied) ? applied : {}];
   const merged: JsonObject = {};
   for (const name of new Set([...Object.keys(mine), ...Object.keys(others)])) {
-    const value = mergeValues(memberType(map, name) ?? {}, member(mine, name), member(others, name));
-    if (value !== undefined) setMember(merged, name, value);
+    const value = mergeValues(memberType(map, name) ?? {}, fieldOf(mine, name), fieldOf(others, name));
+    if (value !== undefined) setField(merged, name, value);
   }
   return Object.keys(merged).length > 0 ? merged : undefined;
 }

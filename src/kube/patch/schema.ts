@@ -1,12 +1,6 @@
+import { apiVersionOf } from "../group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
-import {
-  apiVersionOf,
-  type GroupVersionKind,
-  kindSchema,
-  type OpenApiSchema,
-  referenceOf,
-  openApiSchema,
-} from "../api-schemas.ts";
+import { type GroupVersionKind, kindSchema, type OpenApiSchema, referenceOf, openApiSchema } from "../api-schemas.ts";
 
 /**
  * Types as structured merge and diff knows them (sigs.k8s.io/structured-merge-diff, schema/elements.go), made of OpenAPI

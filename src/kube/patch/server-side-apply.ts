@@ -1,7 +1,9 @@
+import { setField } from "../../core/json-field.ts";
+import { apiVersionOf } from "../group-version.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { apiVersionOf, type OpenApiSchema } from "../api-schemas.ts";
+import { type OpenApiSchema } from "../api-schemas.ts";
 import { FieldSet, formatFieldPath, type PathElement } from "./field-set.ts";
-import { isSame, type JsonObject, setMember } from "./json-value.ts";
+import { isSame, type JsonObject } from "./json-value.ts";
 import { allowedByLastApplied, withLastApplied } from "./last-applied.ts";
 import {
   type FieldManager,
@@ -149,8 +151,8 @@ function withoutNulls(type: Atom, value: unknown): unknown {
   const kept: JsonObject = {};
   for (const [name, item] of Object.entries(value)) {
     const itemType = (map && memberType(map, name)) ?? {};
-    if (item !== null) setMember(kept, name, withoutNulls(itemType, item));
-    else if (map?.fields.has(name) !== true && itemType.scalar === "string") setMember(kept, name, "");
+    if (item !== null) setField(kept, name, withoutNulls(itemType, item));
+    else if (map?.fields.has(name) !== true && itemType.scalar === "string") setField(kept, name, "");
   }
   return kept;
 }

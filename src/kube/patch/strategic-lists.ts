@@ -1,5 +1,6 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import { goText, isSame, type JsonObject, member, setMember } from "./json-value.ts";
+import { goText, isSame, type JsonObject } from "./json-value.ts";
 import { PatchError } from "./patch-error.ts";
 
 /*
@@ -31,7 +32,7 @@ export function mergeLists(
   const merged = [...live.items];
   for (const change of changes) {
     const key = keyOf(change, mergeKey, path);
-    const at = merged.findIndex((item) => isSame(member(item, mergeKey), key));
+    const at = merged.findIndex((item) => isSame(fieldOf(item, mergeKey), key));
     if (at === -1) merged.push(change);
     else merged[at] = mergeItem(merged[at] as JsonObject, change);
   }
@@ -52,7 +53,7 @@ function applyItemDirectives(
     switch (item[DIRECTIVE]) {
       case "delete": {
         const key = keyOf(item, mergeKey, path);
-        items = items.filter((live) => !isSame(member(live, mergeKey), key));
+        items = items.filter((live) => !isSame(fieldOf(live, mergeKey), key));
         break;
       }
       case "replace":
@@ -69,7 +70,7 @@ function applyItemDirectives(
 }
 
 function keyOf(item: JsonObject, mergeKey: string, path: string): unknown {
-  const key = member(item, mergeKey);
+  const key = fieldOf(item, mergeKey);
   if (key !== undefined) return key;
   throw new PatchError(500, `map: ${goText(item)} does not contain declared merge key: ${mergeKey}`, path);
 }
@@ -116,7 +117,7 @@ export function withoutDirectives(value: unknown): unknown {
   const kept: JsonObject = {};
   for (const [name, item] of Object.entries(value)) {
     const below = item === null ? undefined : withoutDirectives(item);
-    if (below !== undefined) setMember(kept, name, below);
+    if (below !== undefined) setField(kept, name, below);
   }
   return kept;
 }

@@ -1,7 +1,7 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
-import type { GroupVersionKind } from "../api-schemas.ts";
-import { servedKind } from "../api-schemas.ts";
-import { goText, isSame, type JsonObject, member, setMember } from "./json-value.ts";
+import { servedKind, type GroupVersionKind } from "../api-schemas.ts";
+import { goText, isSame, type JsonObject } from "./json-value.ts";
 import { PatchError } from "./patch-error.ts";
 import { type Atom, type FieldAtom, type MapAtom, typeOfKind } from "./schema.ts";
 import { deleteScalars, mergeLists, orderByElements, withoutDirectives } from "./strategic-lists.ts";
@@ -33,20 +33,20 @@ export function mergeMaps(original: JsonObject, patch: JsonObject, type: Atom, p
     const isDeletion = name.startsWith(DELETE_FROM_LIST);
     const key = isDeletion ? keyAfter(name, DELETE_FROM_LIST, "invalid patch format of primitive list", path) : name;
     const at = `${path}.${key}`;
-    const before = member(original, key);
+    const before = fieldOf(original, key);
     if (value === null) {
       delete original[key];
     } else if (before === undefined || sortOf(before) !== sortOf(value)) {
       if (!isDeletion) replaceMember(original, key, value);
     } else if (isRecord(before) && isRecord(value)) {
-      const field = fieldOf(type, key, path);
+      const field = declaredField(type, key, path);
       const merged = strategyOf(field) === "replace" ? value : mergeMaps(before, value, field.type(), at);
-      setMember(original, key, merged);
+      setField(original, key, merged);
     } else if (Array.isArray(before) && Array.isArray(value)) {
-      const field = fieldOf(type, key, path);
-      setMember(original, key, isDeletion ? deleteScalars(before, value) : mergeList(before, value, field, at));
+      const field = declaredField(type, key, path);
+      setField(original, key, isDeletion ? deleteScalars(before, value) : mergeList(before, value, field, at));
     } else {
-      setMember(original, key, value);
+      setField(original, key, value);
     }
   }
   return original;
@@ -71,7 +71,7 @@ function applyDirective(patch: JsonObject, path: string): JsonObject {
 function replaceMember(original: JsonObject, key: string, value: unknown): void {
   const kept = withoutDirectives(value);
   if (kept === undefined) delete original[key];
-  else setMember(original, key, kept);
+  else setField(original, key, kept);
 }
 
 function sortOf(value: unknown): string {
@@ -83,7 +83,7 @@ function strategyOf({ patchStrategies }: FieldAtom): string | undefined {
   return patchStrategies.find((strategy) => strategy !== "retainKeys");
 }
 
-function fieldOf({ map }: Atom, name: string, path: string): FieldAtom {
+function declaredField({ map }: Atom, name: string, path: string): FieldAtom {
   const field = map?.fields.get(name);
   if (field !== undefined) return field;
   const message = isStructure(map)
@@ -104,7 +104,7 @@ function keyAfter(name: string, directive: string, message: string, path: string
 
 /** Clears what `$retainKeys` does not name; the patch may set nothing else. */
 function retainKeys(original: JsonObject, patch: JsonObject, path: string): void {
-  const kept = member(patch, RETAIN_KEYS);
+  const kept = fieldOf(patch, RETAIN_KEYS);
   if (kept === undefined) return;
   delete patch[RETAIN_KEYS];
   const isDirective = (name: string): boolean => name.startsWith(DELETE_FROM_LIST) || name.startsWith(ELEMENT_ORDER);
@@ -124,10 +124,10 @@ function orderLists(original: JsonObject, patch: JsonObject, type: Atom, path: s
     const at = `${path}.${directive}`;
     if (!Array.isArray(order)) throw new PatchError(500, "expected a list of elements' order", at);
     const key = keyAfter(directive, ELEMENT_ORDER, message, path);
-    const [before, change] = [member(original, key), member(patch, key)];
+    const [before, change] = [fieldOf(original, key), fieldOf(patch, key)];
     const lists = [before, change].filter((list) => list !== undefined);
     if (!lists.every((list) => Array.isArray(list))) throw new PatchError(500, "expected a list", `${path}.${key}`);
-    const field = fieldOf(type, key, path);
+    const field = declaredField(type, key, path);
     checkOrder((change ?? []) as unknown[], order, field.patchMergeKey, at);
     if (lists.length === 0) continue;
     const [mine, others] = [before as unknown[] | undefined, change as unknown[] | undefined];
@@ -137,7 +137,7 @@ function orderLists(original: JsonObject, patch: JsonObject, type: Atom, path: s
         : mine === undefined
           ? (withoutDirectives(others) as unknown[])
           : mergeList(structuredClone(mine), others, field, `${path}.${key}`);
-    setMember(original, key, orderByElements(merged, order, mine ?? [], field.patchMergeKey, `${path}.${key}`));
+    setField(original, key, orderByElements(merged, order, mine ?? [], field.patchMergeKey, `${path}.${key}`));
     delete patch[key];
   }
 }
@@ -146,7 +146,7 @@ function orderLists(original: JsonObject, patch: JsonObject, type: Atom, path: s
 function checkOrder(items: readonly unknown[], order: readonly unknown[], key: string | undefined, path: string): void {
   if (items.length === 0 || order.length === 0) return;
   const identity = (item: unknown): unknown =>
-    key === undefined ? item : isRecord(item) ? member(item, key) : undefined;
+    key === undefined ? item : isRecord(item) ? fieldOf(item, key) : undefined;
   const left = items.filter((item) => !(isRecord(item) && Object.hasOwn(item, DIRECTIVE)));
   for (const element of order) if (left.length > 0 && isSame(identity(left[0]), identity(element))) left.shift();
   if (left.length > 0) {

@@ -1,6 +1,7 @@
+import { fieldOf, setField } from "../../core/json-field.ts";
 import { isRecord } from "../../core/is-record.ts";
 import { fieldElement, FieldSet, formatElement, type PathElement } from "./field-set.ts";
-import { goText, type JsonObject, member, setMember } from "./json-value.ts";
+import { goText, type JsonObject } from "./json-value.ts";
 import { indexItems, itemElement, itemsOf, NoIdentity } from "./list-items.ts";
 import { type Atom, deduce, type ListAtom, type MapAtom, memberType, type ScalarType } from "./schema.ts";
 
@@ -130,7 +131,7 @@ export function withoutFields(atom: Atom, value: unknown, fields: FieldSet): unk
       const element = fieldElement(name);
       if (fields.has(element)) continue;
       const below = fields.below(element);
-      setMember(kept, name, below.isEmpty ? item : withoutFields(memberType(map, name) ?? {}, item, below));
+      setField(kept, name, below.isEmpty ? item : withoutFields(memberType(map, name) ?? {}, item, below));
     }
     return Object.keys(kept).length > 0 ? kept : null;
   }
@@ -151,10 +152,10 @@ export function withZeroFields(atom: Atom, value: unknown): unknown {
   if (map !== undefined && !map.isAtomic && isRecord(value)) {
     const filled: JsonObject = {};
     for (const [name, item] of Object.entries(value))
-      setMember(filled, name, withZeroFields(memberType(map, name) ?? {}, item));
+      setField(filled, name, withZeroFields(memberType(map, name) ?? {}, item));
     for (const [name, { zero, type }] of map.fields) {
-      if (zero !== undefined && member(value, name) === undefined)
-        setMember(filled, name, withZeroFields(type(), zero));
+      if (zero !== undefined && fieldOf(value, name) === undefined)
+        setField(filled, name, withZeroFields(type(), zero));
     }
     return filled;
   }

@@ -3,7 +3,7 @@ import { sendSeccompProgram } from "../../kernel/sandbox.ts";
 import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { RunningCapture } from "../capture.ts";
-import type { ClusterChanges } from "../changes.ts";
+import type { ClusterChanges, DeadlineChange, DeadlineState } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
@@ -21,6 +21,9 @@ import type {
 import type { Way, WayRequest } from "../way.ts";
 import type { LabConnection } from "./client.ts";
 import { lookAtWay } from "./way/way.ts";
+
+/** Cells in one call. */
+const MOST_CELLS = 100_000;
 
 /** A Cluster whose every method is a call to the lab process. */
 export class NetnsCluster implements Cluster {
@@ -73,8 +76,17 @@ export class NetnsCluster implements Cluster {
     };
   }
 
-  sweep(cells: SweepCell[], options: { deadlineMs: number }): Promise<SweepResult> {
-    return this.connection.call("sweep", { cells, deadlineMs: options.deadlineMs });
+  async sweep(cells: SweepCell[], { deadlineMs }: { deadlineMs: number }): Promise<SweepResult> {
+    const result: SweepResult = { cells: [], durationMs: 0, retransmits: 0 };
+    // Each call is a line of some 120 bytes a cell, and lines are bounded.
+    for (let first = 0; first < cells.length; first += MOST_CELLS) {
+      const part = cells.slice(first, first + MOST_CELLS);
+      const { cells: seen, durationMs, retransmits } = await this.connection.call("sweep", { cells: part, deadlineMs });
+      for (const cell of seen) result.cells.push(cell);
+      result.durationMs += durationMs;
+      result.retransmits += retransmits;
+    }
+    return result;
   }
 
   async capture(source: Source, filter: string): Promise<RunningCapture> {
@@ -108,6 +120,10 @@ export class NetnsCluster implements Cluster {
 
   changes(since: unknown, { isPatient, signal }: { isPatient: boolean; signal: AbortSignal }): Promise<ClusterChanges> {
     return this.connection.call("changes", { since, isPatient }, signal);
+  }
+
+  deadline(change?: DeadlineChange): Promise<DeadlineState> {
+    return this.connection.call("deadline", { change: change ?? null });
   }
 
   /** Enters the lab's namespaces from here, so that the user's own terminal is the command's. */

@@ -3,7 +3,7 @@ import type { CapturedPacket } from "../../kernel/packet-reader.ts";
 import type { KubeObject } from "../../kube/types.ts";
 import type { CniNode } from "../../cnis/types.ts";
 import type { Plan } from "../../plan/types.ts";
-import type { ClusterChanges } from "../changes.ts";
+import type { ClusterChanges, DeadlineChange, DeadlineState } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type {
   ApplyResult,
@@ -48,6 +48,7 @@ export interface Methods {
   echo: { params: { source: Source; request: EchoRequest }; result: EchoReply[] };
   /** `since` is what an earlier call gave as `point`. */
   changes: { params: { since: unknown; isPatient: boolean }; result: ClusterChanges };
+  deadline: { params: { change: DeadlineChange | null }; result: DeadlineState };
   logs: { params: { source: Source & { kind: "pod" } }; result: string };
   addresses: { params: { source: Source }; result: string[] };
   /** What the caller needs to enter the source by itself: this process as the host numbers it, a descriptor of it. */

@@ -10,6 +10,7 @@ import { NetnsCluster } from "./cluster.ts";
 import { isLabAlive, LAB_FILES, LOG_FILE, launchLab, withSocketPath, KUBECONFIG_FILE } from "./launch.ts";
 import { killLab } from "./kill.ts";
 import { netnsPreflight } from "./preflight.ts";
+import { refusals } from "./refusals.ts";
 
 const capabilities: Capabilities = {
   cnis: {
@@ -30,6 +31,7 @@ const capabilities: Capabilities = {
     "rateLimit",
     "delay",
     "kubeProxyStopped",
+    "policyAgentStopped",
     "dnsStopped",
     "cniMissing",
     "duplicateAddress",
@@ -41,6 +43,7 @@ const capabilities: Capabilities = {
     "link-mtu",
     "drop-proof",
     "node-exec",
+    "add-ons",
     "node-taints",
     "cluster-settings",
     "dual-stack",
@@ -124,6 +127,7 @@ export const netns: Provider = {
   summary: "network namespaces on this host; Kubernetes is cnilab's own embedded engine",
   models: "links, routes and rules are the kernel's, made as this CNI makes them; container images are not run",
   capabilities: () => capabilities,
+  refusals,
   isQuickToRemake: true,
   preflight: netnsPreflight,
   up,

@@ -159,7 +159,7 @@ export class World {
       this.config,
     );
     this.configure(spec.node, attachment.nodeOps);
-    this.configure(spec.name, attachment.podOps);
+    this.configure(spec.name, [...(this.dataplane.podNamespaceOps ?? []), ...attachment.podOps]);
     this.endpoints.set(spec.node, [
       ...(this.endpoints.get(spec.node) ?? []),
       { hostInterface: attachment.hostInterface, namespace: "shop", name: spec.name },

@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { createControlPlane } from "../../../src/engine/control-plane.ts";
 import type { ControlPlane } from "../../../src/engine/control-plane.ts";
 import { serveApi, type ApiServer } from "../../../src/engine/api/api-server.ts";
+import type { PodAccess } from "../../../src/engine/api/streams/pod-access.ts";
 import { listenTcp } from "../../../src/kernel/sockets.ts";
 import { FakeRuntime } from "../../unit/engine/fake-runtime.ts";
 
@@ -24,19 +25,29 @@ export class ApiUnderTest {
   port = 0;
   token = "";
   ca = "";
+  private readonly pods: PodAccess | undefined;
 
-  constructor() {
+  constructor(pods?: PodAccess) {
+    this.pods = pods;
     const cluster = { serviceCidrs: ["10.96.0.0/12"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" };
     this.plane = createControlPlane({ nodes: [], cluster, runtime: new FakeRuntime() });
   }
 
-  async start(): Promise<this> {
-    this.api = await serveApi({ lab: "test", store: this.plane.store, listenerFd: listenTcp("127.0.0.1", 0) });
+  async start(more: { headersTimeoutMs?: number } = {}): Promise<this> {
+    const { store } = this.plane;
+    const listenerFd = listenTcp("127.0.0.1", 0);
+    const pods = this.pods === undefined ? {} : { pods: this.pods };
+    this.api = await serveApi({ lab: "test", store, listenerFd, ...pods, ...more });
     const config = JSON.parse(this.api.kubeconfig) as Config;
     this.port = Number(new URL(config.clusters[0].cluster.server).port);
     this.ca = Buffer.from(config.clusters[0].cluster["certificate-authority-data"], "base64").toString();
     this.token = config.users[0].user.token;
     return this;
+  }
+
+  /** Whole, as a lab's file has it. */
+  get kubeconfig(): string {
+    return this.api.kubeconfig;
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { networkInterfaces } from "node:os";
 import { createConnection } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { configMap, deployment, namespace, service } from "../../unit/engine/store/objects.ts";
+import type { KubeObject } from "../../../src/kube/types.ts";
 import { ApiUnderTest } from "./api-client.ts";
 
 const maps = "/api/v1/namespaces/default/configmaps";
@@ -28,6 +29,11 @@ describe("objects", () => {
     const generated = { apiVersion: "v1", kind: "ConfigMap", metadata: { generateName: "some-" } };
     const { body } = await api.call("POST", maps, generated);
     expect(body).toMatchObject({ metadata: { name: expect.stringMatching(/^some-\w{5}$/) as string } });
+  });
+
+  test("need not say their kind where the path does", async () => {
+    const { code, body } = await api.call("POST", maps, { metadata: { name: "kindless" } });
+    expect({ code, body }).toMatchObject({ code: 201, body: { apiVersion: "v1", kind: "ConfigMap" } });
   });
 
   test("of a namespace that is not there are refused", async () => {
@@ -121,14 +127,18 @@ describe("objects", () => {
   });
 
   test("refuse patches of a type that is not served", async () => {
-    const apply = await api.call("PATCH", `${maps}/patched`, {}, { "content-type": "application/apply-patch+yaml" });
-    expect(apply).toMatchObject({ code: 415, body: { reason: "UnsupportedMediaType" } });
+    const cbor = await api.call("PATCH", `${maps}/patched`, {}, { "content-type": "application/apply-patch+cbor" });
+    expect(cbor).toMatchObject({ code: 415, body: { reason: "UnsupportedMediaType" } });
   });
 
   test("of a dry run are checked and not stored", async () => {
     const { version } = api.plane.store;
     expect(await api.call("POST", `${maps}?dryRun=All`, configMap("dry"))).toMatchObject({ code: 201 });
     expect(await api.call("DELETE", `${maps}/once?dryRun=All`)).toMatchObject({ code: 200 });
+    const { metadata } = api.plane.store.find({ kind: "ConfigMap", namespace: "default", name: "once" }) as KubeObject;
+    const changed = await api.call("PUT", `${maps}/once?dryRun=All`, configMap("once", { dry: "yes" }));
+    expect(changed).toMatchObject({ code: 200, body: { data: { dry: "yes" } } });
+    expect(changed.body).toHaveProperty("metadata.resourceVersion", metadata.resourceVersion);
     expect(api.plane.store.version).toBe(version);
     expect(await api.call("GET", `${maps}/dry`)).toMatchObject({ code: 404 });
     expect(await api.call("POST", `${maps}?dryRun=Some`, configMap("dry"))).toMatchObject({ code: 400 });
@@ -289,7 +299,10 @@ describe("hostile requests", () => {
     ["/api/v1/namespaces/default/configmaps/once/status", 404],
     ["/api/v1/nosuch", 404],
   ])("on path %s get %i", async (path, code) => {
-    expect(await api.call("GET", path)).toMatchObject({ code, body: { kind: "Status", code } });
+    const { code: told, body } = await api.call("GET", path);
+    expect(told).toBe(code);
+    // What no handler is for is answered as by a mux.
+    expect([{ text: "404 page not found\n" }, expect.objectContaining({ kind: "Status", code })]).toContainEqual(body);
   });
 
   test("with huge, deep or broken bodies get 413 and 400", async () => {
@@ -297,7 +310,7 @@ describe("hostile requests", () => {
     expect(await api.call("POST", maps, huge)).toMatchObject({ code: 413, body: { reason: "RequestEntityTooLarge" } });
     const deep = `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"deep"},"data":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
     expect(await api.call("POST", maps, deep)).toMatchObject({ code: 400 });
-    for (const body of ["", "null", "[]", "{", '{"kind":"ConfigMap"}'])
+    for (const body of ["", "null", "[]", "{", '{"kind":"Secret"}', '{"apiVersion":"v2"}'])
       expect((await api.call("POST", maps, body)).code).toBe(400);
     const protobuf = { "content-type": "application/vnd.kubernetes.protobuf" };
     for (const body of ["k8s", "k8s\0\u000a\u00ff", "k8s\0\u0012\u007f", "nonsense"])

@@ -81,8 +81,9 @@ test("commands are bounded in output, time and number, and leave neither zombie 
   expect(exec).toMatchObject({ many: true, cat: "one\ntwo\n", zombies: 0 });
   expect(exec.descriptors).toBeLessThanOrEqual(0);
   expect(exec.flood.length).toBeLessThan((1 << 20) + 100);
-  expect(exec.flood.end).toContain("[cut: 100000000 bytes in all]");
-  expect(exec.flood.rssGrowth).toBeLessThan(80 << 20);
+  expect(exec.flood.end).toContain("[cut: 400000000 bytes in all]");
+  // Half of what came: chunks that are read and dropped are only collected after some tens of megabytes.
+  expect(exec.flood.rssGrowth).toBeLessThan(200 << 20);
   expect(exec.deaf.timedOut).toBe(true);
   expect(exec.deaf.durationMs).toBeLessThan(3000);
   expect(exec.abortedMs, "aborted before it began").toBeLessThan(3000);

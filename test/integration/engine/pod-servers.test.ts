@@ -16,6 +16,7 @@ interface Seen {
   zone: ServerResponse;
   after: string;
   overTcp: string;
+  counted: Record<string, Record<string, number>>;
   garbageAnswer: string;
   crowdMs: number;
   politeAnswer: string;
@@ -74,6 +75,11 @@ describe("the server thread", () => {
     expect([seen.after, seen.overTcp]).toEqual(["10.96.7.7\n", "10.96.7.7\n"]);
   });
 
+  test("counts what each container was asked: requests of HTTP, other connections, datagrams", () => {
+    // Of `secure` two handshakes failed; of `dns` one question came by TCP.
+    expect(seen.counted).toEqual({ web: { c0: 1, c1: 2 }, twins: {}, dns: { c0: 3 }, secure: { c0: 2 } });
+  });
+
   test("serves a polite client beside half-open, garbage and deaf ones, and a thousand connections at once", () => {
     expect(seen.garbageAnswer).toBe("HTTP/1.1 400 Bad Request");
     expect(seen.politeAnswer).toContain("HTTP/1.1 200 OK");
@@ -98,10 +104,17 @@ describe("the server thread", () => {
 
   test("keeps what the servers wrote, for logs", () => {
     expect(seen.logs).toMatchObject({
-      lines: [
-        "listening on 0.0.0.0:80/tcp",
-        expect.stringMatching(/^127\.0\.0\.1 - - \[\S+\] "GET \/ HTTP\/1\.1" 200 \d+$/),
-      ],
+      part: {
+        isOver: false,
+        lines: [
+          { number: 1, text: "listening on 0.0.0.0:80/tcp" },
+          {
+            text: expect.stringMatching(
+              /^127\.0\.0\.1 - - \[\S+ \+0000\] "GET \/ HTTP\/1\.1" 200 \d+ "-" "curl\/\S+" "-"$/,
+            ) as string,
+          },
+        ],
+      },
     });
   });
 });

@@ -6,6 +6,8 @@ interface Seen {
     ifname: string;
     mtu: number;
     address: string;
+    num_tx_queues: number;
+    num_rx_queues: number;
     linkinfo?: { info_kind?: string; info_data?: Record<string, unknown> };
   }[];
   routes: Record<string, unknown>[];
@@ -13,6 +15,7 @@ interface Seen {
   fdb: Record<string, unknown>[];
   proxyArp: string;
   leftLinks: { ifname: string }[];
+  rightLinks: { ifname: string; num_tx_queues: number; num_rx_queues: number }[];
   ping: string;
   refusals: string[];
 }
@@ -46,6 +49,11 @@ describe("a network host configured over rtnetlink", () => {
       address: "02:00:00:00:00:01",
       linkinfo: { info_kind: "bridge" },
     });
+  });
+
+  test("has one queue each way at both ends of a pair, however many processors there are", () => {
+    for (const end of [link("r0"), seen.rightLinks.find(({ ifname }) => ifname === "eth0")])
+      expect(end).toMatchObject({ num_tx_queues: 1, num_rx_queues: 1 });
   });
 
   test("has routes with protocol, scope, gateway and MTU", () => {

@@ -84,3 +84,39 @@ describe("a pod that does not start well", () => {
     expect([at.plane.store.get("Pod", "web", "default"), at.runtime.stopped]).toEqual([undefined, ["web"]]);
   });
 });
+
+describe("many pods at once", () => {
+  it("are started in groups, and one that is refused holds up no other", async () => {
+    const groups: number[] = [];
+    const start = at.runtime.start.bind(at.runtime);
+    at.runtime.start = (pods) => {
+      groups.push(pods.length);
+      return groups.length === 3 ? Promise.reject(new Error("the kernel refused it")) : start(pods);
+    };
+    await at.applied(...Array.from({ length: 450 }, (_, index) => pod(`p${index}`)));
+    expect(groups).toEqual([200, 200, 50]);
+    expect(at.pods().filter(({ status }) => status?.phase === "Running")).toHaveLength(400);
+    const ref = { kind: "Pod", namespace: "default", name: "p449" };
+    await at.plane.wait({ kind: "condition", ref, condition: "Ready" }, { timeoutMs: 5000 });
+    expect(new Set(at.pods().map(({ status }) => status?.podIP)).size).toBe(450);
+  });
+});
+
+describe("a container whose process ends by itself", () => {
+  it("is told of with its exit code, and started again as its pod says", async () => {
+    await at.applied(pod("once", { spec: { restartPolicy: "Never" } }), pod("again"));
+    const read = (name: string): Pod => at.plane.store.get("Pod", name, "default") as Pod;
+    for (const name of ["once", "again"])
+      at.plane.containerExited(read(name), read(name).spec.containers[0]?.name ?? "", 3);
+    await at.plane.settle();
+    expect(read("once").status).toMatchObject({
+      phase: "Failed",
+      containerStatuses: [{ ready: false, state: { terminated: { exitCode: 3, reason: "Error" } } }],
+    });
+    expect(read("again").status).toMatchObject({
+      phase: "Running",
+      containerStatuses: [{ ready: true, restartCount: 1, lastState: { terminated: { exitCode: 3 } } }],
+    });
+    expect(at.runtime.killed).toHaveLength(2);
+  });
+});

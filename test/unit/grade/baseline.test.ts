@@ -49,6 +49,7 @@ describe("the baseline", () => {
     expect(both("pass", "fail")).toEqual([undefined]);
     expect(both("inconclusive", "fail")).toEqual([undefined]);
     expect(both("fail", "inconclusive")).toEqual([undefined]);
+    expect(recordBaseline(judged([probe("p", [cellWith("inconclusive")])]))[0]).not.toHaveProperty("passed");
   });
 
   it("keeps a cell whose ends are gone, as never probed: deleting a pod must not take away what it had to show", () => {
@@ -68,7 +69,27 @@ describe("the baseline", () => {
   it("reads back ends with spaces, and cells without a port", () => {
     const key = { from: "?", to: "what a person wrote" };
     const baseline = recordBaseline(judged([probe("p", [{ ...cellWith("pass"), key }])]));
-    expect(attachBaseline([probe("p", [])], baseline)[0]?.cells[0]?.key).toEqual(key);
+    expect(baseline).toStrictEqual([{ probe: "p", cell: "? what a person wrote - -", passed: true }]);
+    expect(attachBaseline([probe("p", [])], baseline)[0]?.cells).toStrictEqual([
+      { key, rerun: "", passedBefore: true },
+    ]);
+  });
+
+  it.each([{ port: 53, protocol: "udp" }, { port: 53, protocol: "tcp" }, { port: 53 }] as const)(
+    "reads back %o",
+    (flow) => {
+      const key = { from: "shop/a", to: "shop/b", ...flow };
+      const baseline = recordBaseline(judged([probe("p", [{ ...cellWith("fail"), key }])]));
+      expect(attachBaseline([probe("p", [])], baseline)[0]?.cells[0]?.key).toStrictEqual(key);
+    },
+  );
+
+  it("gives a probe back only its own cells", () => {
+    const baseline = recordBaseline(
+      judged([probe("m", [cellWith("pass")]), probe("n", [other("shop/c", "fail"), other("shop/d", "fail")])]),
+    );
+    const attached = attachBaseline([probe("m", [cellWith("pass")]), probe("n", [other("shop/c", "fail")])], baseline);
+    expect(attached.map(({ cells }) => cells.map(({ key }) => key.from))).toEqual([["shop/a"], ["shop/c", "shop/d"]]);
   });
 
   it("does not miss what was never judged, nor what only changed its pod's name", () => {
@@ -100,6 +121,12 @@ describe("the baseline", () => {
     ]);
   });
 
+  it("goes to a probe of itself that is graded, as to any other", () => {
+    const own = cell("allowed", saw("allowed"), { key: { from: "w1", to: "w1", port: 80, protocol: "tcp" } });
+    const baseline = recordBaseline(judged([probe("m", [own])]));
+    expect(attachBaseline([probe("m", [own])], baseline)[0]?.cells).toEqual([{ ...own, passedBefore: true }]);
+  });
+
   it("marks cells of ends that the untouched lab lacked, where it is known what it had", () => {
     const baseline = recordBaseline(judged([probe("m", [cellWith("pass")])]));
     const isNew = (entries: typeof baseline) =>
@@ -108,6 +135,13 @@ describe("the baseline", () => {
       );
     expect(isNew(baseline)).toEqual([undefined, true]);
     expect(isNew([])).toEqual([undefined, undefined]);
+  });
+
+  it("does not take a further port between ends that the untouched lab had for a new cell", () => {
+    const baseline = recordBaseline(judged([probe("m", [cellWith("pass")])]));
+    const further = { ...cellWith("pass"), key: { ...cellWith("pass").key, port: 81 } };
+    const [attached] = attachBaseline([probe("m", [cellWith("pass"), further])], baseline);
+    expect(attached?.cells[1]).toStrictEqual(further);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { attachControls, controlKey, mergeControls, recordControls } from "../../../src/grade/controls.ts";
+import { controlKey } from "../../../src/grade/control-rows.ts";
+import { attachControls, LastControls, mergeControls, recordControls } from "../../../src/grade/controls.ts";
 import type { Cell, Outcome } from "../../../src/grade/types.ts";
 import { cell, probe, saw } from "./cells.ts";
 
@@ -86,9 +87,72 @@ describe("a positive control", () => {
   it("without a port is of one kind: a name that resolves does not vouch for a ping", () => {
     const key = { from: "c", to: "b" };
     const dns = controlKey("dns", cell("allowed", saw("allowed"), { key }));
-    expect(controlKey("ping", cell("allowed", saw("allowed"), { key }))).not.toBe(dns);
+    expect([dns, controlKey("ping", cell("allowed", saw("allowed"), { key }))]).toEqual(["b - dns", "b - ping"]);
     // With a port it is the transport that counts.
     expect(controlKey("curl", flow("a", "b", "allowed"))).toBe(controlKey("tcp", flow("a", "b", "allowed")));
+  });
+});
+
+describe("cells that stand side by side", () => {
+  const blocked = flow("a", "b", "dropped", {}, { destination: "b@1" });
+  const answered = flow("c", "b", "allowed", {}, { destination: "b@1" });
+  const both = (more: Partial<Cell["key"]>): [Cell, Cell] => [
+    { ...blocked, key: { ...blocked.key, ...more } },
+    { ...answered, key: { ...answered.key, ...more } },
+  ];
+
+  it.each<[string, Cell, Cell]>([
+    ["protocol", ...both({ protocol: "udp" })],
+    ["port", ...both({ port: 81 })],
+    ["destination", flow("a", "b", "dropped"), flow("c", "b", "allowed")],
+    ["name of a destination without identity", flow("a", "d", "dropped"), flow("c", "d", "allowed")],
+  ])("do not vouch for each other where they differ by the %s", (_what, otherBlocked, otherAnswered) => {
+    const controls = (...cells: Cell[]) =>
+      attachControls([probe("p", cells)], [], NOW)[0]?.cells.map(({ control }) => control?.from);
+    expect(controls(answered, otherBlocked, blocked)).toEqual([undefined, undefined, "c"]);
+    expect(controls(answered, blocked, otherBlocked)).toEqual([undefined, "c", undefined]);
+    expect(controls(otherAnswered, blocked, otherBlocked)).toEqual([undefined, undefined, "c"]);
+    expect(recordControls([probe("p", [answered, otherAnswered])], NOW)).toHaveLength(2);
+  });
+
+  it("by the name alone, where it is the only identity", () => {
+    const names = recordControls([probe("p", [flow("a", "b", "allowed"), flow("a", "c", "allowed")])], NOW);
+    expect(names.map(({ destination }) => destination)).toEqual(["b 80 tcp", "c 80 tcp"]);
+  });
+});
+
+describe("the cells of last time", () => {
+  const blocked = flow("a", "b", "dropped");
+  const answered = flow("c", "b", "allowed");
+  const attach = (last: LastControls, cells: Cell[], at = NOW, earlier: typeof cells = []) =>
+    attachControls([probe("p", cells)], recordControls([probe("p", earlier)], THEN), at, last)[0]?.cells ?? [];
+
+  it("are kept as they are where their control is the same, and where they have none", () => {
+    const last = new LastControls();
+    const first = attach(last, [answered, blocked]);
+    expect(attach(last, [answered, blocked])[1]).toBe(first[1]);
+    expect(first[1]?.control).toEqual({ by: "another-source", from: "c", at: NOW });
+    expect(attach(new LastControls(), [blocked])[0]).toBe(blocked);
+  });
+
+  it("get the control of now where it is of another source, time or kind, or the first", () => {
+    const again = (first: Parameters<typeof attach>, second: Parameters<typeof attach>) => {
+      attach(...first);
+      return attach(...second).at(-1)?.control;
+    };
+    let last = new LastControls();
+    const other = flow("d", "b", "allowed");
+    expect(again([last, [answered, blocked]], [last, [other, blocked]])?.from).toBe("d");
+    last = new LastControls();
+    expect(again([last, [answered, blocked]], [last, [{ ...answered }, blocked], THEN])?.at).toBe(THEN);
+    last = new LastControls();
+    expect(again([last, [other, blocked]], [last, [flow("d", "b", "dropped"), blocked]])).toBeUndefined();
+    // b answered another, then itself, at the same time.
+    last = new LastControls();
+    const [itself, another] = [flow("x", "x", "allowed", {}, { destination: "b" }), flow("x", "b", "allowed")];
+    expect(again([last, [another, blocked]], [last, [itself, blocked]])?.by).toBe("itself");
+    last = new LastControls();
+    expect(again([last, [flow("d", "b", "dropped"), blocked]], [last, [answered, blocked]])?.from).toBe("c");
   });
 });
 
@@ -96,6 +160,21 @@ describe("recorded controls", () => {
   it("are a few sources a destination, other sources first", () => {
     const cells = ["b", "c", "c", "d", "e"].map((from) => flow(from, "b", "allowed"));
     expect(recordControls([probe("p", cells)], NOW).map(({ from }) => from)).toEqual(["c", "d"]);
+  });
+
+  it("say when each cell was seen, where they were not seen at one time", () => {
+    const cells = [flow("a", "b", "allowed"), flow("c", "b", "allowed")];
+    const seenAt = ({ key }: Cell): string => (key.from === "a" ? THEN : NOW);
+    expect(recordControls([probe("p", cells)], seenAt).map(({ from, at }) => [from, at])).toEqual([
+      ["a", THEN],
+      ["c", NOW],
+    ]);
+  });
+
+  it("merge with other sources before the destination itself, however late", () => {
+    const earlier = recordControls([probe("p", [flow("c", "b", "allowed"), flow("d", "b", "allowed")])], THEN);
+    const later = recordControls([probe("p", [flow("b", "b", "allowed")])], NOW);
+    expect(mergeControls(earlier, later).map(({ from }) => from)).toEqual(["c", "d"]);
   });
 
   it("merge to the latest of each source", () => {

@@ -44,4 +44,10 @@ describe("feedback of a task", () => {
     });
     expect(feedback([probe("p", [never]), probe("q", [cellWith("fail")])], ["p", "q"])?.probe).toBe("q");
   });
+
+  it("calls ends as the cell does where no other names are given", () => {
+    const tasks = [{ name: "task-1", text: "do it", probes: ["p"] }];
+    const report = gradeProbes({ probes: [probe("p", [cellWith("fail")])], tasks, compareFigures: noFigures });
+    expect(report.tasks[0]?.feedback?.key).toEqual(cellWith("fail").key);
+  });
 });

@@ -26,7 +26,8 @@ describe("the whole report", () => {
 
   it("is inconclusive when nothing was probed", () => {
     expect(grade([]).verdict).toBe("inconclusive");
-    expect(grade([probe("empty", [])]).probes[0]?.verdict).toBe("inconclusive");
+    expect(grade([probe("empty", [])]).probes[0]).toMatchObject({ verdict: "inconclusive", role: "goal" });
+    expect(grade([], [task()]).tasks[0]?.verdict).toBe("inconclusive");
   });
 
   it("is inconclusive when a task names a probe that has no result", () => {
@@ -48,6 +49,27 @@ describe("the whole report", () => {
     expect(report.probes[0]?.cells).toHaveLength(1);
     expect(report.probes[0]?.ungraded).toEqual([loopback]);
     expect(grade([probe("p", [loopback])]).verdict).toBe("inconclusive");
+    expect(grade([probe("p", [cellWith("pass")])]).probes[0]).not.toHaveProperty("ungraded");
+  });
+
+  it("judges cells by what their probe is: its kind's figures, its CNI, its fault and its recovery", () => {
+    const figures = probe("figures", [cell({ bps: 5 }, saw("allowed", { measured: { bps: 4 } }))], { kind: "iperf" });
+    const open = [cell("blocked", saw("allowed"))];
+    const recovery = { withinMs: 1000, tookMs: 2000, tries: [] };
+    const report = gradeProbes({
+      probes: [
+        figures,
+        probe("unenforced", open, { notEnforceable: "flannel enforces none" }),
+        probe("late", [cell("allowed", saw("allowed"))], { phase: { when: "after", fault: "cut" }, recovery }),
+      ],
+      tasks: [],
+      compareFigures: (kind, measured, expected) => [kind, measured["bps"], expected["bps"]].join(" "),
+    });
+    expect(report.probes.map(({ cells }) => cells[0]?.reason)).toEqual([
+      "iperf 4 5",
+      "not enforceable: flannel enforces none",
+      "as expected only 2s after the restore of cut, not within 1s",
+    ]);
   });
 });
 
@@ -64,7 +86,8 @@ describe("points", () => {
       { role: "guard", earned: 0, possible: 0 },
       { role: "goal", earned: 5, possible: 5 },
     ]);
-    expect(report.tasks).toEqual([
+    // Strictly: what does not apply is absent.
+    expect(report.tasks).toStrictEqual([
       {
         name: "task-1",
         text: "do it",

@@ -5,7 +5,7 @@ const service: ServiceFact = {
   name: "shop/web",
   isThere: true,
   port: { number: 80, protocol: "TCP" },
-  ports: ["80/TCP → 8080"],
+  ports: ["80/TCP → 8080", "443/TCP → 8443"],
   selector: "app=web",
   selected: 1,
   workloads: [],
@@ -96,6 +96,7 @@ const breaks: [layer: string, text: RegExp, broken: (facts: FlowFacts) => FlowFa
   ["service", /selects no pod/, (facts) => serves(facts, { selected: 0, ready: 0, notReady: [] })],
   ["service", /has no port 80\/TCP/, (facts) => serves(facts, { ports: ["8080/TCP → 8080"] })],
   ["service", /has no IPv6 address/, (facts) => serves(facts, { lacksFamily: "IPv6" })],
+  ["service", /has no address of a load balancer/, (facts) => serves(facts, { isPending: true })],
   ["service", /does not exist/, (facts) => serves(facts, { isThere: false })],
   [
     "source",

@@ -230,6 +230,23 @@ describe("a cell during a fault", () => {
   ] as const)("expected %s and seen %s, %s without the fault, is %s", (expected, outcome, before, verdict) => {
     expect(judgeDuring(expected, outcome, before).verdict).toBe(verdict);
   });
+
+  it.each([
+    ["dropped", "dropped without the fault cut, too, so it shows nothing of it: dropped it was"],
+    [undefined, "this cell was not seen without the fault cut"],
+  ] as const)(
+    "says why its silence shows nothing, %s without the fault, whoever else was answered",
+    (before, reason) => {
+      const more = before === undefined ? {} : { withoutFault: seen(before) };
+      for (const expected of ["blocked", "rejected"] as const) {
+        const silent = cell(expected, saw("rejected", { proof }), { ...more, control });
+        expect(judgeCell(silent, { kind: "tcp", compareFigures: noFigures, phase: during })).toEqual({
+          verdict: "inconclusive",
+          reason,
+        });
+      }
+    },
+  );
 });
 
 describe("a cell after a fault", () => {
@@ -247,5 +264,14 @@ describe("a cell after a fault", () => {
       recovery,
     });
     expect(judged.verdict).toBe(verdict);
+  });
+
+  it.each([
+    ["after", "as expected only 7s after the restore of cut, not within 5s"],
+    ["during", "as expected only 7s after the fault cut, not within 5s"],
+  ] as const)("that is too late says by how much: %s", (when, reason) => {
+    const recovery = { withinMs: 5000, tookMs: 7000, tries: [] };
+    const context = { kind: "tcp", compareFigures: noFigures, phase: { when, fault: "cut" }, recovery };
+    expect(judgeCell(cell("allowed", saw("allowed")), context)).toEqual({ verdict: "fail", reason });
   });
 });

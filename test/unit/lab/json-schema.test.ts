@@ -1,13 +1,16 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { labJsonSchema } from "../../../src/lab/json-schema.ts";
-import { labSchema } from "../../../src/run/lab-schema.ts";
+import { fileSchema } from "../../../src/run/lab-schema.ts";
 import { fixtureRegistries } from "./fixture-registries.ts";
 
-test("schema/lab.json is what the kinds give (npx tsx scripts/generate-schema.ts)", () => {
-  const committed: unknown = JSON.parse(readFileSync(new URL("../../../schema/lab.json", import.meta.url), "utf8"));
-  expect(committed).toEqual(JSON.parse(JSON.stringify(labSchema())));
-});
+test.each(["lab", "exam"] as const)(
+  "schema/%s.json is what the kinds give (npx tsx scripts/generate-schema.ts)",
+  (of) => {
+    const text = readFileSync(new URL(`../../../schema/${of}.json`, import.meta.url), "utf8");
+    expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(fileSchema(of))));
+  },
+);
 
 test("a probe takes exactly one kind, from inside or beside, and figures only of its kind", () => {
   const { properties } = labJsonSchema(fixtureRegistries) as {

@@ -8,6 +8,7 @@ import { createOracle } from "../../../src/policy/oracle.ts";
 import type { OracleEnd, OracleFlow, OracleWorld } from "../../../src/policy/types.ts";
 import { naiveAllowsWithAdmin } from "../../naive-admin-policy.ts";
 import type { NaiveEnd } from "../../naive-policy.ts";
+import { propertyRuns } from "../../property-runs.ts";
 import { adminPolicy, adminWorld, asClusterPolicy, ingressRules } from "./arbitrary-admin.ts";
 import { flowsOf, OUTSIDE_ADDRESS } from "./arbitrary-world.ts";
 
@@ -103,7 +104,7 @@ describe("cluster-wide policies", () => {
       fc.property(adminWorld, (of) => {
         expect(cells(of)).toEqual(naively(of));
       }),
-      { numRuns: 200 },
+      { numRuns: propertyRuns(200) },
     );
   });
 

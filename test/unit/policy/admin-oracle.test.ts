@@ -6,7 +6,7 @@ import { explainLines } from "../../../src/policy/explain.ts";
 import { createOracle } from "../../../src/policy/oracle.ts";
 import { priorityWarnings } from "../../../src/policy/priorities.ts";
 import type { OracleEnd, OracleFlow, OraclePod, OracleVerdict, OracleWorld } from "../../../src/policy/types.ts";
-import { adminPolicy, baselinePolicy } from "./arbitrary-admin.ts";
+import { adminPolicy, asClusterPolicy, baselinePolicy } from "./arbitrary-admin.ts";
 
 const pod = (name: string, address: string, more: Partial<OraclePod> = {}): OraclePod => ({
   namespace: "shop",
@@ -156,6 +156,14 @@ describe("equal priorities", () => {
     expect(summary(ask(worldOf([...both("Allow", "Deny"), guard(4, [ingress("Allow")])])))).toBe("allowed");
   });
 
+  it("leave nothing open where the other side denies for certain", () => {
+    const [allow, deny] = (["Allow", "Deny"] as const).map((action) =>
+      adminPolicy(action.toLowerCase(), { priority: 5, subject: everyone, egress: [{ action, to: [everyone] }] }),
+    ) as [AdminPolicy, AdminPolicy];
+    expect(summary(ask(worldOf([allow, deny])))).toBe("allowed, open: equal-priority");
+    expect(summary(ask(worldOf([allow, deny, guard(1, [ingress("Deny")])])))).toBe("blocked");
+  });
+
   it("are warned of by both names", () => {
     const placed = [...both("Allow", "Deny"), guard(4, [])].map((policy) => ({ policy }));
     expect(priorityWarnings(placed).map(({ code, message }) => [code, message])).toEqual([
@@ -164,6 +172,32 @@ describe("equal priorities", () => {
         "AdminNetworkPolicy/a and AdminNetworkPolicy/b both have priority 5 in the Admin tier: the API leaves open which counts",
       ],
     ]);
+  });
+});
+
+describe("a warning of equal priorities", () => {
+  const file = "policies.yaml";
+  const spanOf = (line: number) => ({ file, line, column: 1, length: 1, lineText: "" });
+
+  it("says where the other one stands, stands at this one, and what to do", () => {
+    const placed = ["a", "b"].map((name, index) => ({ policy: guard(5, [], name), span: spanOf(index + 1) }));
+    expect(priorityWarnings(placed)).toEqual([
+      {
+        code: "POLICY_EQUAL_PRIORITY",
+        message:
+          "AdminNetworkPolicy/a (policies.yaml:1) and AdminNetworkPolicy/b both have priority 5 in the Admin tier: the API leaves open which counts",
+        hint: "give each its own priority",
+        span: spanOf(2),
+      },
+    ]);
+  });
+
+  it("is not given across tiers", () => {
+    const inBoth = (["Admin", "Baseline"] as const).map((tier) => {
+      const { spec, ...policy } = asClusterPolicy(guard(5, [], tier.toLowerCase()));
+      return { policy: { ...policy, spec: { ...spec, tier } } };
+    });
+    expect(priorityWarnings(inBoth)).toEqual([]);
   });
 });
 

@@ -145,6 +145,7 @@ describe("a rule that would allow but for one condition", () => {
     ],
   ])("%s", (code, policies, flow, text) => {
     const clues = cluesOf(policies, flow);
+    expect(clues).toHaveLength(1);
     expect(clues[0]).toMatchObject({ code, side: "ingress" });
     expect(clues[0]?.text).toContain(text);
   });
@@ -195,6 +196,16 @@ describe("what is open", () => {
     expect(cluesOf([allow({ ingress: [{ from: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }] })])[0]).toMatchObject({
       code: "block-for-pod",
     });
+  });
+
+  it("names it in the family of the flow, on a cluster with both", () => {
+    const world = worldOf(allow({ ingress: [{ from: [{ ipBlock: { cidr: "fd00::/16" } }] }] }));
+    const pods = world.pods.map((pod, index) => ({ ...pod, addresses: [...pod.addresses, `fd00::${index + 1}`] }));
+    const dual = { ...world, pods };
+    const clues = (family: 4 | 6): string[] =>
+      findClues(dual, createOracle(dual).verdict({ ...toDb, family })).map(({ text }) => text);
+    expect(clues(6)).toEqual([expect.stringContaining("only an ipBlock lets shop/web pass")]);
+    expect(clues(4)).not.toContainEqual(expect.stringContaining("only an ipBlock"));
   });
 });
 

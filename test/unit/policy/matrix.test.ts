@@ -6,6 +6,7 @@ import { createPolicyMatrix } from "../../../src/policy/matrix.ts";
 import { createOracle } from "../../../src/policy/oracle.ts";
 import type { OraclePod, OracleWorld } from "../../../src/policy/types.ts";
 import { naiveAllows } from "../../naive-policy.ts";
+import { propertyRuns } from "../../property-runs.ts";
 import { OUTSIDE_ADDRESS, policy, world } from "./arbitrary-world.ts";
 
 const ports = [
@@ -66,7 +67,7 @@ describe("the matrix of classes", () => {
         );
         expect(cells(of)).toEqual(one);
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(500) },
     );
   });
 
@@ -92,7 +93,7 @@ describe("the matrix of classes", () => {
         );
         expect(cells(of)).toEqual(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: propertyRuns(300) },
     );
   });
 
@@ -190,3 +191,55 @@ function typesOf({ spec: { policyTypes = [], egress = [] } }: NetworkPolicy): ("
   if (policyTypes.length > 0) return policyTypes;
   return egress.length > 0 ? ["Ingress", "Egress"] : ["Ingress"];
 }
+
+describe("one port of the matrix", () => {
+  const pod = (name: string, ports: OraclePod["ports"] = []): ClassEnd => ({
+    pod: { namespace: "shop", name, labels: { app: name }, addresses: [], ports },
+  });
+  const db = pod("db", [
+    { name: "sql", containerPort: 5432, protocol: "TCP" },
+    { name: "admin", containerPort: 81, protocol: "TCP" },
+  ]);
+  const matrix = createPolicyMatrix(
+    withPolicies({ namespaces: [{ name: "shop", labels: {} }], pods: [], policies: [] }, [
+      {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { namespace: "shop", name: "db" },
+        spec: {
+          podSelector: { matchLabels: { app: "db" } },
+          ingress: [
+            { from: [{ podSelector: { matchLabels: { app: "web" } } }], ports: [{ port: "metrics" }, { port: "sql" }] },
+          ],
+        },
+      },
+      {
+        apiVersion: "networking.k8s.io/v1",
+        kind: "NetworkPolicy",
+        metadata: { namespace: "shop", name: "probe" },
+        spec: { podSelector: { matchLabels: { app: "probe" } }, policyTypes: ["Egress"] },
+      },
+    ]),
+    [pod("web"), db, pod("probe")],
+  );
+
+  it("is open where one of the names that a rule lists stands for it", () => {
+    expect(matrix.on(5432, "TCP").allows(0, 1)).toBe(true);
+    for (const [port, protocol] of [
+      [81, "TCP"],
+      [80, "TCP"],
+      [5432, "UDP"],
+    ] as const)
+      expect(matrix.on(port, protocol).allows(0, 1)).toBe(false);
+  });
+
+  it("is open from a pod to itself, whatever policies say", () => {
+    expect([0, 1, 2].map((end) => matrix.on(80, "TCP").allows(end, end))).toEqual([true, true, true]);
+  });
+
+  it("tells the side that is open: 1 of the source, 2 of the destination", () => {
+    const on = matrix.on(80, "TCP");
+    expect([on.sides(0, 1), on.sides(2, 1), on.sides(2, 0), on.sides(1, 0)]).toEqual([1, 0, 2, 3]);
+    expect([on.sides(1, 2), matrix.on(5432, "TCP").sides(0, 1)]).toEqual([3, 3]);
+  });
+});

@@ -96,6 +96,10 @@ describe("nodes", () => {
       /open: node-address$/,
     );
     expect(summary(ask([blockIngress("0.0.0.0/0")], node("worker2"), at("web")))).toBe("allowed");
+    const besides = [{ ipBlock: { cidr: "10.9.0.0/24" } }, { ipBlock: { cidr: "0.0.0.0/0" } }];
+    expect(summary(ask([policy({ podSelector: {}, ingress: [{ from: besides }] })], node("worker2"), at("web")))).toBe(
+      "allowed",
+    );
     expect(summary(ask([blockIngress("fd00::/8")], node("worker2"), at("web")))).toBe("blocked");
   });
 
@@ -163,6 +167,16 @@ describe("ICMP", () => {
     expect(
       summary(ask([policy({ podSelector: {}, ingress: [{ ports: [{ port: 80 }] }] })], at("web"), at("db"), icmp)),
     ).toMatch(/^blocked/);
+  });
+});
+
+describe("a flow without a port", () => {
+  it("is let in by a rule for its whole protocol, and by none that names ports", () => {
+    const on = (ports: object[]) => policy({ podSelector: {}, ingress: [{ ports }] });
+    const summaries = [{ protocol: "TCP" }, { protocol: "UDP" }, { port: 80 }, { port: "http" }].map((port) =>
+      summary(ask([on([port])], at("web"), at("db"), { port: undefined })),
+    );
+    expect(summaries).toEqual(["allowed", "blocked", "blocked", "blocked"]);
   });
 });
 

@@ -237,6 +237,25 @@ describe("curl", () => {
     expect(cell?.observation).not.toHaveProperty("measured");
   });
 
+  it("looks a name up once more with time for a second question where only the limit for connecting ended the lookup", async () => {
+    const runs = [toolOutput("curl-name-timeout"), toolOutput("curl-ok")];
+    const context = shopContext({ exec: ([tool]) => (tool === "dig" ? toolOutput("dig-a") : (runs.shift() ?? {})) });
+    const [cell] = await curl.run(curl.options.parse("http://web/"), web, context);
+    expect(cell).toMatchObject({ destination: "shop/service/web", observation: { outcome: "allowed" } });
+    const runsOfCurl = context.cluster.execs.filter(({ argv }) => argv[0] === "curl");
+    expect(runsOfCurl.map(({ argv }) => argv[argv.indexOf("--connect-timeout") + 1])).toEqual(["1.5", "11.0"]);
+    expect(JSON.stringify(cell?.observation?.evidence)).toContain("Resolving timed out");
+  });
+
+  it("is an error when a lookup that dig can make takes all that time", async () => {
+    const slow = await request("http://web/", toolOutput("curl-name-timeout"), "dig-a");
+    expect(slow.context.cluster.execs.map(({ argv }) => argv[0])).toEqual(["curl", "dig", "curl", "dig"]);
+    expect(slow.cell?.observation).toMatchObject({
+      outcome: "error",
+      reason: expect.stringContaining("PROBE_NAME_UNSTEADY") as string,
+    });
+  });
+
   it("tells a name that does not exist from a DNS server that is silent", async () => {
     const missing = await request("http://nosuch/", toolOutput("curl-nxdomain"));
     expect(missing.cell).toMatchObject({ destination: "lookup of nosuch", observation: { outcome: "rejected" } });

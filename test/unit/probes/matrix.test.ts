@@ -98,6 +98,16 @@ describe("matrix", () => {
     await expect(run).rejects.toMatchObject({ code: "MATRIX_MATCHES_NOTHING" });
   });
 
+  it("refuses more cells than can be kept, before any of them is sent", async () => {
+    const context = shopContext();
+    const ports = Array.from({ length: 60_000 }, (_, index) => index + 1);
+    await expect(matrix.run(parse({ pods: "shop/*", ports }), undefined, context)).rejects.toMatchObject({
+      code: "MATRIX_TOO_LARGE",
+      message: expect.stringMatching(/^the matrix has \d+ cells; the most is 500000$/) as string,
+    });
+    expect(context.cluster.sweeps).toEqual([]);
+  });
+
   it("probes one cell when asked for one, with its control", async () => {
     const context = shopContext(
       { sweep: () => ({ outcome: "answered", detail: "connected", latencyMs: 1 }) },

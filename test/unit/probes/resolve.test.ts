@@ -46,6 +46,24 @@ describe("resolveTarget", () => {
     expect(watch).toBeUndefined();
   });
 
+  it("goes from outside to a load balancer's address, and lacks one while it is pending", async () => {
+    const aim = { protocol: "tcp", port: 80 } as const;
+    const reached = async (status: object): Promise<string> => {
+      const objects = shopObjects().map((object): KubeObject =>
+        object.kind === "Service" && object.metadata.name === "web"
+          ? { ...object, spec: { ...(object["spec"] as object), type: "LoadBalancer" }, status }
+          : object,
+      );
+      const context = shopContext({ objects });
+      const from = probeSource({ kind: "external" }, context);
+      const { host, backends } = await resolveTarget(parseEndpointRef("shop/service/web"), aim, from, context);
+      return `${host}, ${backends.length} backends`;
+    };
+    const ingress = [{ ip: "192.168.0.200" }];
+    expect(await reached({ loadBalancer: { ingress } })).toBe("192.168.0.200, 2 backends");
+    await expect(reached({ loadBalancer: {} })).rejects.toMatchObject({ code: "TARGET_LACKS_BALANCER" });
+  });
+
   it("goes to a headless Service's first ready endpoint", async () => {
     const headless = shopService("peers", "None", 80, 80, [
       { ip: "10.244.1.1", pod: "web-1", ready: false },

@@ -22,6 +22,7 @@ const steps: Record<string, string> = {
   rateLimit: "{ rateLimit: node/worker1, rate: 1 Mbit/s }",
   delay: "{ delay: node/worker1, time: 5ms }",
   kubeProxyStopped: "{ kubeProxyStopped: node/worker1 }",
+  policyAgentStopped: "{ policyAgentStopped: node/worker1 }",
   dnsStopped: "{ dnsStopped: true }",
   cniMissing: "{ cniMissing: node/worker1 }",
   duplicateAddress: "{ duplicateAddress: node/worker1 }",

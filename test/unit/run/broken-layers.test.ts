@@ -121,7 +121,7 @@ describe("the layer that broke", () => {
     const { cluster: own, asked } = cluster([80]);
     expect(layerOf(await addLayers(grade, ran, { cluster: own, plan }, options))).toEqual({
       name: "policy",
-      text: "nowhere: it arrived, and no policy in the cluster stops it",
+      text: "nowhere: it arrived, and no rule of a policy stopped it",
       fact: "connected",
     });
     expect(asked).toEqual(["list"]);

@@ -21,6 +21,7 @@ const reason = (file: string, allowed = false): PolicyReason => ({
   spans: [{ file, line: 3, column: 1, length: 1, lineText: "" }],
 });
 const live: FlowOracle = {
+  deciders: () => [],
   answer: () => ({
     expected: "allowed",
     why: { allowed: true, lines: ["not isolated"], spans: [] },
@@ -94,7 +95,7 @@ describe("a failed cell", () => {
 
   it("is not told the same twice", () => {
     const why = reason("manifests/deny.yaml");
-    const same: FlowOracle = { answer: () => ({ expected: "blocked", why, isLoopback: false }) };
+    const same: FlowOracle = { deciders: () => [], answer: () => ({ expected: "blocked", why, isLoopback: false }) };
     expect(cellOf(explained({ why }, same))?.observation?.evidence).toEqual([]);
   });
 });

@@ -26,6 +26,7 @@ const restarting = podWith("b", {
       name: "c",
       ready: false,
       restartCount: 1,
+      imageID: "",
       image: "i",
       state: { waiting: { reason: "CrashLoopBackOff", message: "port 80\u001b[31m\nis taken" } },
     },

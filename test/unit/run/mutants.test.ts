@@ -214,6 +214,20 @@ describe("mutants of a Service", () => {
     expect(new Set(made.map(({ object }) => orderedJson(object))).size).toBe(made.length);
   });
 
+  test("of a Service for a node's own pods take the others in", () => {
+    const local = clusterIp.replace("selector", "internalTrafficPolicy: Local\n  selector");
+    expect(mutants(local).map(({ what }) => what)).toContain("internalTrafficPolicy Cluster");
+  });
+
+  test("of an alias name another, and are equal where the name is the same", () => {
+    const alias = clusterIp.replace("selector", "type: ExternalName\n  externalName: db.data.svc\n  selector");
+    expect(mutants(alias).map(({ what }) => what)).toContain("externalName nobody.data.svc");
+    const service = manifest("", alias)[0]?.object as Service;
+    expect(equalService(service, without(service, ["spec", "selector"]) as Service)).toContain("alias");
+    expect(equalService(service, withValue(service, ["spec", "externalName"], "db.other") as Service)).toBeUndefined();
+    expect(equalService(service, without(service, ["spec", "type"]) as Service)).toBeUndefined();
+  });
+
   test("of a headless one without named ports are equal where only a port differs", () => {
     const headless = manifest("", clusterIp.replace("selector", "clusterIP: None\n  selector"))[0]?.object as Service;
     const moved = withValue(headless, ["spec", "ports", 0, "port"], 81) as Service;

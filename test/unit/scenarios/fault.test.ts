@@ -36,6 +36,7 @@ describe("fault", () => {
     [{ delay: "node/a", time: "50ms" }, { kind: "delay", node: "a", interface: "eth0", delayMs: 50 }, ["a"]],
     [{ nodeDown: "node/a", duration: "9s" }, { kind: "nodeDown", node: "a", durationMs: 9000 }, ["a"]],
     [{ kubeProxyStopped: "node/a" }, { kind: "kubeProxyStopped", node: "a" }, ["a"]],
+    [{ policyAgentStopped: "node/a" }, { kind: "policyAgentStopped", node: "a" }, ["a"]],
     [{ dnsStopped: true }, { kind: "dnsStopped" }, []],
     [{ cniMissing: "node/a" }, { kind: "cniMissing", node: "a" }, ["a"]],
     [{ conntrackFull: "node/a", duration: "9s" }, { kind: "conntrackFull", node: "a", durationMs: 9000 }, ["a"]],

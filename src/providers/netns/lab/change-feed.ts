@@ -1,5 +1,6 @@
 import { LabError } from "../../../core/errors.ts";
 import type { StoreEvent } from "../../../engine/store/history.ts";
+import { equalJson } from "../../../engine/store/json.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { ClusterChanges } from "../../changes.ts";
@@ -109,6 +110,9 @@ export class ChangeFeed {
   }
 }
 
-function isSeen({ object }: StoreEvent): boolean {
-  return !UNSEEN.has(object.kind);
+function isSeen({ type, key, object, previous }: StoreEvent): boolean {
+  if (UNSEEN.has(object.kind)) return false;
+  // Its figures move as long as there is load; what it does is a change of its target.
+  const isOfFigures = type === "MODIFIED" && key === "HorizontalPodAutoscaler";
+  return !(isOfFigures && equalJson(object["spec"], previous?.["spec"]));
 }

@@ -1,6 +1,7 @@
 import { LabError } from "../../../core/errors.ts";
 import { runControllers } from "../../../engine/controllers/controller.ts";
 import type { Controller, ControllerSet } from "../../../engine/controllers/controller.ts";
+import { zoneOf } from "../../../engine/controllers/endpoint-hints.ts";
 import { systemClock } from "../../../engine/clock.ts";
 import type { Family } from "../../../engine/nft/address-ranges.ts";
 import { hostPortRuleset } from "../../../engine/nft/host-ports.ts";
@@ -16,11 +17,14 @@ import { hostPorts } from "../../../kube/host-ports.ts";
 import { isPodTerminal } from "../../../kube/pods.ts";
 import type { Pod } from "../../../kube/types.ts";
 import { NETLINK_NETFILTER } from "../../../kernel/nft-set.ts";
-import type { PlannedCluster, PlannedCni } from "../../../plan/types.ts";
+import type { Plan } from "../../../plan/types.ts";
 import type { CniDataplane } from "../../../cnis/types.ts";
 import type { EvidenceSet } from "./evidence.ts";
+import { HealthCheckServers } from "./health-check-servers.ts";
 import { NodeRules } from "./node-rules.ts";
 import type { PodNetwork } from "./pod-network.ts";
+import type { ServerThread } from "./server-thread.ts";
+import { speakersOf } from "./speaker.ts";
 import { lostEndpoints, udpTranslations } from "./udp-translations.ts";
 import type { UdpTranslations } from "./udp-translations.ts";
 import type { Underlay } from "./underlay.ts";
@@ -30,8 +34,8 @@ interface DataplaneOptions {
   underlay: Underlay;
   network: PodNetwork;
   dataplane: CniDataplane;
-  cni: PlannedCni;
-  cluster: PlannedCluster;
+  plan: Pick<Plan, "topology" | "cni" | "cluster" | "realCluster">;
+  servers: ServerThread;
 }
 
 interface RuledNode {
@@ -44,6 +48,8 @@ interface RuledNode {
   translations: UdpTranslations;
   /** Nobody changes kube-proxy's table. */
   isProxyStopped: boolean;
+  /** Nobody changes the policies' table. */
+  isPolicyStopped: boolean;
 }
 
 /** The sets in which this cluster's rules record what they drop or reject. */
@@ -78,10 +84,15 @@ export class Dataplane {
   private readonly options: DataplaneOptions;
   private readonly nodes: RuledNode[];
   private readonly started: Promise<void>;
+  /** What kube-proxy serves beside its rules. */
+  private readonly healthChecks: HealthCheckServers;
+  /** When the rules of Services were last brought to what the store says. */
+  private proxyUpdatedMs = systemClock.nowMs();
 
   constructor(options: DataplaneOptions) {
     this.options = options;
     const { store, underlay, dataplane } = options;
+    this.healthChecks = new HealthCheckServers(underlay, store, options.servers, () => this.proxyUpdatedMs);
     this.nodes = [...underlay.nodes.values()].map(({ plan, primary, host }) => ({
       name: plan.name,
       addresses: primary.addresses,
@@ -89,6 +100,7 @@ export class Dataplane {
       conntrack: host.namespace.enter(() => new NetlinkSocket(NETLINK_NETFILTER)),
       translations: new Map(),
       isProxyStopped: false,
+      isPolicyStopped: false,
     }));
     this.started = this.loadNodeRules();
     // Told by `ready`; a rejection that is not waited for yet would end the process.
@@ -99,6 +111,8 @@ export class Dataplane {
         this.proxy(),
         this.hostPorts(),
         ...(dataplane.policy === undefined ? [] : [this.policy(dataplane.policy)]),
+        this.healthChecks.controller(),
+        ...speakersOf(options.plan, underlay, store),
       ],
       {
         store,
@@ -153,28 +167,50 @@ export class Dataplane {
   private proxy(): Controller {
     return {
       name: "kube-proxy",
-      kinds: ["Service", "EndpointSlice"],
-      keysOf: () => ["rules"],
+      kinds: ["Service", "EndpointSlice", "Node"],
+      keysOf: ({ key, object, previous }) =>
+        key === "Node" && zoneOf(object) === (previous && zoneOf(previous)) ? [] : ["rules"],
       reconcile: () => this.syncProxy(),
     };
   }
 
   /** Stops kube-proxy on a node, whose rules stay as they are, or starts it again, which brings them to what the store says. */
   async setProxyStopped(name: string, isStopped: boolean): Promise<void> {
-    const node = this.nodes.find((each) => each.name === name);
-    if (node === undefined) throw new LabError("SOURCE_MISSING", `node ${name} does not exist`);
+    const node = this.nodeNamed(name);
     node.isProxyStopped = isStopped;
     // What it has begun is finished first.
     await (isStopped ? node.rules.idle() : this.syncProxy());
+    await this.healthChecks.setStopped(name, isStopped);
+  }
+
+  /** The same of the agent that writes the CNI's policy rules. Throws FAULT_NOT_POSSIBLE where the CNI has none. */
+  async setPolicyStopped(name: string, isStopped: boolean): Promise<void> {
+    const { policy } = this.options.dataplane;
+    if (policy === undefined)
+      throw new LabError("FAULT_NOT_POSSIBLE", `${this.options.plan.cni.name} has no agent that enforces policies`, {
+        hint: "take a CNI that enforces NetworkPolicy",
+      });
+    const node = this.nodeNamed(name);
+    node.isPolicyStopped = isStopped;
+    await (isStopped ? node.rules.idle() : this.syncPolicy(policy));
+  }
+
+  private nodeNamed(name: string): RuledNode {
+    const node = this.nodes.find((each) => each.name === name);
+    if (node === undefined) throw new LabError("SOURCE_MISSING", `node ${name} does not exist`);
+    return node;
   }
 
   private async syncProxy(): Promise<void> {
-    const { store, cni, cluster } = this.options;
+    const { store, plan } = this.options;
+    const { cni, cluster } = plan;
     const services = store.list("Service");
     const endpointSlices = store.list("EndpointSlice");
     const nodes = this.nodes.filter(({ isProxyStopped }) => !isProxyStopped);
     await this.loadAll(async ({ name, addresses, rules }) => {
+      const zone = zoneOf(store.get("Node", name));
       const tables = proxyTables({
+        ...(zone === undefined ? {} : { zone }),
         services,
         endpointSlices,
         clusterCidrs: cni.podCidrs,
@@ -187,6 +223,7 @@ export class Dataplane {
     const addresses = this.nodes.flatMap((node) => node.addresses);
     const translations = udpTranslations(services, endpointSlices, addresses);
     for (const node of nodes) forgetStaleUdp(node, translations);
+    this.proxyUpdatedMs = systemClock.nowMs();
   }
 
   /** The portmap plugin, which all modelled CNIs call for each pod that asks for a port of its node. */
@@ -214,33 +251,36 @@ export class Dataplane {
         ...(enforcer.admin === undefined ? [] : [...ADMIN_POLICY_KINDS, "Node" as const]),
       ],
       keysOf: () => ["rules"],
-      reconcile: () => {
-        const { store, network } = this.options;
-        const pods = store.list("Pod");
-        const namespaces = store.list("Namespace");
-        const policies = store.list("NetworkPolicy");
-        const adminPolicies =
-          enforcer.admin === undefined
-            ? []
-            : ADMIN_POLICY_KINDS.flatMap((kind) => store.list(kind)).filter(isAdminPolicy);
-        const nodes = [...this.options.underlay.nodes.values()].map(({ plan: { name, interfaces } }) => ({
-          labels: store.get("Node", name)?.metadata.labels ?? {},
-          addresses: interfaces.flatMap(({ addresses }) => addresses),
-        }));
-        return this.loadAll(async ({ name: node, rules }) => {
-          const endpoints = [...network.pods.values()]
-            .filter((pod) => pod.node === node)
-            .map(({ key, hostInterface }) => {
-              const slash = key.indexOf("/");
-              return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-            });
-          await rules.loadText(
-            "policy",
-            policyRuleset({ enforcer, endpoints, pods, namespaces, policies, adminPolicies, nodes }),
-          );
-        });
-      },
+      reconcile: () => this.syncPolicy(enforcer),
     };
+  }
+
+  private syncPolicy(enforcer: PolicyEnforcer): Promise<void> {
+    const { store, network } = this.options;
+    const pods = store.list("Pod");
+    const namespaces = store.list("Namespace");
+    const policies = store.list("NetworkPolicy");
+    const adminPolicies =
+      enforcer.admin === undefined ? [] : ADMIN_POLICY_KINDS.flatMap((kind) => store.list(kind)).filter(isAdminPolicy);
+    const nodes = [...this.options.underlay.nodes.values()].map(({ plan: { name, interfaces } }) => ({
+      labels: store.get("Node", name)?.metadata.labels ?? {},
+      addresses: interfaces.flatMap(({ addresses }) => addresses),
+    }));
+    return this.loadAll(
+      async ({ name: node, rules }) => {
+        const endpoints = [...network.pods.values()]
+          .filter((pod) => pod.node === node)
+          .map(({ key, hostInterface }) => {
+            const slash = key.indexOf("/");
+            return { hostInterface, namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+          });
+        await rules.loadText(
+          "policy",
+          policyRuleset({ enforcer, endpoints, pods, namespaces, policies, adminPolicies, nodes }),
+        );
+      },
+      this.nodes.filter(({ isPolicyStopped }) => !isPolicyStopped),
+    );
   }
 }
 

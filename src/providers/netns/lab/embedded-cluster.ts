@@ -6,7 +6,6 @@ import type { Cni, CniNode } from "../../../cnis/types.ts";
 import { createControlPlane, createStore } from "../../../engine/control-plane.ts";
 import type { ControlPlane } from "../../../engine/control-plane.ts";
 import { policyWarnings } from "../../../engine/nft/policy-enforcer.ts";
-import type { DropProof } from "../../../grade/types.ts";
 import { sendEchoes } from "../../../kernel/echo.ts";
 import type { EchoReply, EchoRequest } from "../../../kernel/echo.ts";
 import { untilServing } from "../../../kernel/listening.ts";
@@ -38,9 +37,11 @@ import { Faults } from "./faults/faults.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
+import { requestReader } from "./request-reader.ts";
 import type { Scratch } from "./scratch.ts";
 import type { ServerThread } from "./server-thread.ts";
 import type { Sweeper } from "./sweeper.ts";
+import { metallbPool } from "./speaker.ts";
 import { Underlay } from "./underlay.ts";
 
 const READY_TIMEOUT_MS = 30_000;
@@ -66,7 +67,7 @@ export class EmbeddedCluster {
   readonly controlPlane: ControlPlane;
   private readonly dataplane: Dataplane;
   private readonly runtime: NamespaceRuntime;
-  private readonly places: Places;
+  readonly places: Places;
   private readonly sweeper: Sweeper;
   private readonly evidenceSets: EvidenceSet[];
   private readonly evidence: EvidenceReader;
@@ -101,7 +102,7 @@ export class EmbeddedCluster {
         if (network === undefined) throw new Error(`no network ${name}`);
         return network;
       },
-      (words) => threads.sweeper.makeNamespaces(words),
+      (order) => threads.sweeper.makeNamespaces(order),
     );
     const store = createStore({ cluster });
     this.feed = new ChangeFeed(store);
@@ -118,6 +119,8 @@ export class EmbeddedCluster {
       runtime: this.runtime,
       store,
       podCidrs: (node) => this.network.podCidrs(node),
+      addressPool: metallbPool(plan),
+      readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
     });
     this.dataplane = new Dataplane({
@@ -125,8 +128,8 @@ export class EmbeddedCluster {
       underlay: this.underlay,
       network: this.network,
       dataplane: model,
-      cni: plan.cni,
-      cluster,
+      plan,
+      servers: threads.servers,
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
     this.controlPlane.addBarrier(() => this.runtime.dnsKnows());
@@ -199,11 +202,7 @@ export class EmbeddedCluster {
   }
 
   exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
-    return execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.readEvidence());
-  }
-
-  private readEvidence(): DropProof[] {
-    return this.evidence.read();
+    return execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.evidence.read());
   }
 
   /** The server ends with `stopServing`, and with the client that asked for it. */

@@ -48,25 +48,24 @@ export function decode(key: Buffer, node: string, direction: DropProof["directio
   };
 }
 
-/** A flow that a rule dropped or rejected. */
-export interface DropRecord {
-  proof: DropProof;
-  /** Of the set's element: the same flow through the same rule has one. */
-  id: string;
-  /** When it will be forgotten, in performance.now() milliseconds: each further packet that is dropped puts that off. */
-  kept: { atLeastMs: number; atMostMs: number };
+/** When a record will be forgotten, in performance.now() milliseconds: each further packet that is dropped puts that off. */
+export interface Kept {
+  atLeastMs: number;
+  atMostMs: number;
 }
+
+/** What was recorded at one moment: by set, by its elements' keys (latin1), how long each is kept. The same flow through the same rule has one. */
+export type Snapshot = readonly ReadonlyMap<string, Kept>[];
 
 /** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and the two readings that are compared are each rounded by it. */
 const TICKS_MS = 20;
 
 /**
- * Whether a record is of a packet that was dropped after `before` was read: there was none, or it is kept for longer than then. A flow
- * of seconds ago may have had the same ends and ports.
+ * Whether a record is of a packet that was dropped after it was read `earlier`: it was not there, or it is kept for longer than then. A
+ * flow of seconds ago may have had the same ends and ports.
  */
-export function isSince({ id, kept }: DropRecord, before: ReadonlyMap<string, DropRecord>): boolean {
-  const earlier = before.get(id);
-  return earlier === undefined || kept.atLeastMs > earlier.kept.atMostMs + TICKS_MS;
+export function isSince(kept: Kept, earlier: Kept | undefined): boolean {
+  return earlier === undefined || kept.atLeastMs > earlier.atMostMs + TICKS_MS;
 }
 
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
@@ -82,29 +81,51 @@ export class EvidenceReader {
     }));
   }
 
-  /** What all records tell, or those of packets that nobody answers. */
-  read(which: "all" | "silent" = "all"): DropProof[] {
-    return this.records(which).map(({ proof }) => proof);
+  /** What all records tell. */
+  read(): DropProof[] {
+    return this.since([], "all");
   }
 
-  /** All records, or those of packets that nobody answers. */
-  records(which: "all" | "silent" = "all"): DropRecord[] {
-    const records: DropRecord[] = [];
-    for (const { node, socket } of this.nodes) {
-      for (const { family, table, set, direction, isAnswered } of this.sets) {
+  /** What is recorded now, not looked at any closer. */
+  snapshot(): Snapshot {
+    const sets: Map<string, Kept>[] = [];
+    this.each("all", (set, key, kept) => {
+      (sets[set] ??= new Map<string, Kept>()).set(key.toString("latin1"), kept);
+    });
+    return sets;
+  }
+
+  /** What records tell that are of packets dropped since then; of all packets, or of those that nobody answers. */
+  since(before: Snapshot, which: "all" | "silent"): DropProof[] {
+    const proofs: DropProof[] = [];
+    this.each(which, (set, key, kept, proofOf) => {
+      if (!isSince(kept, before[set]?.get(key.toString("latin1")))) return;
+      const proof = proofOf(key);
+      if (proof !== undefined) proofs.push(proof);
+    });
+    return proofs;
+  }
+
+  private each(
+    which: "all" | "silent",
+    take: (set: number, key: Buffer, kept: Kept, proofOf: (key: Buffer) => DropProof | undefined) => void,
+  ): void {
+    for (const [at, { node, socket }] of this.nodes.entries()) {
+      for (const [index, { family, table, set, direction, isAnswered }] of this.sets.entries()) {
         if (which === "silent" && isAnswered === true) continue;
+        const proofOf = (key: Buffer): DropProof | undefined => decode(key, node, direction);
         const askedMs = performance.now();
         const elements = readSetElements(socket, family, table, set);
         const toldMs = performance.now();
-        for (const { key, expiresMs = 0 } of elements) {
-          const proof = decode(key, node, direction);
-          if (proof === undefined) continue;
-          const id = `${node} ${table} ${set} ${key.toString("latin1")}`;
-          records.push({ proof, id, kept: { atLeastMs: askedMs + expiresMs, atMostMs: toldMs + expiresMs } });
-        }
+        for (const { key, expiresMs = 0 } of elements)
+          take(
+            at * this.sets.length + index,
+            key,
+            { atLeastMs: askedMs + expiresMs, atMostMs: toldMs + expiresMs },
+            proofOf,
+          );
       }
     }
-    return records;
   }
 
   close(): void {

@@ -1,15 +1,19 @@
 import { LabError } from "../../../core/errors.ts";
 import type { LabWarning } from "../../../core/errors.ts";
+import { hookWarnings } from "../../../engine/images/pre-stop.ts";
 import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
+import { cpuCostWarnings } from "../../../engine/metrics/cpu-cost.ts";
 import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
+import { podHostname } from "../../../engine/nameserver/resolv.ts";
 import { mountedFiles } from "../../../engine/mounted-files.ts";
 import type { FindConfig } from "../../../engine/mounted-files.ts";
 import type { ContainerStart, PodRuntime, PodStart, PodStartFailure } from "../../../engine/pod-runtime.ts";
 import { serviceVariables } from "../../../engine/service-variables.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
+import type { StartedContainer } from "../../../engine/servers/pod-logs.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { isHostNetwork } from "../../../kube/pods.ts";
 import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts";
@@ -61,8 +65,9 @@ export class NamespaceRuntime implements PodRuntime {
     const [results = []] = await this.options.servers.start([
       {
         key: "external",
-        pod: { name: "external", namespace: "", ips: this.options.underlay.externalAddresses },
+        pod: { name: "external", hostname: "external", namespace: "", ips: this.options.underlay.externalAddresses },
         netnsFd: this.options.underlay.external.fd,
+        containers: [{ name: "web" }],
         listens: [{ container: "web", protocol: "TCP", port: 80, behaviour: { kind: "http", app: "netexec" } }],
       },
     ]);
@@ -161,9 +166,10 @@ export class NamespaceRuntime implements PodRuntime {
     return this.dns.knows();
   }
 
-  /** What to tell whoever applies an object about images that are not modelled. */
+  /** What to tell whoever applies an object about images and hooks that are not modelled, and costs that are none. */
   warningsOf(object: KubeObject): LabWarning[] {
-    return imageWarnings(containersOf(object));
+    const containers = containersOf(object);
+    return [...imageWarnings(containers), ...hookWarnings(containers), ...cpuCostWarnings(object)];
   }
 
   /** What the built-in servers of the pod have logged. Throws SOURCE_MISSING. */
@@ -171,14 +177,22 @@ export class NamespaceRuntime implements PodRuntime {
     const pod = this.options.store.get("Pod", source.name, source.namespace);
     if (pod === undefined)
       throw new LabError("SOURCE_MISSING", `pod ${source.namespace}/${source.name} does not exist`);
-    const lines = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
-    return lines.map((line) => `${line}\n`).join("");
+    const part = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
+    return (part?.lines ?? []).map(({ text }) => `${text}\n`).join("");
   }
 }
 
 function podToServe(pod: Pod, place: PodPlace, plans: readonly ContainerPlan[]): PodToServe {
-  const facts = { name: pod.metadata.name, namespace: pod.metadata.namespace ?? "default", ips: place.addresses };
-  return { key: place.uid, pod: facts, netnsFd: place.netnsFd, listens: plans.flatMap(({ listens }) => listens) };
+  const { name, namespace = "default" } = pod.metadata;
+  const facts = { name, hostname: podHostname(pod), namespace, ips: place.addresses };
+  const containers = plans.filter(({ waiting }) => waiting === undefined).map(startedContainer);
+  const listens = plans.flatMap((plan) => plan.listens);
+  return { key: place.uid, pod: facts, netnsFd: place.netnsFd, containers, listens };
+}
+
+/** What ends with an error says why. */
+function startedContainer({ name, end }: ContainerPlan): StartedContainer {
+  return { name, ...(end !== undefined && end.exitCode !== 0 && { lastWords: end.message }) };
 }
 
 function podStart(

@@ -81,7 +81,7 @@ export class Places {
       namespace: attached.namespace,
       addresses: attached.addresses,
       sandbox: {
-        hostname: hostnameOf(pod),
+        hostname: podHostname(pod),
         networkAdmin: false,
         env: environmentOf(pod, container, this.options.variablesOf(pod)),
         etc: this.podFiles(pod, attached.addresses),
@@ -116,7 +116,7 @@ export class Places {
         isHostNetwork(pod) ? this.hostNames(pod.spec.nodeName ?? "", addresses) : undefined,
       ),
       "nsswitch.conf": nsswitchConf(),
-      hostname: `${hostnameOf(pod)}\n`,
+      hostname: `${podHostname(pod)}\n`,
     });
     this.files.set(owner, written);
     return written;
@@ -151,11 +151,6 @@ function missing(what: string): LabError {
   return new LabError("SOURCE_MISSING", `${what} does not exist`, { hint: "cnilab status LAB shows what is there" });
 }
 
-/** A pod on its node's network has the node's name. */
-function hostnameOf(pod: Pod): string {
-  return isHostNetwork(pod) ? (pod.spec.nodeName ?? "") : podHostname(pod);
-}
-
 function containerOf(pod: Pod, name: string | undefined): Container | undefined {
   if (name === undefined) return pod.spec.containers[0];
   const container = pod.spec.containers.find((each) => each.name === name);
@@ -172,5 +167,5 @@ function environmentOf(
 ): Record<string, string> {
   const variables = container === undefined ? services : environment(container, services);
   const known = [...(variables ?? [])].filter(([, value]) => value !== undefined);
-  return { HOSTNAME: hostnameOf(pod), ...(Object.fromEntries(known) as Record<string, string>) };
+  return { HOSTNAME: podHostname(pod), ...(Object.fromEntries(known) as Record<string, string>) };
 }

@@ -3,7 +3,8 @@ import { LabError } from "../../../core/errors.ts";
 import type { NetOp } from "../../../kernel/net-ops.ts";
 import { SystemCallError } from "../../../kernel/libc.ts";
 import { NamespaceSupply } from "../../../kernel/namespace-supply.ts";
-import { NetworkHost } from "../../../kernel/network-host.ts";
+import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
+import type { NetworkHost } from "../../../kernel/network-host.ts";
 import type { Pod } from "../../../kube/types.ts";
 import { withoutIcmpLimits } from "./underlay.ts";
 import type { Underlay } from "./underlay.ts";
@@ -42,8 +43,8 @@ export class PodNetwork {
   private readonly networkOf: (network: string) => NodeNetwork;
   /** The operations each node has had, as text: on a change only new ones are carried out. */
   private readonly applied = new Map<string, Set<string>>();
-  private readonly namespaces = new NamespaceSupply();
-  private readonly makeNamespaces: (words: Int32Array) => void;
+  private readonly namespaces: NamespaceSupply;
+  private readonly makeNamespaces: (order: NamespaceOrder) => void;
   private readonly expected = new Set<string>();
   /** Nodes on which a fault keeps new pods from getting a network, and what they are told; what is there stays. */
   readonly refusing = new Map<string, LabError>();
@@ -54,8 +55,9 @@ export class PodNetwork {
     config: CniConfig,
     networkOf: (network: string) => NodeNetwork,
     /** Has another thread make what {@link NamespaceSupply} is asked for. */
-    makeNamespaces: (words: Int32Array) => void,
+    makeNamespaces: (order: NamespaceOrder) => void,
   ) {
+    this.namespaces = new NamespaceSupply([...(dataplane.podNamespaceOps ?? []), { op: "link-up", name: "lo" }]);
     this.makeNamespaces = makeNamespaces;
     this.underlay = underlay;
     this.dataplane = dataplane;
@@ -136,7 +138,7 @@ export class PodNetwork {
   /** A pod that `attach` will be given: its namespace is made meanwhile. */
   expect(uid: string): void {
     this.expected.add(uid);
-    if (this.namespaces.want(this.expected.size)) this.makeNamespaces(this.namespaces.words);
+    if (this.namespaces.want(this.expected.size)) this.makeNamespaces(this.namespaces.order);
   }
 
   /** A pod that went before `attach` was given it. */
@@ -153,7 +155,7 @@ export class PodNetwork {
     let host: NetworkHost | undefined;
     const addresses: string[] = [];
     try {
-      host = NetworkHost.in(this.namespaces.take(key));
+      host = this.namespaces.take(key);
       for (const ipam of this.ipams) addresses.push(ipam.assign(node).address);
     } catch (error) {
       host?.close();
@@ -213,11 +215,8 @@ export class PodNetwork {
       const ops = nodeOps.get(attached.node) ?? [];
       ops.push(...attachment.nodeOps);
       nodeOps.set(attached.node, ops);
-      const ownOps: NetOp[] = [
-        { op: "link-up", name: "lo" },
-        { op: "link-without-ipv6-address", name: "eth0" },
-      ];
-      podOps.push({ host: attached.host, ops: [...ownOps, ...attachment.podOps] });
+      const eth0: NetOp = { op: "link-without-ipv6-address", name: "eth0" };
+      podOps.push({ host: attached.host, ops: [eth0, ...attachment.podOps] });
     }
     for (const [node, ops] of nodeOps) this.underlay.node(node).host.configure(ops, (key) => this.resolve(key));
     for (const { host, ops } of podOps) host.configure(ops, (key) => this.resolve(key));

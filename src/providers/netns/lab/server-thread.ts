@@ -1,6 +1,8 @@
 import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import { installed } from "../../../core/installation.ts";
+import type { LogPart } from "../../../engine/servers/access-log.ts";
+import type { RequestReading } from "../../../engine/metrics/metrics-server.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
 import { zoneUpdate } from "../../../engine/nameserver/zone-facts.ts";
 import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
@@ -53,6 +55,12 @@ export class ServerThread {
     await this.ask({ type: "kill", key, containers });
   }
 
+  /** How many requests the pods' servers have answered. Throws POD_SERVERS_FAILED. */
+  async requests(): Promise<RequestReading> {
+    const response = await this.ask({ type: "requests" });
+    return response.type === "requests" ? response.reading : { atMs: Date.now(), pods: new Map() };
+  }
+
   /** Resolves when cluster DNS answers from these facts. */
   async setZone(facts: ZoneFacts): Promise<void> {
     const before = this.zone;
@@ -66,8 +74,21 @@ export class ServerThread {
     }
   }
 
-  async logs(key: string, container: string | undefined): Promise<string[]> {
-    const response = await this.ask({ type: "logs", key, ...(container !== undefined && { container }) });
-    return response.type === "logs" ? response.lines : [];
+  /** Of one container, or of all; undefined where it has not run. */
+  async logs(key: string, container: string | undefined, isPrevious = false): Promise<LogPart | undefined> {
+    const response = await this.ask({ type: "logs", key, isPrevious, ...(container !== undefined && { container }) });
+    return response.type === "logs" ? response.part : undefined;
+  }
+
+  /** Lines after that number, as soon as there are some, the container has ended or the signal is aborted. */
+  async followLog(key: string, container: string, after: number, signal: AbortSignal): Promise<LogPart> {
+    const id = this.nextId;
+    const answer = this.ask({ type: "follow", key, container, after });
+    const stop = (): void => void this.ask({ type: "unfollow", follow: id });
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    const response = await answer;
+    signal.removeEventListener("abort", stop);
+    return (response.type === "logs" ? response.part : undefined) ?? { lines: [], isOver: true };
   }
 }

@@ -1,11 +1,12 @@
 import { parentPort } from "node:worker_threads";
 import type { DropProof } from "../../../grade/types.ts";
 import { makeNamespaces } from "../../../kernel/namespace-supply.ts";
+import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
 import { homeNamespace, NetworkNamespace } from "../../../kernel/namespace.ts";
 import { probeAll } from "../../../kernel/prober.ts";
 import type { PendingFlow, ProbeTarget } from "../../../kernel/probe-round.ts";
 import type { SweepCellResult, SweepResult } from "../../types.ts";
-import { EvidenceReader, flowKey, isSince } from "./evidence.ts";
+import { EvidenceReader, flowKey } from "./evidence.ts";
 import type { EvidenceNode, EvidenceSet } from "./evidence.ts";
 
 export interface SweepRequest {
@@ -17,9 +18,9 @@ export interface SweepRequest {
 }
 
 /** The thread sweeps, and between sweeps makes what a NamespaceSupply is asked for. */
-export type WorkerRequest = SweepRequest | { namespaces: Int32Array };
+export type WorkerRequest = SweepRequest | { namespaces: NamespaceOrder };
 
-export type SweepReply = { id: number; result: SweepResult } | { id: number; error: string };
+export type SweepReply = { isReady: true } | { id: number; result: SweepResult } | { id: number; error: string };
 
 /** A ClusterIP is translated before policy sees the packet, so the record may name another destination: one of the flow's own. */
 function proves(proof: DropProof, flow: PendingFlow): boolean {
@@ -37,12 +38,10 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
   const proofs = new Map<number, DropProof>();
   const destinations = new Map(targets.map((target) => [target.id, target]));
   try {
-    const before = new Map(reader.records().map((record) => [record.id, record]));
+    const before = reader.snapshot();
     const lookup = (pending: readonly PendingFlow[], which: "all" | "silent"): ReadonlySet<number> => {
       const byFlow = new Map<string, DropProof[]>();
-      for (const record of reader.records(which)) {
-        if (!isSince(record, before)) continue;
-        const { proof } = record;
+      for (const proof of reader.since(before, which)) {
         const key = flowKey(proof.protocol, proof.source, proof.sourcePort);
         const list = byFlow.get(key);
         if (list === undefined) byFlow.set(key, [proof]);
@@ -70,21 +69,13 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
     const unproven = outcomes.filter(
       ({ id, outcome }) => outcome !== "answered" && outcome !== "error" && !proofs.has(id),
     );
-    lookup(
-      unproven.flatMap(({ id, source }) => {
-        const target = destinations.get(id);
-        if (source === undefined || target === undefined) return [];
-        return [
-          {
-            id,
-            protocol: target.protocol,
-            source,
-            destination: { address: target.address, port: target.port },
-          },
-        ];
-      }),
-      "all",
-    );
+    const unknown = unproven.flatMap(({ id, source }): PendingFlow[] => {
+      const target = destinations.get(id);
+      if (source === undefined || target === undefined) return [];
+      return [{ id, protocol: target.protocol, source, destination: { address: target.address, port: target.port } }];
+    });
+    // Reading all records takes as long as probing hundreds of cells.
+    if (unknown.length > 0) lookup(unknown, "all");
     const cells = outcomes.map(({ id, outcome, detail, latencyMs }): SweepCellResult => {
       const proof = proofs.get(id);
       return {
@@ -134,3 +125,4 @@ parentPort?.on("message", (request: WorkerRequest) => {
   }
   parentPort?.postMessage(reply);
 });
+parentPort?.postMessage({ isReady: true } satisfies SweepReply);

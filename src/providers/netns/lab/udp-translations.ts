@@ -1,3 +1,4 @@
+import { externalAddressesOf } from "../../../kube/load-balancers.ts";
 import type { EndpointSlice, Service } from "../../../kube/types.ts";
 
 /** UDP Service addresses ("10.96.0.10:53"), those of node ports included, and the endpoint addresses behind each. */
@@ -27,7 +28,7 @@ export function udpTranslations(
       .flatMap(({ endpoints }) => endpoints)
       .filter(({ conditions }) => conditions?.ready !== false)
       .flatMap(({ addresses: own }) => own);
-    for (const address of addresses) {
+    for (const address of [...addresses, ...externalAddressesOf(service)]) {
       for (const { port } of ports) translations.set(`${address}:${port}`, new Set(ready));
     }
     for (const { nodePort } of ports)

@@ -1,3 +1,4 @@
+import { apiVersionOf } from "../../../kube/group-version.ts";
 import { LabError } from "../../../core/errors.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { ObjectRef } from "../../types.ts";
@@ -6,7 +7,7 @@ import type { ApiConnection } from "./connection.ts";
 import { listCollection, type ObjectQuery } from "./follow.ts";
 import { inParallel } from "./in-parallel.ts";
 import { refText } from "./object-text.ts";
-import { apiVersionOf, pathOf, type ApiResource, type ApiResources } from "./resources.ts";
+import { pathOf, type ApiResource, type ApiResources } from "./resources.ts";
 import { untilObjects } from "./until.ts";
 
 const AT_ONCE = 8;

@@ -1,9 +1,10 @@
+import { apiVersionOf } from "../../../kube/group-version.ts";
 import { setTimeout as pause } from "node:timers/promises";
 import { LabError } from "../../../core/errors.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import { ApiError } from "./api-error.ts";
 import type { ApiConnection } from "./connection.ts";
-import { apiVersionOf, pathOf, type ApiResource } from "./resources.ts";
+import { pathOf, type ApiResource } from "./resources.ts";
 
 /** Which objects of a kind; all of a namespace or of the cluster without a name. */
 export interface ObjectQuery {

@@ -1,3 +1,4 @@
+import { apiVersionOf } from "../../../kube/group-version.ts";
 import { LabError } from "../../../core/errors.ts";
 import { didYouMean } from "../../../core/suggest.ts";
 import type { KubeObject } from "../../../kube/types.ts";
@@ -15,11 +16,6 @@ export interface ApiResource {
   verbs: readonly string[];
   /** "status", "scale", … */
   subresources: readonly string[];
-}
-
-/** `v1`, `apps/v1`. */
-export function apiVersionOf({ group, version }: ApiResource): string {
-  return group === "" ? version : `${group}/${version}`;
 }
 
 /** Path of a collection, or with `name` of one object (in `default` where no namespace is given). */

@@ -1,3 +1,4 @@
+import { apiVersionOf } from "../../../kube/group-version.ts";
 import { LabError } from "../../../core/errors.ts";
 import type { EndpointSlice, KubeObject, Pod, PodCondition } from "../../../kube/types.ts";
 import { isRolledOut } from "../../../kube/rollout.ts";
@@ -5,7 +6,7 @@ import type { WaitFor } from "../../types.ts";
 import type { ApiConnection } from "./connection.ts";
 import type { ObjectQuery } from "./follow.ts";
 import { refText } from "./object-text.ts";
-import { apiVersionOf, type ApiResource, type ApiResources } from "./resources.ts";
+import { type ApiResource, type ApiResources } from "./resources.ts";
 import { untilObjects } from "./until.ts";
 import { deploymentGap, podGap, refuseHopeless, rolledOutGap } from "./wait-reasons.ts";
 

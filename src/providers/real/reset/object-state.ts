@@ -1,3 +1,4 @@
+import { splitApiVersion } from "../../../kube/group-version.ts";
 import { createHash } from "node:crypto";
 import type { KubeObject } from "../../../kube/types.ts";
 import { listCollection } from "../api/follow.ts";
@@ -26,6 +27,8 @@ const DERIVED = new Set([
   "IPAMConfig",
   "IPAMHandle",
   "IPAddress",
+  // Calico's controllers make theirs when they first run, which nothing waits for.
+  "KubeControllersConfiguration",
   "Lease",
   "NodeMetrics",
   "PodMetrics",
@@ -65,8 +68,8 @@ export async function readObjects(api: KubernetesApi): Promise<Map<string, KeptO
 
 /** `NetworkPolicy.networking.k8s.io shop/deny`. */
 export function keyOf({ apiVersion, kind, metadata: { namespace, name } }: KubeObject): string {
-  const group = apiVersion.includes("/") ? `.${apiVersion.slice(0, apiVersion.indexOf("/"))}` : "";
-  return `${kind}${group} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
+  const [group] = splitApiVersion(apiVersion);
+  return `${kind}${group === "" ? "" : `.${group}`} ${namespace === undefined ? "" : `${namespace}/`}${name}`;
 }
 
 function isStanding({ kind, metadata }: KubeObject): boolean {

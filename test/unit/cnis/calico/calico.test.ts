@@ -230,7 +230,6 @@ describe("calico and a pod", () => {
         { op: "route-add", to: "169.254.1.1/32", dev: "eth0", scope: "link" },
         { op: "route-add", to: "default", via: "169.254.1.1", dev: "eth0" },
         { op: "neigh-add", dev: "eth0", address: "169.254.1.1", lladdr: "ee:ee:ee:ee:ee:ee" },
-        { op: "sysctl", key: "ipv4/ip_forward", value: "0" },
       ],
     });
   });

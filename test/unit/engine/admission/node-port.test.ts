@@ -40,6 +40,24 @@ describe("node ports", () => {
     );
   });
 
+  it("are one more, for health checks, where a load balancer keeps callers' addresses", () => {
+    const store = newStore();
+    const ports = [{ port: 80 }];
+    const local: Partial<Service["spec"]> = { type: "LoadBalancer", externalTrafficPolicy: "Local", ports };
+    const created = store.create(service("a", local));
+    const { healthCheckNodePort: given = 0, ...asWritten } = created.spec;
+    const metadata = { name: "a", namespace: "default" };
+    expect(given).toBeGreaterThanOrEqual(30_086);
+    expect(portsOf(created)).not.toContain(given);
+    // Who applies the manifest again does not know it.
+    expect(store.update<Service>({ ...created, metadata, spec: asWritten }).spec.healthCheckNodePort).toBe(given);
+    expect(() => store.create(exposed("b", { port: 80, nodePort: given }))).toThrow(
+      expect.objectContaining({ code: "NODE_PORT_TAKEN" }),
+    );
+    const cluster = { ...created.spec, externalTrafficPolicy: "Cluster" };
+    expect(store.update<Service>({ ...created, metadata, spec: cluster }).spec.healthCheckNodePort).toBeUndefined();
+  });
+
   it("are all given, and then none", () => {
     const store = newStore();
     const ports = Array.from({ length: 2768 }, (_, index) => ({ name: `p${index}`, port: index + 1 }));

@@ -50,6 +50,21 @@ describe("a Deployment", () => {
     other.close();
   });
 
+  it("tells its newest set the cause of the change, and times its conditions", async () => {
+    const web = deployment("web");
+    const annotations = {
+      "kubernetes.io/change-cause": "colour",
+      "kubectl.kubernetes.io/last-applied-configuration": "{}",
+    };
+    await at.applied({ ...web, metadata: { ...web.metadata, annotations } });
+    const [set] = at.plane.store.list("ReplicaSet", "default");
+    expect(set?.metadata.annotations).toEqual({
+      "kubernetes.io/change-cause": "colour",
+      "deployment.kubernetes.io/revision": "1",
+    });
+    expect(at.status()?.conditions?.map(({ lastUpdateTime }) => typeof lastUpdateTime)).toEqual(["string", "string"]);
+  });
+
   it("starts all new pods in one batch", async () => {
     const before = at.runtime.batches;
     await at.applied(deployment("web", { replicas: 50 }));

@@ -85,6 +85,8 @@ describe("what images listen on", () => {
     ["networkstatic/iperf3", { args: ["-s"] }, "5201/tcp sink"],
     ["busybox", {}, "ends 0"],
     ["busybox", { stdin: true, tty: true }, "idle"],
+    ["busybox", { stdin: true, stdinOnce: true, args: ["wget", "http://web"] }, "idle"],
+    ["busybox", { stdin: true, args: ["wget", "http://web"] }, "ends 0"],
     ["busybox", { command: ["sleep", "infinity"] }, "idle"],
     ["busybox", { args: ["nc", "-lk", "-p", "8080"] }, "8080/tcp sink"],
     ["busybox", { command: ["nc", "-lk", "-p", "8080", "-e", "cat"] }, "8080/tcp echo"],
@@ -246,5 +248,23 @@ describe("every known image", () => {
         (row.split("|")[1] ?? "").split(/[\s,;`]+/).some((word) => word === name || word.endsWith(`/${name}`)),
       ),
     ).toBe(true);
+  });
+});
+
+describe("what is run for whoever attaches", () => {
+  const attached = (image: string, container: Partial<Container>): readonly string[] | undefined =>
+    planContainer({ name: "c", image, stdin: true, ...container }).attached;
+
+  it.each([
+    ["busybox", {}, ["sh"]],
+    ["busybox", { args: ["wget", "-qO-", "$(URL)"], env: [{ name: "URL", value: "web" }] }, ["wget", "-qO-", "web"]],
+    ["nginx", { command: ["/bin/sh", "-c", "exit 3"] }, ["/bin/sh", "-c", "exit 3"]],
+    ["nicolaka/netshoot", {}, ["zsh"]],
+    ["busybox", { stdin: false }, undefined],
+    ["nginx", {}, undefined],
+    ["busybox", sh("nc -lk -p 80 -e cat"), undefined],
+    ["busybox", { args: ["constructor"] }, undefined],
+  ] as [string, Partial<Container>, string[] | undefined][])("%s %j: %j", (image, container, expected) => {
+    expect(attached(image, container)).toEqual(expected);
   });
 });

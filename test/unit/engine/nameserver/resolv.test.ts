@@ -112,6 +112,7 @@ describe("a pod's names", () => {
   it("cuts a host name to 63 characters that end in a letter or digit", () => {
     expect(podHostname(pod({}, `${"a".repeat(62)}-b`))).toBe("a".repeat(62));
     expect(podHostname(pod({ hostname: "db-0" }))).toBe("db-0");
+    expect(podHostname(pod({ hostname: "db-0", hostNetwork: true, nodeName: "worker1" }))).toBe("worker1");
   });
 
   it("are resolved by files, then DNS, and by no daemon of the host", () => {

@@ -231,6 +231,66 @@ describe("a node port", () => {
   });
 });
 
+describe("addresses for the outside", () => {
+  const balanced = (spec: Record<string, unknown>, ingress: object[] = [{ ip: "192.168.0.200" }]): string =>
+    ruleset({
+      services: [
+        {
+          ...service("ns1/svc1", ["172.30.0.41"], http, { type: "LoadBalancer", ...spec }),
+          status: { loadBalancer: { ingress } },
+        },
+      ],
+      endpointSlices: [slice("ns1/svc1", "IPv4", [{ addresses: ["10.0.0.1"], nodeName: "worker1" }], http)],
+    });
+  const name = "ULMVA6XW-ns1/svc1/tcp/p80";
+
+  it("are those of a load balancer and externalIPs, at the Service's own port", () => {
+    expect(served(balanced({ externalIPs: ["192.168.0.9"] }))).toBe(
+      `elements = { 172.30.0.41 . tcp . 80 : goto service-${name}, 192.168.0.200 . tcp . 80 : goto external-${name}, 192.168.0.9 . tcp . 80 : goto external-${name} }`,
+    );
+  });
+
+  it("are not those that the balancer itself answers at", () => {
+    expect(served(balanced({}, [{ ip: "192.168.0.200", ipMode: "Proxy" }]))).not.toContain("192.168.0.200");
+  });
+
+  it("with externalTrafficPolicy Local are silent on a node without an endpoint, but for callers of the cluster", () => {
+    const endpointSlices = [slice("ns1/svc1", "IPv4", [{ addresses: ["10.0.0.1"], nodeName: "worker1" }], http)];
+    const local = {
+      ...service("ns1/svc1", ["172.30.0.41"], http, { type: "LoadBalancer", externalTrafficPolicy: "Local" }),
+      status: { loadBalancer: { ingress: [{ ip: "192.168.0.200" }] } },
+    };
+    const text = ruleset({ services: [local], endpointSlices, node: "worker2" });
+    expect(unserved(text)).toBe("elements = { 192.168.0.200 . tcp . 80 : goto drop-chain }");
+    expect(linesOf(text, `chain external-${name}`)).toHaveLength(3);
+  });
+
+  it("are for loadBalancerSourceRanges alone, where there are some", () => {
+    const text = balanced({
+      loadBalancerSourceRanges: ["198.51.100.0/25", "198.51.100.128/25"],
+      externalIPs: ["192.168.0.9"],
+    });
+    expect(linesOf(text, "map firewall-ips").at(-1)).toBe(
+      `elements = { 192.168.0.200 . tcp . 80 : goto firewall-${name} }`,
+    );
+    expect(linesOf(text, `chain firewall-${name}`)).toEqual(["ip saddr { 198.51.100.0/24 } return", "goto drop-chain"]);
+    const others = balanced({ loadBalancerSourceRanges: ["2001:db8::/32"] });
+    expect(linesOf(others, `chain firewall-${name}`)).toEqual(["goto drop-chain"]);
+  });
+
+  it("belong to the first of two Services with the same externalIPs and port", () => {
+    const of = (path: string, clusterIp: string): ReturnType<typeof service> =>
+      service(path, [clusterIp], http, { externalIPs: ["192.168.0.9"] });
+    const text = ruleset({
+      services: [of("ns1/svc2", "172.30.0.42"), of("ns1/svc1", "172.30.0.41")],
+      endpointSlices: ["svc1", "svc2"].map((each) => slice(`ns1/${each}`, "IPv4", ready("10.0.0.1"), http)),
+    });
+    expect([...(served(text) ?? "").matchAll(/192\.168\.0\.9 \. tcp \. 80 : goto (\S+)/g)].map(([, to]) => to)).toEqual(
+      [`external-${name},`],
+    );
+  });
+});
+
 describe("session affinity", () => {
   const affine = (seconds: number, ...addresses: string[]): string =>
     ruleset({
@@ -262,5 +322,53 @@ describe("session affinity", () => {
     const gone = `delete set ip kube-proxy affinity-${suffix}`;
     expect(updateTables(affine(60, "10.180.0.1"), affine(60, "10.180.0.2"))).toContain(gone);
     expect(updateTables(affine(60, "10.180.0.1"), affine(61, "10.180.0.1"))).toContain(gone);
+  });
+});
+
+describe("a Service with hints", () => {
+  type Endpoint = EndpointSlice["endpoints"][number];
+  const at = (address: string, zone: string, node?: string): Endpoint => ({
+    addresses: [address],
+    conditions: { ready: true },
+    nodeName: node ?? "worker9",
+    hints: { forZones: [{ name: zone }], ...(node !== undefined && { forNodes: [{ name: node }] }) },
+  });
+  const chosen = (endpoints: Endpoint[], place: { node: string; zone?: string }, services = [svc1]): string[] =>
+    targets(ruleset({ ...place, services, endpointSlices: [slice("ns1/svc1", "IPv4", endpoints, http)] }));
+  const [NORTH, SOUTH, BOTH] = ["10.0.0.1:80", "10.0.0.2:80", ["10.0.0.1:80", "10.0.0.2:80"]];
+  const zoned = [at("10.0.0.1", "north"), at("10.0.0.2", "south")];
+
+  it("sends callers of a zone to the zone's endpoints, and those of a zone without any to all", () => {
+    expect(chosen(zoned, { node: "worker1", zone: "north" })).toEqual([NORTH]);
+    expect(chosen(zoned, { node: "worker1", zone: "south" })).toEqual([SOUTH]);
+    expect(chosen(zoned, { node: "worker1", zone: "west" })).toEqual(BOTH);
+    expect(chosen(zoned, { node: "worker1" })).toEqual(BOTH);
+  });
+
+  it("sends callers of a node to the node's, else to the zone's", () => {
+    const endpoints = [at("10.0.0.1", "north", "worker1"), at("10.0.0.2", "north", "worker2")];
+    expect(chosen(endpoints, { node: "worker1", zone: "north" })).toEqual([NORTH]);
+    expect(chosen(endpoints, { node: "worker3", zone: "north" })).toEqual(BOTH);
+    expect(chosen([...endpoints, at("10.0.0.3", "south", "worker4")], { node: "worker3", zone: "north" })).toEqual(
+      BOTH,
+    );
+  });
+
+  it("has none where a ready endpoint has no hint, and counts those alone that are ready", () => {
+    const bare = { addresses: ["10.0.0.3"], conditions: { ready: true } };
+    expect(chosen([...zoned, bare], { node: "worker1", zone: "north" })).toEqual([...BOTH, "10.0.0.3:80"]);
+    const notReady = { ...bare, conditions: { ready: false } };
+    expect(chosen([...zoned, notReady], { node: "worker1", zone: "north" })).toEqual([NORTH]);
+    const [north, south] = zoned;
+    const leaving = { ready: false, serving: true, terminating: true };
+    expect(
+      chosen([{ ...north, conditions: leaving } as Endpoint, south as Endpoint], { node: "worker1", zone: "north" }),
+    ).toEqual([SOUTH]);
+  });
+
+  it("keeps to its own node all the same where the policy says so", () => {
+    const local = service("ns1/svc1", ["172.30.0.41"], [{ name: "p80", port: 80 }], { internalTrafficPolicy: "Local" });
+    const endpoints = [{ ...at("10.0.0.1", "north"), nodeName: "worker1" }, at("10.0.0.2", "south")];
+    expect(chosen(endpoints, { node: "worker1", zone: "south" }, [local])).toEqual([NORTH]);
   });
 });

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { StoreEvent } from "../../../../src/engine/store/history.ts";
 import { ObjectStore } from "../../../../src/engine/store/store.ts";
 import type { KubeObject } from "../../../../src/kube/types.ts";
-import { configMap, namespace, pod, service } from "./objects.ts";
+import { configMap, deployment, namespace, pod, service } from "./objects.ts";
 
 const ref = { kind: "ConfigMap", namespace: "default", name: "a" };
 let store: ObjectStore;
@@ -20,7 +20,8 @@ describe("writing", () => {
   it("gives a new object its uid, version, generation and time", () => {
     const { metadata } = store.create(configMap("a"));
     expect(metadata.uid).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
-    expect(metadata).toMatchObject({ resourceVersion: "2", generation: 1 });
+    expect(metadata).toMatchObject({ resourceVersion: "2" });
+    expect(metadata).not.toHaveProperty("generation");
     expect(metadata.creationTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   });
 
@@ -70,12 +71,12 @@ describe("writing", () => {
   });
 
   it("bumps the generation when what is wanted changes, not for labels, nor for status", () => {
-    const created = store.create(service("web"));
+    const created = store.create(deployment("web"));
     const labelled = store.update({ ...created, metadata: { ...created.metadata, labels: { a: "b" } } });
     expect(labelled.metadata.generation).toBe(1);
-    const withStatus = store.updateStatus({ ...labelled, status: { loadBalancer: {} } });
+    const withStatus = store.updateStatus({ ...labelled, status: { replicas: 1 } });
     expect(withStatus.metadata.generation).toBe(1);
-    expect(store.update({ ...withStatus, spec: { ...withStatus.spec, type: "NodePort" } }).metadata.generation).toBe(2);
+    expect(store.update({ ...withStatus, spec: { ...withStatus.spec, replicas: 2 } }).metadata.generation).toBe(2);
   });
 
   it("keeps the status on an update, and the rest on an update of the status", () => {
@@ -169,6 +170,23 @@ describe("deleting", () => {
     expect(store.list("Pod")).toEqual([]);
   });
 
+  it.each([
+    ["its own", { terminationGracePeriodSeconds: 7 }, undefined, 7],
+    ["what is asked for", { terminationGracePeriodSeconds: 7 }, 90, 90],
+    ["30 s where it says nothing", {}, undefined, 30],
+    ["1 s for less than none", { terminationGracePeriodSeconds: -1 }, undefined, 1],
+  ])("gives a pod %s to end", (_, spec, gracePeriodSeconds, seconds) => {
+    store.create(pod("bound", { spec: { nodeName: "worker", ...spec } }));
+    store.delete({ kind: "Pod", name: "bound" }, gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds });
+    expect(store.get("Pod", "bound", "default")?.metadata.deletionGracePeriodSeconds).toBe(seconds);
+  });
+
+  it("removes a pod at once that has no time to end", () => {
+    store.create(pod("bound", { spec: { nodeName: "worker", terminationGracePeriodSeconds: 0 } }));
+    store.delete({ kind: "Pod", name: "bound" });
+    expect(store.list("Pod")).toEqual([]);
+  });
+
   it("strips the owner from dependents that are to be orphaned", () => {
     const owner = store.create(configMap("a"));
     store.create({
@@ -180,7 +198,7 @@ describe("deleting", () => {
     });
     expect(store.dependents(owner.metadata.uid ?? "")).toHaveLength(1);
     store.delete(ref, { propagation: "Orphan" });
-    expect(store.find({ ...ref, name: "b" })?.metadata.ownerReferences).toEqual([]);
+    expect(store.find({ ...ref, name: "b" })?.metadata).not.toHaveProperty("ownerReferences");
   });
 });
 

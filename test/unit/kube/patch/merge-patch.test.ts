@@ -1,7 +1,8 @@
+import { setField } from "../../../../src/core/json-field.ts";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isRecord } from "../../../../src/core/is-record.ts";
-import { type JsonObject, setMember } from "../../../../src/kube/patch/json-value.ts";
+import { type JsonObject } from "../../../../src/kube/patch/json-value.ts";
 import { applyMergePatch } from "../../../../src/kube/patch/merge-patch.ts";
 
 /** Test cases of RFC 7386, appendix A, whose original and patch are objects. */
@@ -21,10 +22,10 @@ const EXAMPLES: readonly [JsonObject, JsonObject, JsonObject][] = [
 /** A merge patch that makes one object of another, which has no null. */
 function difference(from: JsonObject, to: JsonObject): JsonObject {
   const patch: JsonObject = {};
-  for (const name of Object.keys(from)) if (!Object.hasOwn(to, name)) setMember(patch, name, null);
+  for (const name of Object.keys(from)) if (!Object.hasOwn(to, name)) setField(patch, name, null);
   for (const [name, value] of Object.entries(to)) {
     const before = Object.hasOwn(from, name) ? from[name] : undefined;
-    setMember(patch, name, isRecord(before) && isRecord(value) ? difference(before, value) : value);
+    setField(patch, name, isRecord(before) && isRecord(value) ? difference(before, value) : value);
   }
   return patch;
 }

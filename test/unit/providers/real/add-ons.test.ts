@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { KubeObject } from "../../../../src/kube/types.ts";
 import { addOnFiles, addOnImages, addOnInstalls, installAddOns } from "../../../../src/providers/real/add-ons.ts";
-import { addressPool } from "../../../../src/providers/real/add-ons/metallb.ts";
+import { addressPool } from "../../../../src/providers/address-pool.ts";
 import type { AddOnApi } from "../../../../src/providers/real/add-ons/types.ts";
 import { LabError } from "../../../../src/core/errors.ts";
 import { supplyLock } from "../../../../src/supplies/lock.ts";

@@ -15,6 +15,15 @@ export async function kubeProxyStopped(
   return () => dataplane.setProxyStopped(node, false);
 }
 
+/** The policy rules that the CNI's agent made on the node stay, and follow nothing from now on. A CNI without them has no such agent. */
+export async function policyAgentStopped(
+  { dataplane }: FaultParts,
+  { node }: FaultOf<"policyAgentStopped">,
+): Promise<Mend> {
+  await dataplane.setPolicyStopped(node, true);
+  return () => dataplane.setPolicyStopped(node, false);
+}
+
 /**
  * New pods of the node get no network. The node says so and is given the taint that the node lifecycle controller gives for it,
  * so that the scheduler passes it over; what runs there goes on.

@@ -1,6 +1,6 @@
 import { LabError } from "../../../../core/errors.ts";
 import { faultKey, type Fault, type FaultPlace } from "../../../fault.ts";
-import { cniMissing, dnsStopped, kubeProxyStopped } from "./cluster.ts";
+import { cniMissing, dnsStopped, kubeProxyStopped, policyAgentStopped } from "./cluster.ts";
 import { conntrackFull } from "./conntrack-full.ts";
 import { duplicateAddress } from "./duplicate-address.ts";
 import { linkDown, loss, mtu, queue } from "./link.ts";
@@ -95,6 +95,8 @@ function make(parts: FaultParts, fault: Fault): Mend | Promise<Mend> {
       return nodeDown(parts, fault);
     case "kubeProxyStopped":
       return kubeProxyStopped(parts, fault);
+    case "policyAgentStopped":
+      return policyAgentStopped(parts, fault);
     case "dnsStopped":
       return dnsStopped(parts);
     case "cniMissing":

@@ -69,6 +69,11 @@ describe("a reset", () => {
       kind: "EndpointSlice",
       metadata: { namespace: "kube-system", name: "e" },
     });
+    served.server.put({
+      apiVersion: "crd.projectcalico.org/v1",
+      kind: "KubeControllersConfiguration",
+      metadata: { name: "default" },
+    });
     const owned = { ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: "r", uid: "1" }] };
     served.server.put(config("derived", {}, owned));
     expect((await reset.run()).changes).toEqual([]);

@@ -1,0 +1,21 @@
+import { LabError, type LabErrorOptions } from "../../core/errors.ts";
+
+/** Where an object's field is wrong, in the words of the API (apimachinery field.Error). */
+export interface WrongField {
+  /** Path of the field: `spec.ports[0].nodePort`. */
+  field: string;
+  value: unknown;
+  /** What the API says of it: `field is immutable`. */
+  detail: string;
+}
+
+/** A LabError of one field of the object that a rule refuses. */
+export class FieldError extends LabError {
+  readonly wrong: WrongField;
+
+  constructor(code: string, message: string, wrong: WrongField, options: LabErrorOptions = {}) {
+    super(code, message, options);
+    this.name = "FieldError";
+    this.wrong = wrong;
+  }
+}

@@ -1,0 +1,48 @@
+import type { Service } from "../../kube/types.ts";
+import { keyOf, splitKey, type Controller } from "../controllers/controller.ts";
+import { recordEvent } from "../event-recorder.ts";
+import { addressPools, POOL_KEY } from "./pools.ts";
+import { allocate, isBalanced } from "./service-address.ts";
+
+/**
+ * MetalLB's controller: gives Services of type LoadBalancer an address of a pool and writes it to their status. One that
+ * gets none stays pending, with an event that says why, until a pool or another Service changes.
+ */
+export const metallbController: Controller = {
+  name: "metallb-controller",
+  kinds: ["Service", POOL_KEY],
+  *keysOf({ type, key, object, previous }, store) {
+    if (key === "Service" && type !== "DELETED") yield keyOf(object);
+    const before = (type === "DELETED" ? object : previous) as Service | undefined;
+    // What was taken may be free now.
+    const isFreed = key === "Service" && (before?.status?.loadBalancer?.ingress ?? []).length > 0;
+    if (key !== "Service" || isFreed)
+      for (const service of store.list("Service")) if (isBalanced(service)) yield keyOf(service);
+  },
+  reconcile(key, { store, clock }) {
+    const { namespace, name } = splitKey(key);
+    const service = store.get("Service", name, namespace);
+    if (service === undefined || (service.spec.type === "LoadBalancer" && !isBalanced(service))) return;
+    const { loadBalancer, ...rest } = service.status ?? {};
+    const present = loadBalancer?.ingress ?? [];
+    const write = (ingress: typeof present): void =>
+      void store.updateStatus<Service>({
+        ...service,
+        status: { ...rest, loadBalancer: ingress.length === 0 ? {} : { ingress } },
+      });
+    if (service.spec.type !== "LoadBalancer") {
+      if (present.length > 0) write([]);
+      return;
+    }
+    const found = allocate(service, addressPools(store), store);
+    const tell = (reason: string, message: string, type?: "Normal"): void =>
+      recordEvent(store, clock, { kind: "Service", namespace, name }, reason, message, type);
+    if ("failure" in found) {
+      if (present.length > 0) write([]);
+      tell("AllocationFailed", `Failed to allocate IP for "${namespace}/${name}": ${found.failure}`);
+    } else if (present.length !== 1 || present[0]?.ip !== found.address) {
+      write([{ ip: found.address, ipMode: "VIP" }]);
+      tell("IPAllocated", `Assigned IP ["${found.address}"]`, "Normal");
+    }
+  },
+};
