@@ -41,7 +41,12 @@ function httpFault(
   const listen = listenerOn(listens, port);
   const target = typeof httpGet["path"] === "string" ? httpGet["path"] : "/";
   const where = `port ${String(httpGet["port"])}${target}`;
+  const notFound = "HTTP probe failed with statuscode: 404";
   if (listen === undefined) return `Get ${where}: connection refused`;
+  if (listen.behaviour.kind === "traefik") {
+    const { entryPoint, statics } = listen.behaviour;
+    return entryPoint === statics.ping && target.startsWith("/ping") ? undefined : notFound;
+  }
   // What is behind a plain listener of an image that is not modelled is not known.
   if (listen.behaviour.kind !== "http") return undefined;
   const { tls } = listen.behaviour;

@@ -19,6 +19,7 @@ import {
 } from "./process.ts";
 import { serverPrograms } from "./server-programs.ts";
 import { endingPrograms, shell, waitingPrograms } from "./shell-programs.ts";
+import { traefik } from "./traefik.ts";
 import { webPrograms } from "./web-programs.ts";
 
 /** What a container would do: the sockets it opens, or why it does not run. */
@@ -46,6 +47,7 @@ const programs: Readonly<Record<string, Program>> = {
   ...serverPrograms,
   ...waitingPrograms,
   agnhost,
+  traefik,
   sh,
   ash: sh,
   bash: sh,

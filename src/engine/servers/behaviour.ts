@@ -1,3 +1,5 @@
+import type { StaticConfiguration } from "../traefik/types.ts";
+
 /** What a modelled HTTP server answers; names its entry in http-apps.ts. */
 export type HttpAppName =
   | "nginx"
@@ -37,7 +39,9 @@ export type Behaviour =
   | { kind: "mysql" }
   | { kind: "memcached" }
   /** Cluster DNS. */
-  | { kind: "dns" };
+  | { kind: "dns" }
+  /** An entry point of Traefik. */
+  | { kind: "traefik"; entryPoint: string; statics: StaticConfiguration };
 
 /** One socket that a container's process would open. */
 export interface Listen {

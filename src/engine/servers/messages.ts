@@ -1,5 +1,6 @@
 import type { RequestReading } from "../metrics/metrics-server.ts";
 import type { ZoneUpdate } from "../nameserver/zone-facts.ts";
+import type { Configuration } from "../traefik/types.ts";
 import type { LogPart } from "./access-log.ts";
 import type { Listen } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
@@ -35,6 +36,8 @@ export type ServerRequest =
   | { type: "kill"; id: number; key: string; containers: readonly string[] }
   /** Replaces what cluster DNS answers from; the answer comes when it is in effect. */
   | { type: "dns"; id: number; facts: ZoneUpdate }
+  /** Replaces what Ingress controllers route by; the answer comes when it is in effect. */
+  | { type: "ingress"; id: number; configuration: Configuration }
   | { type: "logs"; id: number; key: string; container?: string; isPrevious?: boolean }
   /** Answered as soon as there is a line after that number, or the container has ended. */
   | { type: "follow"; id: number; key: string; container: string; after: number }

@@ -6,12 +6,15 @@ import { calls, SystemCallError } from "../../kernel/libc.ts";
 import { NetworkNamespace } from "../../kernel/namespace.ts";
 import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
 import type { AccessLog, LogPart } from "./access-log.ts";
-import type { Listen } from "./behaviour.ts";
+import type { Configuration, StaticConfiguration } from "../traefik/types.ts";
+import type { TraefikProxy } from "../traefik/proxy.ts";
+import type { Behaviour, Listen } from "./behaviour.ts";
 import { datagramServer } from "./datagram-server.ts";
 import type { PodFacts } from "./http-apps.ts";
 import { httpServer } from "./http-server.ts";
 import type { ListenResult, PodToServe } from "./messages.ts";
 import { PodLogs } from "./pod-logs.ts";
+import { serveProxy, type ServedProxy } from "./served-proxy.ts";
 import { streamServer } from "./stream-server.ts";
 
 /** Node's default (511) turns a thousand connections at once into SYN retransmits. */
@@ -24,6 +27,8 @@ interface ServedPod {
   logs: PodLogs;
   /** Answered since the pod started, by container; a container that starts again counts on. */
   requests: Map<string, number>;
+  /** Of containers that are Ingress controllers. */
+  proxies: Map<string, ServedProxy>;
 }
 
 /** The pods whose servers this thread runs. */
@@ -31,8 +36,16 @@ export class ServedPods {
   private readonly pods = new Map<string, ServedPod>();
   private readonly zone: ZoneSource;
 
+  private configuration: Configuration | undefined;
+
   constructor(zone: ZoneSource) {
     this.zone = zone;
+  }
+
+  /** Ingress controllers route by this from now on. */
+  route(configuration: Configuration): void {
+    this.configuration = configuration;
+    for (const { proxies } of this.pods.values()) for (const { proxy } of proxies.values()) proxy.route(configuration);
   }
 
   /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
@@ -45,7 +58,10 @@ export class ServedPods {
     tellFailures(served.logs, opened);
     for (const { listen, sockets } of opened)
       for (const { fd, address } of sockets)
-        served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, pod, served) });
+        served.servers.push({
+          container: listen.container,
+          server: this.serve(listen, { fd, address, netnsFd }, pod, served),
+        });
     return opened.map(({ listen: { container, protocol, port }, error }) => ({
       container,
       protocol,
@@ -56,7 +72,13 @@ export class ServedPods {
 
   private added(key: string): ServedPod {
     this.stop(key);
-    const served: ServedPod = { servers: [], connections: new Map(), logs: new PodLogs(), requests: new Map() };
+    const served: ServedPod = {
+      servers: [],
+      connections: new Map(),
+      logs: new PodLogs(),
+      requests: new Map(),
+      proxies: new Map(),
+    };
     this.pods.set(key, served);
     return served;
   }
@@ -99,8 +121,7 @@ export class ServedPods {
 
   private serve(
     listen: Listen,
-    fd: number,
-    address: string,
+    { fd, address, netnsFd }: { fd: number; address: string; netnsFd: number },
     pod: PodFacts,
     served: ServedPod,
   ): Server | DatagramSocket {
@@ -122,8 +143,12 @@ export class ServedPods {
       socket.bind({ fd });
       return socket;
     }
-    const server = this.streamServer(listen, pod, log);
-    server.on(listen.behaviour.kind === "http" ? "request" : "connection", count);
+    const { behaviour } = listen;
+    const server =
+      behaviour.kind === "traefik"
+        ? this.proxyOf(listen.container, behaviour.statics, { netnsFd, pod, served }).server(behaviour.entryPoint)
+        : this.streamServer(behaviour, pod, log);
+    server.on(behaviour.kind === "http" || behaviour.kind === "traefik" ? "request" : "connection", count);
     server.on("connection", (socket: Socket) => {
       served.connections.set(socket, listen.container);
       socket.on("close", () => served.connections.delete(socket));
@@ -134,7 +159,21 @@ export class ServedPods {
     return server;
   }
 
-  private streamServer({ behaviour }: Listen, pod: PodFacts, log: AccessLog): Server {
+  /** One for all entry points of the container. */
+  private proxyOf(
+    container: string,
+    statics: StaticConfiguration,
+    { netnsFd, pod, served }: { netnsFd: number; pod: PodFacts; served: ServedPod },
+  ): TraefikProxy {
+    const present = served.proxies.get(container);
+    if (present !== undefined) return present.proxy;
+    const made = serveProxy(netnsFd, { statics, hostname: pod.hostname, log: (line) => served.logs.of(container).add(line) });
+    served.proxies.set(container, made);
+    if (this.configuration !== undefined) made.proxy.route(this.configuration);
+    return made.proxy;
+  }
+
+  private streamServer(behaviour: Exclude<Behaviour, { kind: "traefik" }>, pod: PodFacts, log: AccessLog): Server {
     if (behaviour.kind === "http") return httpServer(behaviour, pod, log);
     if (behaviour.kind === "dns") return dnsStreamServer(this.zone);
     return streamServer(behaviour.kind === "netexec-udp" ? { kind: "echo" } : behaviour, pod, log);
@@ -145,6 +184,11 @@ function end(served: ServedPod, isMeant: (container: string) => boolean): void {
   for (const { container, server } of served.servers) if (isMeant(container)) server.close();
   for (const [socket, container] of served.connections) if (isMeant(container)) socket.destroy();
   served.servers = served.servers.filter(({ container }) => !isMeant(container));
+  for (const [container, { close }] of served.proxies) {
+    if (!isMeant(container)) continue;
+    served.proxies.delete(container);
+    close();
+  }
   served.logs.end(isMeant);
 }
 

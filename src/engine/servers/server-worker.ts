@@ -28,6 +28,9 @@ function run(port: NonNullable<typeof parentPort>): void {
       case "dns":
         zone.current = buildZone(updatedZone(zone.current?.facts, request.facts));
         return { type: "dns", id, version: request.facts.version };
+      case "ingress":
+        pods.route(request.configuration);
+        return { type: "stopped", id };
       case "logs":
         return { type: "logs", id, part: pods.logs(request.key, request.container, request.isPrevious) };
       case "unfollow":

@@ -1,5 +1,6 @@
 import { splitApiVersion } from "../../kube/group-version.ts";
 import type { AdminPolicy } from "../../kube/admin-policy-types.ts";
+import type { Ingress, IngressClass } from "../../kube/ingress.ts";
 import type { ControllerRevision, DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
   Deployment,
@@ -28,6 +29,8 @@ export interface InterpretedKinds {
   DaemonSet: DaemonSet;
   ControllerRevision: ControllerRevision;
   NetworkPolicy: NetworkPolicy;
+  Ingress: Ingress;
+  IngressClass: IngressClass;
   AdminNetworkPolicy: AdminPolicy;
   BaselineAdminNetworkPolicy: AdminPolicy;
   ClusterNetworkPolicy: AdminPolicy;

@@ -132,7 +132,7 @@ export class EmbeddedCluster {
       servers: threads.servers,
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
-    this.controlPlane.addBarrier(() => this.runtime.dnsKnows());
+    this.controlPlane.addBarrier(() => this.runtime.factsAreKnown());
     this.places = new Places({
       store,
       underlay: this.underlay,

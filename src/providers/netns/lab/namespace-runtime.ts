@@ -4,7 +4,9 @@ import { hookWarnings } from "../../../engine/images/pre-stop.ts";
 import { imageWarnings, planPod } from "../../../engine/images/registry.ts";
 import type { ContainerPlan } from "../../../engine/images/registry.ts";
 import { cpuCostWarnings } from "../../../engine/metrics/cpu-cost.ts";
-import { DnsPublisher } from "../../../engine/nameserver/publisher.ts";
+import { ZONE_KINDS, zoneFacts } from "../../../engine/nameserver/zone-facts.ts";
+import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
+import { FactsPublisher } from "../../../engine/facts-publisher.ts";
 import { containerStarts } from "../../../engine/images/container-start.ts";
 import { podHostname } from "../../../engine/nameserver/resolv.ts";
 import { mountedFiles } from "../../../engine/mounted-files.ts";
@@ -15,6 +17,8 @@ import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
 import type { StartedContainer } from "../../../engine/servers/pod-logs.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
+import { loadConfiguration, TRAEFIK_KINDS } from "../../../engine/traefik/configuration.ts";
+import type { Configuration } from "../../../engine/traefik/types.ts";
 import { isHostNetwork } from "../../../kube/pods.ts";
 import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts";
 import type { PlannedCluster } from "../../../plan/types.ts";
@@ -41,14 +45,26 @@ interface PodPlace {
 /** Runs pods as network namespaces with built-in servers in them. */
 export class NamespaceRuntime implements PodRuntime {
   private readonly options: NamespaceRuntimeOptions;
-  private readonly dns: DnsPublisher;
+  private readonly dns: FactsPublisher<ZoneFacts>;
+  private readonly ingress: FactsPublisher<Configuration>;
   /** The variables of Services that each pod was started with, by its uid. */
   private readonly variables = new Map<string, ServiceVariables>();
 
   constructor(options: NamespaceRuntimeOptions) {
     this.options = options;
     const { store, cluster } = options;
-    this.dns = new DnsPublisher({ store, cluster, send: (facts) => options.servers.setZone(facts) });
+    this.dns = new FactsPublisher({
+      store,
+      kinds: ZONE_KINDS,
+      read: () => zoneFacts(store, cluster),
+      send: (facts) => options.servers.setZone(facts),
+    });
+    this.ingress = new FactsPublisher({
+      store,
+      kinds: TRAEFIK_KINDS,
+      read: loadConfiguration,
+      send: (configuration) => options.servers.setIngress(configuration),
+    });
     store.watch({ kinds: ["Pod"] }, (events) => {
       for (const { type, object } of events) {
         if (type === "ADDED" && !isHostNetwork(object as Pod)) this.options.network.expect(object.metadata.uid ?? "");
@@ -161,9 +177,9 @@ export class NamespaceRuntime implements PodRuntime {
     return this.variables.get(pod.metadata.uid ?? "");
   }
 
-  /** Resolves when cluster DNS answers from the store as it is now. */
-  dnsKnows(): Promise<void> {
-    return this.dns.knows();
+  /** Resolves when cluster DNS and Ingress controllers answer from the store as it is now. */
+  async factsAreKnown(): Promise<void> {
+    await Promise.all([this.dns.knows(), this.ingress.knows()]);
   }
 
   /** What to tell whoever applies an object about images and hooks that are not modelled, and costs that are none. */

@@ -5,6 +5,7 @@ import type { LogPart } from "../../../engine/servers/access-log.ts";
 import type { RequestReading } from "../../../engine/metrics/metrics-server.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
 import { zoneUpdate } from "../../../engine/nameserver/zone-facts.ts";
+import type { Configuration } from "../../../engine/traefik/types.ts";
 import type { ZoneFacts } from "../../../engine/nameserver/zone-facts.ts";
 
 type Request = ServerRequest extends infer Each ? (Each extends ServerRequest ? Omit<Each, "id"> : never) : never;
@@ -16,6 +17,8 @@ export class ServerThread {
   private nextId = 1;
   /** What the thread was sent last. */
   private zone: ZoneFacts | undefined;
+  /** The same of Ingress controllers, as text: routes are built anew only where it differs. */
+  private ingress: { text: string; sent: Promise<unknown> } | undefined;
 
   constructor() {
     this.worker.on("message", (response: ServerResponse) => {
@@ -70,6 +73,19 @@ export class ServerThread {
     } catch (error) {
       // What the thread has now is not known: the next is whole.
       this.zone = undefined;
+      throw error;
+    }
+  }
+
+  /** Resolves when Ingress controllers route by this configuration. */
+  async setIngress(configuration: Configuration): Promise<void> {
+    const text = JSON.stringify(configuration);
+    if (text !== this.ingress?.text) this.ingress = { text, sent: this.ask({ type: "ingress", configuration }) };
+    const { ingress } = this;
+    try {
+      await ingress?.sent;
+    } catch (error) {
+      if (this.ingress === ingress) this.ingress = undefined;
       throw error;
     }
   }

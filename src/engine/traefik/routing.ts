@@ -1,0 +1,99 @@
+import { Balancer } from "./balancer.ts";
+import { matcherOf, type Matches } from "./rule.ts";
+import type { Configuration, EntryPoint, LoadBalancer, LogLine, Router, StaticConfiguration } from "./types.ts";
+
+/** A service as requests are sent to it. */
+export interface RoutedService {
+  /** With its provider. */
+  name: string;
+  balancer: Balancer;
+  passHostHeader: boolean;
+}
+
+interface Route {
+  matches: Matches;
+  priority: number;
+  service: RoutedService;
+}
+
+/** Which requests go where: at each entry point, those that came over TLS apart from those that did not. */
+export class Routing {
+  private readonly tables = new Map<string, { plain: Route[]; tls: Route[] }>();
+  /** What could not be routed. */
+  readonly errors: LogLine[] = [];
+
+  constructor(configuration: Configuration, { entryPoints, ping }: StaticConfiguration, random = Math.random) {
+    const services = new Map<string, RoutedService>();
+    const serviceOf = (id: string): RoutedService | undefined => {
+      const balancer = Object.hasOwn(configuration.services, id) ? configuration.services[id] : undefined;
+      if (balancer === undefined) return undefined;
+      const present = services.get(id) ?? routedService(id, balancer, random);
+      services.set(id, present);
+      return present;
+    };
+    for (const { name } of entryPoints) this.tables.set(name, { plain: [], tls: [] });
+    const defaults = entryPoints.some(({ isDefault }) => isDefault)
+      ? entryPoints.filter(({ isDefault }) => isDefault)
+      : entryPoints;
+    for (const router of configuration.routers) {
+      const fault = faultOf(router, configuration);
+      const service = serviceOf(router.service);
+      for (const { entryPoint, isTls } of this.placesOf(router, entryPoints, defaults)) {
+        if (fault !== undefined || service === undefined) {
+          const entryPointName = entryPoint.name;
+          this.errors.push({ message: "", error: fault ?? "", fields: { entryPointName, routerName: router.name } });
+          continue;
+        }
+        const priority = router.priority === 0 ? router.rule.text.length : router.priority;
+        const table = this.tables.get(entryPoint.name);
+        table?.[isTls ? "tls" : "plain"].push({ matches: matcherOf(router.rule), priority, service });
+      }
+    }
+    // Stable: of two with one priority the first by name, where Traefik leaves it to chance.
+    for (const { plain, tls } of this.tables.values())
+      for (const routes of [plain, tls]) routes.sort((one, other) => other.priority - one.priority);
+    this.ping = ping;
+  }
+
+  private readonly ping: string | undefined;
+
+  /** The service of a request; undefined where no rule is its own. */
+  find(asked: { entryPoint: string; isTls: boolean; host: string; path: string }): RoutedService | "ping" | undefined {
+    const { entryPoint, isTls, host, path } = asked;
+    if (entryPoint === this.ping && !isTls && path.startsWith("/ping")) return "ping";
+    const routes = this.tables.get(entryPoint)?.[isTls ? "tls" : "plain"] ?? [];
+    return routes.find(({ matches }) => matches(host, path))?.service;
+  }
+
+  /** Where a router's rule counts, and whether for TLS: by its own word, else by its entry point's (pkg/server/aggregator.go, applyModel). */
+  private placesOf(
+    router: Router,
+    entryPoints: readonly EntryPoint[],
+    defaults: readonly EntryPoint[],
+  ): { entryPoint: EntryPoint; isTls: boolean }[] {
+    const { entryPoints: wanted, name: routerName } = router;
+    for (const name of wanted)
+      if (!entryPoints.some((each) => each.name === name))
+        this.errors.push({ message: "EntryPoint doesn't exist", fields: { entryPointName: name, routerName } });
+    const chosen = wanted.length === 0 ? defaults : entryPoints.filter(({ name }) => wanted.includes(name));
+    if (chosen.length === 0) this.errors.push({ message: "No valid entryPoint for this router", fields: { routerName } });
+    return chosen.map((entryPoint) => ({ entryPoint, isTls: router.isTls || entryPoint.hasTls }));
+  }
+}
+
+function routedService(id: string, service: LoadBalancer, random: () => number): RoutedService {
+  const { passHostHeader } = service;
+  return { name: `${id}@kubernetes`, balancer: new Balancer(service, random), passHostHeader };
+}
+
+/** Why a router that is well written cannot be built: kinds of Traefik's own, which this provider has none of. */
+function faultOf({ middlewares, service }: Router, { services }: Configuration): string | undefined {
+  const [middleware] = middlewares;
+  if (middleware !== undefined) {
+    const name = middleware.includes("@") ? middleware : `${middleware}@kubernetes`;
+    return `middleware ${JSON.stringify(name)} does not exist`;
+  }
+  const transport = services[service]?.serversTransport;
+  if (transport === undefined) return undefined;
+  return `servers transport not found ${transport.includes("@") ? transport : `${transport}@kubernetes`}`;
+}
