@@ -32,6 +32,8 @@ const KINDS: Readonly<Record<string, { apiVersion: string; model: string; namesp
   DaemonSet: { apiVersion: "apps/v1", model: "V1DaemonSet", namespaced: true },
   EndpointSlice: { apiVersion: "discovery.k8s.io/v1", model: "V1EndpointSlice", namespaced: true },
   NetworkPolicy: { apiVersion: "networking.k8s.io/v1", model: "V1NetworkPolicy", namespaced: true },
+  Ingress: { apiVersion: "networking.k8s.io/v1", model: "V1Ingress", namespaced: true },
+  IngressClass: { apiVersion: "networking.k8s.io/v1", model: "V1IngressClass", namespaced: false },
   HorizontalPodAutoscaler: { apiVersion: "autoscaling/v2", model: "V2HorizontalPodAutoscaler", namespaced: true },
 };
 

@@ -2,13 +2,16 @@ import { LabError } from "../core/errors.ts";
 import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
 import type { LabWarning } from "../core/errors.ts";
 import { METALLB_NAMESPACE } from "../kube/address-pools.ts";
+import { TRAEFIK_NAMESPACE, traefikObjects } from "../kube/traefik.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
 import { checkAutoscaler } from "./admission/autoscaler.ts";
 import { defaultTolerations } from "./admission/default-tolerations.ts";
+import { defaultIngressClass } from "./admission/default-ingress-class.ts";
 import { fillDefaults } from "./admission/defaults.ts";
 import { refuseForbiddenChanges } from "./admission/immutable.ts";
 import { nodePorts } from "./admission/node-port.ts";
 import { serviceAddresses } from "./admission/service-address.ts";
+import { checkIngress } from "./admission/ingress.ts";
 import { checkTrafficDistribution } from "./admission/traffic-distribution.ts";
 import { checkWorkload } from "./admission/workload-selector.ts";
 import { horizontalPodAutoscaling } from "./autoscaling/horizontal-pod-autoscaler.ts";
@@ -43,6 +46,7 @@ import { applyObjects, type AppliedObject } from "./store/apply.ts";
 import { cloneJson } from "./store/json.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import { ObjectStore } from "./store/store.ts";
+import { ingressStatus } from "./traefik/ingress-status.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { waitFor, type WaitCondition, type WaitOptions } from "./wait-for.ts";
 
@@ -59,6 +63,8 @@ export interface ControlPlaneOptions {
   podCidrs?: (node: string) => string[];
   /** Addresses (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
   addressPool?: string | undefined;
+  /** Whether Traefik is installed, as the add-on of real clusters. */
+  hasTraefik?: boolean;
   /** What pods' servers have answered; absent: there is no metrics-server. */
   readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
@@ -105,6 +111,8 @@ export function createStore(options: { cluster: ClusterFacts; clock?: Clock; see
       checkWorkload,
       checkAutoscaler,
       checkTrafficDistribution,
+      defaultIngressClass,
+      checkIngress,
       fillDefaults,
       defaultTolerations,
       refuseForbiddenChanges,
@@ -132,11 +140,17 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   if (addressPool !== undefined && store.get("Namespace", METALLB_NAMESPACE) === undefined)
     createDefaultPool(store, addressPool);
 
+  if (options.hasTraefik === true && store.get("Namespace", TRAEFIK_NAMESPACE) === undefined)
+    for (const object of traefikObjects({ hasBalancers: addressPool !== undefined })) store.create(object);
+
   const metrics = readRequests && new MetricsServer({ store, clock, read: readRequests });
-  const balancers = addressPool === undefined ? [] : [metallbController];
+  const addOns = [
+    ...(addressPool === undefined ? [] : [metallbController]),
+    ...(options.hasTraefik === true ? [ingressStatus] : []),
+  ];
   // Before the loops: it sees each change before they answer it.
   const events = new NormalEvents(store, clock);
-  const controllers = runControllers([...allControllers(), horizontalPodAutoscaling(metrics), ...balancers], {
+  const controllers = runControllers([...allControllers(), horizontalPodAutoscaling(metrics), ...addOns], {
     store,
     clock,
     onError: (name, key, { error }) => {

@@ -5,6 +5,7 @@ import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 import { checkAdminPolicy } from "./admin-policy-rules.ts";
 import { ADMIN_POLICY_VERSIONS, isAdminPolicy } from "./admin-policy-types.ts";
 import { isMetallbObject } from "./address-pools.ts";
+import { checkIngress } from "./ingress-rules.ts";
 import { isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
 import { checkStructure, describeValue } from "./manifest-structure.ts";
@@ -42,8 +43,6 @@ export interface CheckedManifest {
 const STORED_KINDS = new Set([
   "Job",
   "CronJob",
-  "Ingress",
-  "IngressClass",
   "PersistentVolume",
   "PersistentVolumeClaim",
   "StorageClass",
@@ -243,6 +242,9 @@ export function checkBody(
       break;
     case "EndpointSlice":
       checkEndpointSlice(object as EndpointSlice, findings);
+      break;
+    case "Ingress":
+      checkIngress(object, findings);
       break;
     case "NetworkPolicy":
       checkNetworkPolicy(object as NetworkPolicy, findings);

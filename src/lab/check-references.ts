@@ -1,7 +1,8 @@
 import { LabError } from "../core/errors.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { YamlPath } from "../core/yaml-document.ts";
-import type { EndpointRef, PlannedObject } from "../plan/types.ts";
+import { TRAEFIK_NAME, TRAEFIK_NAMESPACE } from "../kube/traefik.ts";
+import type { AddOn, EndpointRef, PlannedObject } from "../plan/types.ts";
 import type { ProbeKind } from "../probes/types.ts";
 import type { ScenarioKind } from "../scenarios/types.ts";
 import type { LabToCheck } from "./check.ts";
@@ -11,6 +12,11 @@ import type { LabRegistries } from "./registries.ts";
 
 /** Objects of every cluster that a lab may name without creating them. */
 const BUILT_IN = ["default/service/kubernetes", "kube-system/service/kube-dns", "kube-system/deployment/coredns"];
+
+/** The same of an add-on that the lab asks for. */
+const OF_ADD_ONS: Partial<Record<AddOn, readonly string[]>> = {
+  traefik: ["service", "deployment"].map((kind) => `${TRAEFIK_NAMESPACE}/${kind}/${TRAEFIK_NAME}`),
+};
 
 /** Kinds whose pods get names that begin with theirs. */
 const POD_MAKERS = ["deployment", "replicaset", "statefulset", "daemonset"];
@@ -22,7 +28,8 @@ export function checkReferences(
   list: ProblemList,
 ): void {
   const objects = [...lab.scenario.flatMap((step) => step.objects), ...lab.tasks.flatMap((task) => task.solution)];
-  const known = knownReferences(objects);
+  const addOns = (lab.realCluster?.addOns ?? []).flatMap((name) => OF_ADD_ONS[name] ?? []);
+  const known = knownReferences(objects, addOns);
   const nodes = lab.topology.nodes.map(({ name }) => name);
   const check = (ref: EndpointRef, place: YamlPath): void => {
     if (ref.kind === "node") {
@@ -46,8 +53,8 @@ export function checkReferences(
 }
 
 /** References by which the objects can be named, those of pods that carry a name of their own included. */
-function knownReferences(objects: readonly PlannedObject[]): Set<string> {
-  const known = new Set(BUILT_IN);
+function knownReferences(objects: readonly PlannedObject[], addOns: readonly string[]): Set<string> {
+  const known = new Set([...BUILT_IN, ...addOns]);
   for (const { object } of objects) {
     const { namespace, name } = object.metadata;
     if (namespace === undefined) continue;

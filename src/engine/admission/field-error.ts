@@ -5,8 +5,10 @@ export interface WrongField {
   /** Path of the field: `spec.ports[0].nodePort`. */
   field: string;
   value: unknown;
-  /** What the API says of it: `field is immutable`. */
+  /** What the API says of it: `field is immutable`; of a missing one it may be empty. */
   detail: string;
+  /** Absent: the value is not one that it may have. */
+  reason?: "required" | "not-supported";
 }
 
 /** A LabError of one field of the object that a rule refuses. */

@@ -1,5 +1,5 @@
 import { LabError } from "../../core/errors.ts";
-import { FieldError } from "../admission/field-error.ts";
+import { FieldError, type WrongField } from "../admission/field-error.ts";
 import { ApiError, type StatusCause } from "./api-error.ts";
 import { qualifiedName, type Resource } from "./resources.ts";
 
@@ -32,12 +32,19 @@ export function statusOfError(error: unknown, target: RequestTarget | undefined)
       );
     default:
       if (error instanceof FieldError) {
-        const { field, value, detail } = error.wrong;
-        const message = `Invalid value: ${JSON.stringify(value)}: ${detail}`;
-        return invalid(target, [{ reason: "FieldValueInvalid", message, field }]);
+        return invalid(target, [causeOf(error.wrong)]);
       }
       return invalid(target, [{ reason: "FieldValueInvalid", message: error.message, field: "" }]);
   }
+}
+
+/** apimachinery field.Error, of each type in its words. */
+function causeOf({ field, value, detail, reason }: WrongField): StatusCause {
+  if (reason === "required")
+    return { reason: "FieldValueRequired", message: detail === "" ? "Required value" : `Required value: ${detail}`, field };
+  const what = reason === "not-supported" ? "Unsupported value" : "Invalid value";
+  const code = reason === "not-supported" ? "FieldValueNotSupported" : "FieldValueInvalid";
+  return { reason: code, message: `${what}: ${JSON.stringify(value)}: ${detail}`, field };
 }
 
 function namespaceMissing(error: LabError, { namespace = "", resource, name = "" }: RequestTarget): ApiError {

@@ -8,7 +8,7 @@ import type { Server } from "./types.ts";
 /** Opens a connection from where the proxy is. */
 export type Connect = (address: string, port: number) => Socket;
 
-type Make = (options: { host?: string | null; port?: string | number | null }) => Socket;
+type Make = (options: { host?: string | null | undefined; port?: string | number | null | undefined }) => Socket;
 
 /** Go's dialer as Traefik sets it up (pkg/server/service/transport.go). */
 const DIAL_TIMEOUT_MS = 30_000;
@@ -89,7 +89,7 @@ export class Upstreams {
 
 /** Agents whose connections are made by somebody else. */
 class DialingAgent extends Agent {
-  readonly createConnection: Make;
+  override readonly createConnection: Make;
 
   constructor(options: AgentOptions, make: Make) {
     super(options);
@@ -98,7 +98,7 @@ class DialingAgent extends Agent {
 }
 
 class DialingTlsAgent extends TlsAgent {
-  readonly createConnection: Make;
+  override readonly createConnection: Make;
 
   constructor(options: AgentOptions, make: Make) {
     super(options);

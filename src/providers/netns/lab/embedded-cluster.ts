@@ -13,6 +13,7 @@ import { Nftables } from "../../../kernel/nftables.ts";
 import type { ProbeTarget } from "../../../kernel/probe-round.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
+import { TRAEFIK_NAME, TRAEFIK_NAMESPACE } from "../../../kube/traefik.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { Plan } from "../../../plan/types.ts";
 import type {
@@ -45,6 +46,13 @@ import { metallbPool } from "./speaker.ts";
 import { Underlay } from "./underlay.ts";
 
 const READY_TIMEOUT_MS = 30_000;
+
+const DNS = { namespace: "kube-system", name: "coredns" };
+const TRAEFIK = { namespace: TRAEFIK_NAMESPACE, name: TRAEFIK_NAME };
+
+function hasTraefik({ realCluster }: Pick<Plan, "realCluster">): boolean {
+  return realCluster?.addOns.includes("traefik") ?? false;
+}
 
 function cniNamed(name: string): Cni {
   const cni = (cnis as Record<string, Cni>)[name];
@@ -120,6 +128,7 @@ export class EmbeddedCluster {
       store,
       podCidrs: (node) => this.network.podCidrs(node),
       addressPool: metallbPool(plan),
+      hasTraefik: hasTraefik(plan),
       readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
     });
@@ -154,18 +163,15 @@ export class EmbeddedCluster {
     );
   }
 
-  /** Resolves when cluster DNS answers for the first objects. Throws KERNEL_NFT_REFUSED. */
+  /** Resolves when cluster DNS answers for the first objects, and Traefik where the lab has it. Throws KERNEL_NFT_REFUSED. */
   async ready(): Promise<void> {
     await this.dataplane.ready();
     await this.runtime.serveExternal();
-    await this.controlPlane.wait(
-      {
-        kind: "condition",
-        ref: { kind: "Deployment", namespace: "kube-system", name: "coredns" },
-        condition: "available",
-      },
-      { timeoutMs: READY_TIMEOUT_MS },
-    );
+    const deployments = [DNS, ...(hasTraefik(this.plan) ? [TRAEFIK] : [])];
+    for (const name of deployments) {
+      const ref = { kind: "Deployment", ...name };
+      await this.controlPlane.wait({ kind: "condition", ref, condition: "available" }, { timeoutMs: READY_TIMEOUT_MS });
+    }
     await this.settle(READY_TIMEOUT_MS);
   }
 
