@@ -96,6 +96,8 @@ function podSpec(): object {
           "--entrypoints.ping.address=:8080",
           "--ping.entrypoint=ping",
           "--providers.kubernetesingress=true",
+          // By default two seconds between two changes: a lab would be probed before they count.
+          "--providers.providersthrottleduration=100ms",
           `--providers.kubernetesingress.ingressendpoint.publishedservice=${TRAEFIK_NAMESPACE}/${TRAEFIK_NAME}`,
         ],
         ports: [

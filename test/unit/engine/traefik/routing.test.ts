@@ -66,8 +66,8 @@ describe("which rule a request goes by", () => {
     const of = routing(ingress("shop", shop("shop.example", path("/cart"))), ingress("rest", { defaultBackend }));
     expect(["shop.example/cart", "shop.example/", "nobody.example/"].map((url) => found(of, `http://${url}`))).toEqual([
       "web",
-      "api",
-      "api",
+      "default-backend@kubernetes",
+      "default-backend@kubernetes",
     ]);
   });
 });
