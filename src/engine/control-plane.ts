@@ -35,6 +35,7 @@ import { statefulSetController } from "./controllers/stateful-set.ts";
 import { createTaintEviction } from "./controllers/taint-eviction.ts";
 import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
 import { MetricsServer, type RequestReading } from "./metrics/metrics-server.ts";
+import { inTime } from "./in-time.ts";
 import { NormalEvents } from "./normal-events.ts";
 import { recordEvent } from "./event-recorder.ts";
 import { Kubelet } from "./kubelet.ts";
@@ -260,35 +261,6 @@ function podRef(pod: Pod): { kind: string; namespace: string; name: string } {
 /** The next check phase of the event loop: all watches have been told by then. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function inTime(
-  work: (isLate: () => boolean) => Promise<void>,
-  timeoutMs: number,
-  busy: () => string,
-): Promise<void> {
-  let isLate = false;
-  const { promise, resolve, reject } = deferred();
-  const timer = setTimeout(() => {
-    isLate = true;
-    reject(new LabError("SETTLE_TIMEOUT", `the cluster did not settle within ${timeoutMs / 1000} s: ${busy()}`));
-  }, timeoutMs);
-  work(() => isLate).then(resolve, reject);
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve = (): void => {};
-  let reject = (_error: unknown): void => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 function describeFailing({

@@ -104,8 +104,7 @@ function tlsProblems({ hosts, secretName }: Record<string, unknown>, at: YamlPat
 }
 
 function pathProblems({ path, pathType, backend }: Record<string, unknown>, at: YamlPath): IngressProblem[] {
-  if (pathType === undefined || pathType === null)
-    return [required([...at, "pathType"], "pathType must be specified")];
+  if (pathType === undefined || pathType === null) return [required([...at, "pathType"], "pathType must be specified")];
   const text = typeof path === "string" ? path : "";
   const where = [...at, "path"];
   const found: IngressProblem[] = [];
@@ -121,8 +120,7 @@ function pathProblems({ path, pathType, backend }: Record<string, unknown>, at: 
     if (text !== "" && !text.startsWith("/")) found.push(wrong(where, text, "must be an absolute path"));
   } else {
     if (!text.startsWith("/")) found.push(wrong(where, text, "must be an absolute path"));
-    for (const part of FORBIDDEN)
-      if (text.includes(part)) found.push(wrong(where, text, `must not contain '${part}'`));
+    for (const part of FORBIDDEN) if (text.includes(part)) found.push(wrong(where, text, `must not contain '${part}'`));
     for (const end of FORBIDDEN_ENDS)
       if (text.endsWith(end)) found.push(wrong(where, text, `cannot end with '${end}'`));
   }

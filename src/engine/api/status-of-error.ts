@@ -41,7 +41,11 @@ export function statusOfError(error: unknown, target: RequestTarget | undefined)
 /** apimachinery field.Error, of each type in its words. */
 function causeOf({ field, value, detail, reason }: WrongField): StatusCause {
   if (reason === "required")
-    return { reason: "FieldValueRequired", message: detail === "" ? "Required value" : `Required value: ${detail}`, field };
+    return {
+      reason: "FieldValueRequired",
+      message: detail === "" ? "Required value" : `Required value: ${detail}`,
+      field,
+    };
   const what = reason === "not-supported" ? "Unsupported value" : "Invalid value";
   const code = reason === "not-supported" ? "FieldValueNotSupported" : "FieldValueInvalid";
   return { reason: code, message: `${what}: ${JSON.stringify(value)}: ${detail}`, field };

@@ -167,7 +167,11 @@ export class ServedPods {
   ): TraefikProxy {
     const present = served.proxies.get(container);
     if (present !== undefined) return present.proxy;
-    const made = serveProxy(netnsFd, { statics, hostname: pod.hostname, log: (line) => served.logs.of(container).add(line) });
+    const made = serveProxy(netnsFd, {
+      statics,
+      hostname: pod.hostname,
+      log: (line) => served.logs.of(container).add(line),
+    });
     served.proxies.set(container, made);
     if (this.configuration !== undefined) made.proxy.route(this.configuration);
     return made.proxy;

@@ -33,12 +33,7 @@ export function loadBackend(
   };
 }
 
-function serversOf(
-  store: ObjectStore,
-  service: Service,
-  port: ServicePort,
-  said: ServiceAnnotations,
-): Server[] {
+function serversOf(store: ObjectStore, service: Service, port: ServicePort, said: ServiceAnnotations): Server[] {
   const { namespace, name } = service.metadata;
   const scheme = schemeOf(port, said);
   if (said.nodePortLb && service.spec.type === "NodePort") return nodePortServers(store, port, scheme);

@@ -39,7 +39,15 @@ export class Balancer {
 
   /** As Go's http.SetCookie writes it. */
   private cookieFor(server: Server): string {
-    const { name = "", path = "", domain = "", maxAge = 0, httpOnly, secure, sameSite = "" } = this.service.sticky ?? {};
+    const {
+      name = "",
+      path = "",
+      domain = "",
+      maxAge = 0,
+      httpOnly,
+      secure,
+      sameSite = "",
+    } = this.service.sticky ?? {};
     const site = { none: "None", lax: "Lax", strict: "Strict" }[sameSite];
     return [
       `${name}=${digestOf(server)}`,
@@ -65,7 +73,11 @@ function digestOf(server: Server): string {
 function cookieOf(header: string, name: string): string | undefined {
   for (const part of header.split(";")) {
     const mark = part.indexOf("=");
-    if (mark >= 0 && part.slice(0, mark).trim() === name) return part.slice(mark + 1).trim().replaceAll('"', "");
+    if (mark >= 0 && part.slice(0, mark).trim() === name)
+      return part
+        .slice(mark + 1)
+        .trim()
+        .replaceAll('"', "");
   }
   return undefined;
 }

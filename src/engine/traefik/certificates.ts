@@ -82,5 +82,7 @@ function domainsOf({ subject, subjectAltName = "" }: X509Certificate): string[] 
 }
 
 function shortName(cert: string): string {
-  return cert.startsWith(HEADER) && cert.length > HEADER.length + 50 ? cert.slice(HEADER.length, HEADER.length + 50) : cert;
+  return cert.startsWith(HEADER) && cert.length > HEADER.length + 50
+    ? cert.slice(HEADER.length, HEADER.length + 50)
+    : cert;
 }

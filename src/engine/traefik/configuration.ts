@@ -184,7 +184,10 @@ class Loader {
 
 /** pkg/provider Normalize: what is no letter and no digit parts the words. */
 function normalize(name: string): string {
-  return name.split(/[^\p{L}\p{N}]+/u).filter((word) => word !== "").join("-");
+  return name
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((word) => word !== "")
+    .join("-");
 }
 
 /** Two of one name are told apart by their rules, as Traefik does it by a digest of them. */

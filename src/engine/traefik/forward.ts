@@ -60,7 +60,10 @@ export function forward(exchange: Exchange): void {
 }
 
 /** How long the body is, as the client said it; false where there is none. */
-function frameBody({ headers: { "content-length": length, "transfer-encoding": coding } }: IncomingMessage, headers: Headers): boolean {
+function frameBody(
+  { headers: { "content-length": length, "transfer-encoding": coding } }: IncomingMessage,
+  headers: Headers,
+): boolean {
   headers.delete("Content-Length");
   if (coding !== undefined) headers.set("Transfer-Encoding", ["chunked"]);
   else if (length !== undefined) headers.set("Content-Length", [length]);
@@ -74,7 +77,8 @@ export function refuse({ request, response, setCookie, tell }: Exchange, error: 
     return;
   }
   const { status, error: told } = upstreamFault(error);
-  if (told !== undefined) tell({ message: status === 500 ? "500 Internal Server Error" : String(status), error: told, fields: {} });
+  if (told !== undefined)
+    tell({ message: status === 500 ? "500 Internal Server Error" : String(status), error: told, fields: {} });
   // What else the client sends is not read.
   if (!request.complete) response.shouldKeepAlive = false;
   if (setCookie !== undefined) response.setHeader("set-cookie", setCookie);

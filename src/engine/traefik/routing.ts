@@ -76,7 +76,8 @@ export class Routing {
       if (!entryPoints.some((each) => each.name === name))
         this.errors.push({ message: "EntryPoint doesn't exist", fields: { entryPointName: name, routerName } });
     const chosen = wanted.length === 0 ? defaults : entryPoints.filter(({ name }) => wanted.includes(name));
-    if (chosen.length === 0) this.errors.push({ message: "No valid entryPoint for this router", fields: { routerName } });
+    if (chosen.length === 0)
+      this.errors.push({ message: "No valid entryPoint for this router", fields: { routerName } });
     return chosen.map((entryPoint) => ({ entryPoint, isTls: router.isTls || entryPoint.hasTls }));
   }
 }

@@ -8,7 +8,8 @@ export interface UpstreamFault {
 }
 
 /** Codes of OpenSSL's verification (X509_verify_cert_error_string(3)) as Node gives them, and of Node's own check of the name. */
-const CERTIFICATE = /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID)/;
+const CERTIFICATE =
+  /^(?:DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_|CERT_|ERR_TLS_CERT_ALTNAME_INVALID)/;
 
 /** pkg/proxy/httputil ComputeStatusCode: a fault of the network is 502, or 504 where nobody answered at all; what is not HTTP is 500. */
 export function upstreamFault(error: NodeJS.ErrnoException): UpstreamFault {
@@ -23,7 +24,8 @@ export function upstreamFault(error: NodeJS.ErrnoException): UpstreamFault {
 }
 
 function certificateFault(code: string): string {
-  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") return "certificate has expired or is not yet valid";
+  if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID")
+    return "certificate has expired or is not yet valid";
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return "certificate is valid for other names";
   return "certificate signed by unknown authority";
 }

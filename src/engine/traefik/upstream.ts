@@ -41,7 +41,11 @@ export class Upstreams {
   }
 
   /** Begins a request; nothing of its body is sent yet. Throws for what cannot be written as HTTP, and for schemes that are not modelled. */
-  begin({ scheme, address, port }: Server, { method, target, headers, host }: UpstreamRequest, isOwn = false): ClientRequest {
+  begin(
+    { scheme, address, port }: Server,
+    { method, target, headers, host }: UpstreamRequest,
+    isOwn = false,
+  ): ClientRequest {
     const isTls = scheme === "https";
     if (!isTls && scheme !== "http") throw new TypeError(`unsupported protocol scheme ${JSON.stringify(scheme)}`);
     const agent = isTls ? this.https : this.http;

@@ -10,7 +10,6 @@ import { NetnsCluster } from "./cluster.ts";
 import { isLabAlive, LAB_FILES, LOG_FILE, launchLab, withSocketPath, KUBECONFIG_FILE } from "./launch.ts";
 import { killLab } from "./kill.ts";
 import { netnsPreflight } from "./preflight.ts";
-import { refusals } from "./refusals.ts";
 
 const capabilities: Capabilities = {
   cnis: {
@@ -127,7 +126,6 @@ export const netns: Provider = {
   summary: "network namespaces on this host; Kubernetes is cnilab's own embedded engine",
   models: "links, routes and rules are the kernel's, made as this CNI makes them; container images are not run",
   capabilities: () => capabilities,
-  refusals,
   isQuickToRemake: true,
   preflight: netnsPreflight,
   up,

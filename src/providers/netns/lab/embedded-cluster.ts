@@ -13,7 +13,6 @@ import { Nftables } from "../../../kernel/nftables.ts";
 import type { ProbeTarget } from "../../../kernel/probe-round.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
-import { TRAEFIK_NAME, TRAEFIK_NAMESPACE } from "../../../kube/traefik.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { Plan } from "../../../plan/types.ts";
 import type {
@@ -35,6 +34,7 @@ import { EvidenceReader } from "./evidence.ts";
 import type { EvidenceSet } from "./evidence.ts";
 import { execIn } from "./exec.ts";
 import { Faults } from "./faults/faults.ts";
+import { firstDeployments, hasTraefik } from "./first-deployments.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
@@ -46,13 +46,6 @@ import { metallbPool } from "./speaker.ts";
 import { Underlay } from "./underlay.ts";
 
 const READY_TIMEOUT_MS = 30_000;
-
-const DNS = { namespace: "kube-system", name: "coredns" };
-const TRAEFIK = { namespace: TRAEFIK_NAMESPACE, name: TRAEFIK_NAME };
-
-function hasTraefik({ realCluster }: Pick<Plan, "realCluster">): boolean {
-  return realCluster?.addOns.includes("traefik") ?? false;
-}
 
 function cniNamed(name: string): Cni {
   const cni = (cnis as Record<string, Cni>)[name];
@@ -167,11 +160,8 @@ export class EmbeddedCluster {
   async ready(): Promise<void> {
     await this.dataplane.ready();
     await this.runtime.serveExternal();
-    const deployments = [DNS, ...(hasTraefik(this.plan) ? [TRAEFIK] : [])];
-    for (const name of deployments) {
-      const ref = { kind: "Deployment", ...name };
+    for (const ref of firstDeployments(this.plan))
       await this.controlPlane.wait({ kind: "condition", ref, condition: "available" }, { timeoutMs: READY_TIMEOUT_MS });
-    }
     await this.settle(READY_TIMEOUT_MS);
   }
 

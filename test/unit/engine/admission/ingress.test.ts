@@ -20,10 +20,7 @@ const at = "spec.rules[0].http.paths[0]";
 test.each<[spec: unknown, message: string]>([
   [{}, "spec: either `defaultBackend` or `rules` must be specified"],
   [withPath({ pathType: undefined }), `${at}.pathType: pathType must be specified`],
-  [
-    withPath({ pathType: "Regex" }),
-    `${at}.pathType: supported values: "Exact", "ImplementationSpecific", "Prefix"`,
-  ],
+  [withPath({ pathType: "Regex" }), `${at}.pathType: supported values: "Exact", "ImplementationSpecific", "Prefix"`],
   [withPath({ path: "api" }), `${at}.path: must be an absolute path`],
   [withPath({ path: undefined }), `${at}.path: must be an absolute path`],
   [withPath({ path: "/a//b" }), `${at}.path: must not contain '//'`],
@@ -44,12 +41,13 @@ test.each<[spec: unknown, message: string]>([
   expect(() => created(spec)).toThrow(message);
 });
 
-test.each([withPath({}), withPath({ path: undefined, pathType: "ImplementationSpecific" }), { defaultBackend: backend }])(
-  "%j is taken",
-  (spec) => {
-    expect(created(spec)["spec"]).toEqual(spec);
-  },
-);
+test.each([
+  withPath({}),
+  withPath({ path: undefined, pathType: "ImplementationSpecific" }),
+  { defaultBackend: backend },
+])("%j is taken", (spec) => {
+  expect(created(spec)["spec"]).toEqual(spec);
+});
 
 test("a class that the annotation calls otherwise is refused", () => {
   const spec = { defaultBackend: backend, ingressClassName: "traefik" };
@@ -62,7 +60,12 @@ test("the newest default class is given to those that name none", () => {
   const annotations = { "ingressclass.kubernetes.io/is-default-class": "true" };
   for (const name of ["b", "a"]) {
     const metadata = { name, annotations };
-    store.create({ apiVersion: "networking.k8s.io/v1", kind: "IngressClass", metadata, spec: { controller: "x.io/y" } });
+    store.create({
+      apiVersion: "networking.k8s.io/v1",
+      kind: "IngressClass",
+      metadata,
+      spec: { controller: "x.io/y" },
+    });
   }
   const make = (name: string, more: object = {}): unknown => {
     const metadata = { name, namespace: "default", ...more };

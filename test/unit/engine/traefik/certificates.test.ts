@@ -29,7 +29,13 @@ it("a wildcard is for one label, and a name of its own comes before it", () => {
 });
 
 it("one that cannot be used is told and left out", () => {
-  const of = new Certificates([{ cert: shop.cert, key: all.key }, { cert: "none", key: "none" }], own);
+  const of = new Certificates(
+    [
+      { cert: shop.cert, key: all.key },
+      { cert: "none", key: "none" },
+    ],
+    own,
+  );
   expect(of.contextFor("shop.example")).toBe(own);
   expect(of.errors.map(({ error }) => error)).toEqual([
     "unable to generate TLS certificate: tls: private key does not match public key",

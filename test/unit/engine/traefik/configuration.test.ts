@@ -69,7 +69,10 @@ describe("classes", () => {
   ])("%s: %s", (_what, ingressClassName, annotation, isServed) => {
     const spec = { rules, ...(ingressClassName === undefined ? {} : { ingressClassName }) };
     const annotations = annotation === undefined ? {} : { "kubernetes.io/ingress.class": annotation };
-    const { routers } = loaded({ ...other, spec: { controller: "example.com/other" } }, ingress("web", spec, annotations));
+    const { routers } = loaded(
+      { ...other, spec: { controller: "example.com/other" } },
+      ingress("web", spec, annotations),
+    );
     expect(routers.length > 0).toBe(isServed);
   });
 
@@ -130,9 +133,16 @@ describe("backends", () => {
     [{ name: "https-web", port: 8443 }, "https"],
     [{ name: "web", port: 80 }, "http"],
   ])("port %o is called by %s", (port, scheme) => {
-    const objects = [service("tls", { ports: [port] }), slice("tls", ["10.0.0.5"], undefined, { name: port.name, port: 1 })];
+    const objects = [
+      service("tls", { ports: [port] }),
+      slice("tls", ["10.0.0.5"], undefined, { name: port.name, port: 1 }),
+    ];
     const ready = { ...slice("tls", ["10.0.0.5"], { ready: true }, { name: port.name, port: 1 }) };
-    const { services } = loaded(objects[0] as KubeObject, ready, only("shop", path("/", "tls", "Prefix", { name: port.name })));
+    const { services } = loaded(
+      objects[0] as KubeObject,
+      ready,
+      only("shop", path("/", "tls", "Prefix", { name: port.name })),
+    );
     expect(services[`default-tls-${port.name}`]?.servers[0]?.scheme).toBe(scheme);
   });
 
@@ -212,7 +222,10 @@ describe("certificates", () => {
     ingress(`of-${secretName}`, { tls: [{ secretName }], rules: [{ http: { paths: [path("/")] } }] });
 
   it("come from the Ingress's namespace, in the order of their names", () => {
-    const pairs = ["b", "a"].flatMap((name) => [secret(name, { "tls.crt": `C${name}`, "tls.key": `K${name}` }), tls(name)]);
+    const pairs = ["b", "a"].flatMap((name) => [
+      secret(name, { "tls.crt": `C${name}`, "tls.key": `K${name}` }),
+      tls(name),
+    ]);
     expect(loaded(...pairs).certificates).toEqual([
       { cert: "Ca", key: "Ka" },
       { cert: "Cb", key: "Kb" },

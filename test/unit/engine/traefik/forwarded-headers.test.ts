@@ -19,7 +19,20 @@ it("says who asked for what, whatever the client says of itself", () => {
 });
 
 it("headers of the connection stay there; others keep their order and their number", () => {
-  const raw = ["connection", "close, X-Hop", "x-hop", "1", "TE", "trailers, gzip", "keep-alive", "5", "a", "1", "a", "2"];
+  const raw = [
+    "connection",
+    "close, X-Hop",
+    "x-hop",
+    "1",
+    "TE",
+    "trailers, gzip",
+    "keep-alive",
+    "5",
+    "a",
+    "1",
+    "a",
+    "2",
+  ];
   expect(sent(raw, true)).toMatchObject({ A: ["1", "2"], Te: ["trailers"], "X-Forwarded-Proto": ["https"] });
   expect(Object.keys(sent(raw))).not.toEqual(expect.arrayContaining(["X-Hop"]));
   expect(sent(raw)).not.toHaveProperty("Connection");
@@ -37,6 +50,17 @@ it("an upgrade is asked for anew, a WebSocket's names as its servers want them",
 });
 
 it("an answer loses those of its connection", () => {
-  const raw = ["Connection", "X-Own", "X-Own", "1", "Transfer-Encoding", "chunked", "Set-Cookie", "a=1", "Set-Cookie", "b=2"];
+  const raw = [
+    "Connection",
+    "X-Own",
+    "X-Own",
+    "1",
+    "Transfer-Encoding",
+    "chunked",
+    "Set-Cookie",
+    "a=1",
+    "Set-Cookie",
+    "b=2",
+  ];
   expect([...responseHeaders(raw)]).toEqual([["Set-Cookie", ["a=1", "b=2"]]]);
 });

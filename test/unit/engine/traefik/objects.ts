@@ -38,7 +38,10 @@ export function slice(
       labels: { "kubernetes.io/service-name": name },
     },
     addressType: "IPv4",
-    endpoints: addresses.map((address) => ({ addresses: [address], ...(conditions === undefined ? {} : { conditions }) })),
+    endpoints: addresses.map((address) => ({
+      addresses: [address],
+      ...(conditions === undefined ? {} : { conditions }),
+    })),
     ports: [port],
   };
 }

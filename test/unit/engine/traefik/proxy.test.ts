@@ -27,7 +27,12 @@ describe("requests and answers", () => {
     at.route([port]);
     const headers = { host: "shop.example:81", "x-forwarded-for": "9.9.9.9", connection: "close, x-hop", "x-hop": "1" };
     const { status, headers: got, body } = await ask(http(), { method: "POST", path: "/a/../b?c=d", headers }, "text");
-    expect([status, got["set-cookie"], got["x-own"], got["keep-alive"]]).toEqual([201, ["a=1", "b=2"], "yes", undefined]);
+    expect([status, got["set-cookie"], got["x-own"], got["keep-alive"]]).toEqual([
+      201,
+      ["a=1", "b=2"],
+      "yes",
+      undefined,
+    ]);
     const seen = JSON.parse(body) as { headers: Record<string, string> };
     expect(seen).toMatchObject({ method: "POST", url: "/b?c=d", body: "text" });
     expect(seen.headers).toMatchObject({
@@ -239,7 +244,11 @@ describe("what nobody should send", () => {
       "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
       /^HTTP\/1.1 400 /,
     ],
-    ["an upgrade with a body", "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx", /^HTTP\/1.1 400 /],
+    [
+      "an upgrade with a body",
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 1\r\n\r\nx",
+      /^HTTP\/1.1 400 /,
+    ],
   ])("%s", async (_what, bytes, answer) => {
     at.route([await at.serve((_request, response) => response.end("ok"))]);
     expect(await raw(http(), bytes)).toMatch(answer);

@@ -56,9 +56,11 @@ describe("which rule a request goes by", () => {
 
   it("hosts without their port, in any case, with a dot at the end", () => {
     const of = routing(ingress("shop", shop("shop.example", path("/"))));
-    expect(["shop.example:8080", "SHOP.example", "shop.example."].map((host) => found(of, `http://${host}/`))).toEqual(
-      ["web", "web", "web"],
-    );
+    expect(["shop.example:8080", "SHOP.example", "shop.example."].map((host) => found(of, `http://${host}/`))).toEqual([
+      "web",
+      "web",
+      "web",
+    ]);
   });
 
   it("the default backend takes what nobody else does", () => {
@@ -98,7 +100,12 @@ describe("entry points", () => {
 
   it("router.entrypoints chooses; one that is not there is told and chooses none", () => {
     const name = "traefik.ingress.kubernetes.io/router.entrypoints";
-    expect(table(routing(ingress("shop", spec, { [name]: "https" })))).toEqual([undefined, undefined, undefined, "web"]);
+    expect(table(routing(ingress("shop", spec, { [name]: "https" })))).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      "web",
+    ]);
     const of = routing(ingress("shop", spec, { [name]: "websecure" }));
     expect(table(of)).toEqual([undefined, undefined, undefined, undefined]);
     expect(of.errors.map(({ message }) => message)).toEqual([
