@@ -21,8 +21,11 @@ const PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"];
 const FORBIDDEN = ["//", "/./", "/../", "%2f", "%2F"];
 const FORBIDDEN_ENDS = ["/..", "/."];
 
-/** What the API server has against an Ingress, in the order it finds it (pkg/apis/networking/validation ValidateIngressCreate). */
-export function ingressProblems({ metadata, ...object }: KubeObject): IngressProblem[] {
+/**
+ * What the API server has against an Ingress, in the order it finds it (pkg/apis/networking/validation ValidateIngressCreate, or
+ * ValidateIngressUpdate where it is not new).
+ */
+export function ingressProblems({ metadata, ...object }: KubeObject, isNew = true): IngressProblem[] {
   const spec = object["spec"];
   if (!isRecord(spec)) return [wrong(["spec"], spec, "either `defaultBackend` or `rules` must be specified")];
   const { rules, defaultBackend, tls, ingressClassName } = spec;
@@ -36,7 +39,7 @@ export function ingressProblems({ metadata, ...object }: KubeObject): IngressPro
     const problem = dnsSubdomainProblem(ingressClassName);
     if (problem !== undefined) found.push(wrong(["spec", "ingressClassName"], ingressClassName, problem));
     const annotated = metadata.annotations?.[CLASS_ANNOTATION];
-    if (annotated !== undefined && annotated !== ingressClassName)
+    if (isNew && annotated !== undefined && annotated !== ingressClassName)
       found.push(
         wrong(["annotations", CLASS_ANNOTATION], annotated, "must match `ingressClassName` when both are specified"),
       );

@@ -26,6 +26,10 @@ const checks: Readonly<Record<string, (draft: KubeObject, old: KubeObject) => vo
   DaemonSet: checkSelector,
   Service: (draft, old) => checkService(draft as Service, old as Service),
   Pod: (draft, old) => checkPod(draft as Pod, old as Pod),
+  IngressClass(draft, old) {
+    const controllerOf = ({ spec }: KubeObject): unknown => (isRecord(spec) ? spec["controller"] : undefined);
+    if (controllerOf(draft) !== controllerOf(old)) throw immutable(draft, "spec.controller", controllerOf(draft));
+  },
   EndpointSlice(draft, old) {
     if (draft["addressType"] !== old["addressType"]) throw immutable(draft, "addressType", draft["addressType"]);
   },

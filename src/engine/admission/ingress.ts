@@ -7,7 +7,7 @@ import { FieldError } from "./field-error.ts";
 /** Refuses Ingresses as the API server does (OBJECT_INVALID): by the first field that is wrong. */
 export const checkIngress: AdmissionRule = (draft, { operation, key }) => {
   if (operation === "delete" || key !== "Ingress") return;
-  const [problem] = ingressProblems(draft);
+  const [problem] = ingressProblems(draft, operation === "create");
   if (problem === undefined) return;
   const { path, value, detail, reason } = problem;
   const field = path[0] === "annotations" ? `annotations.${String(path[1])}` : formatPath(path);

@@ -19,7 +19,7 @@ export function forwardUpgrade(exchange: Exchange, client: Duplex, head: Buffer)
   }
   client.once("close", () => sent.destroy());
   sent.once("response", (answer) => relay(answer, exchange));
-  sent.once("error", (error) => {
+  sent.on("error", (error) => {
     if (!client.destroyed) refuse(exchange, error);
   });
   sent.once("upgrade", (answer, upstream, upstreamHead) => {
@@ -47,5 +47,5 @@ function join(one: Duplex, other: Duplex): void {
     [one, other],
     [other, one],
   ] as const)
-    from.once("error", () => to.destroy()).once("close", () => to.destroy());
+    from.on("error", () => to.destroy()).once("close", () => to.destroy());
 }

@@ -38,7 +38,7 @@ export function forward(exchange: Exchange): void {
       isAnswered = true;
       relay(answer, exchange);
     });
-    sent.once("error", (error) => {
+    sent.on("error", (error) => {
       if (response.destroyed) return;
       if (isAnswered) response.destroy();
       else if (sent.reusedSocket && !hasBody && REPLAYABLE.has(wanted.method)) attempt();
@@ -101,7 +101,7 @@ export function relay(answer: IncomingMessage, exchange: Exchange): void {
     refuse(exchange, asError(error));
     return;
   }
-  answer.once("error", () => response.destroy());
+  answer.on("error", () => response.destroy());
   answer.once("end", () => {
     if (Object.keys(answer.trailers).length > 0) response.addTrailers(answer.trailers as NodeJS.Dict<string>);
   });

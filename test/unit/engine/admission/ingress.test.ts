@@ -76,3 +76,15 @@ test("the newest default class is given to those that name none", () => {
   expect(make("one")).toBe("a");
   expect(make("two", { annotations: { "kubernetes.io/ingress.class": "nginx" } })).toBeUndefined();
 });
+
+test("a class keeps its controller", () => {
+  const store = createStore({ cluster });
+  const made = (controller: string): KubeObject => ({
+    apiVersion: "networking.k8s.io/v1",
+    kind: "IngressClass",
+    metadata: { name: "a" },
+    spec: { controller },
+  });
+  const { metadata } = store.create(made("x.io/y"));
+  expect(() => store.update({ ...made("x.io/z"), metadata })).toThrow("spec.controller");
+});

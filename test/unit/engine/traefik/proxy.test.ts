@@ -134,6 +134,19 @@ describe("without an answer", () => {
     expect(await ask(http(), { method: "POST" }, "x")).toMatchObject({ status: 502 });
   });
 
+  it("502 where nobody listens for TLS, 500 where what listens speaks none", async () => {
+    const closed = await new RunningProxy().start();
+    const dead = closed.ports["http"] ?? 0;
+    closed.close();
+    const tls = (port: number): void =>
+      at.route([], { servers: [{ scheme: "https", address: "127.0.0.1", port, isFenced: false }] });
+    tls(dead);
+    expect((await ask(http())).status).toBe(502);
+    tls(await at.serve((_request, response) => response.end("plain")));
+    expect((await ask(http())).status).toBe(500);
+    expect(at.lines.at(-1)).toContain("server gave HTTP response to HTTPS client");
+  });
+
   it("500 where it speaks no HTTP", async () => {
     at.route([await at.listen(createTcpServer((socket) => socket.end("SSH-2.0-none\r\n")))]);
     expect(await ask(http())).toMatchObject({ status: 500, body: "Internal Server Error" });
