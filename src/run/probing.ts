@@ -11,6 +11,7 @@ import { addLayers } from "./broken-layers.ts";
 import { explainFailures } from "./explain-failures.ts";
 import type { EnforcementRecord } from "./enforcement-record.ts";
 import { enforcementProbes } from "./watch-enforcement.ts";
+import { addIngressEvidence } from "./ingress-evidence.ts";
 import { addNodeEvidence } from "./node-evidence.ts";
 import { ProbeBench } from "./probe-bench.ts";
 import type { HintTaken } from "./record.ts";
@@ -97,7 +98,8 @@ async function askNodes(
 ): Promise<GradeReport> {
   const onFlow = ({ key: { from, to } }: JudgedCell): void =>
     emit({ type: "progress", phase, message: `what the nodes show of ${from} → ${to}` });
-  const shown = await addNodeEvidence(grade, ran, cluster, { signal, onFlow });
+  const told = await addIngressEvidence(grade, ran, { cluster, plan });
+  const shown = await addNodeEvidence(told, ran, cluster, { signal, onFlow });
   const onLayer = ({ key: { from, to } }: JudgedCell): void =>
     emit({ type: "progress", phase, message: `where ${from} → ${to} stopped` });
   return addLayers(shown, ran, { cluster, plan }, { signal, onFlow: onLayer });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { inNamespace } from "../../in-namespace.ts";
 
-test("an Ingress controller is a pod: asked from outside, it asks pods, under policy; nobody is lost while they come and go", async () => {
+test("an Ingress controller is a pod: asked from outside, it asks pods, under policy; nobody is lost while they come and go", { timeout: 120_000 }, async () => {
   const { counts, ...seen } = (await inNamespace("ingress.ts")) as { counts: Record<string, number> };
   expect(seen).toEqual({
     published: true,
