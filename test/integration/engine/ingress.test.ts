@@ -12,6 +12,7 @@ test("an Ingress controller is a pod: asked from outside, it asks pods, under po
     "node port": "hello",
     certificates: ["shop.example", "TRAEFIK DEFAULT CERT"],
     policies: { "nobody may": "no answer", "the proxy's namespace may": "200" },
+    "all endpoints ending": "503",
     "without endpoints": "404",
   });
   expect(Object.keys(counts)).toEqual(["200"]);
