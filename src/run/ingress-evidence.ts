@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { LabError } from "../core/errors.ts";
 import type { Evidence, GradeReport, JudgedCell } from "../grade/types.ts";
 import { TRAEFIK_NAME, TRAEFIK_NAMESPACE } from "../kube/traefik.ts";
@@ -61,7 +62,7 @@ async function logOf(cluster: Pick<Cluster, "logs">, pod: Source & { kind: "pod"
 
 function evidenceOf(log: string, lab: string): Evidence | undefined {
   // The real one writes in colours.
-  const lines = log.replaceAll(/\u001B\[[0-9;]*m/g, "").split("\n");
+  const lines = stripVTControlCharacters(log).split("\n");
   const faults = lines.filter((line) => / ERR /.test(line));
   if (faults.length === 0) return undefined;
   const command = `cnilab logs ${lab} ${TRAEFIK_NAMESPACE}/deployment/${TRAEFIK_NAME}`;
