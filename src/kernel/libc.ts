@@ -188,6 +188,7 @@ export const calls = {
     status: [number],
     options: number,
   ) => number,
+  _exit: libc.func("void _exit(int status)") as (status: number) => void,
 } as const;
 
 const errnoNames = new Map(Object.entries(koffi.os.errno).map(([name, number]) => [number as number, name]));

@@ -37,3 +37,11 @@ export function keepDescriptorsFromChildren(): number[] {
     return [fd];
   });
 }
+
+/**
+ * Ends this process in this call (_exit(2)). `process.exit` would join libuv's threads first, and one that waits for a packet
+ * (`readableAside`) may wait for minutes.
+ */
+export function endProcess(status: number): void {
+  calls._exit(status);
+}

@@ -2,7 +2,7 @@ import { existsSync, readlinkSync, watch, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { calls, errnoName, lastErrno, MS_NODEV, MS_NOEXEC, MS_NOSUID } from "../../../kernel/libc.ts";
-import { keepDescriptorsFromChildren } from "../../../kernel/processes.ts";
+import { endProcess, keepDescriptorsFromChildren } from "../../../kernel/processes.ts";
 import { PID_FILE, LAB_FDS } from "../launch.ts";
 import { serveControl } from "./control-server.ts";
 import { ServerThread } from "./server-thread.ts";
@@ -18,7 +18,7 @@ if (stateDirectory === undefined) throw new Error("usage: main.js STATE-DIRECTOR
 keepDescriptorsFromChildren();
 
 // The first process of a pid namespace ignores signals that it does not handle.
-for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => process.exit(0));
+for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => endProcess(0));
 
 // /proc is still the host's, and numbers us as the host does. From then on it must be that of our own pid namespace:
 // bwrap looks its children up there by the numbers it knows.
@@ -32,7 +32,7 @@ if (!isMounted) {
   process.stderr.write(
     `a /proc of its own was refused (${errnoName(mountErrno)}): parts of this one are hidden, as in most containers\n`,
   );
-  process.exit(1);
+  endProcess(1);
 }
 
 // The threads take as long to load as the rest of this process does: they load beside it.
@@ -43,7 +43,7 @@ const { handlers, detached } = handlersFor({ stateDirectory, hostPid, threads })
 // The launcher holds the other end: it closes when the launcher dies.
 const lease = new Socket({ fd: LAB_FDS.lease });
 const endUnlessDetached = (): void => {
-  if (!detached()) process.exit(0);
+  if (!detached()) endProcess(0);
 };
 lease.on("error", endUnlessDetached);
 lease.on("close", endUnlessDetached);
@@ -52,7 +52,7 @@ lease.resume();
 // Without its folder nobody finds the lab any more, not even `down`.
 watch(stateDirectory, () => {
   if (existsSync(join(stateDirectory, PID_FILE))) return;
-  process.exit(0);
+  endProcess(0);
 }).on("error", (error) => process.stderr.write(`the state folder is not watched: ${error.message}\n`));
 
 serveControl(LAB_FDS.listener, handlers);
