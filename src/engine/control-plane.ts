@@ -57,8 +57,8 @@ export interface ControlPlaneOptions {
   seed?: number;
   /** Pod CIDRs of a node, for its Node object. */
   podCidrs?: (node: string) => string[];
-  /** Addresses (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
-  addressPool?: string | undefined;
+  /** Ranges (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
+  addressPool?: readonly string[] | undefined;
   /** What pods' servers have answered; absent: there is no metrics-server. */
   readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
