@@ -3,6 +3,7 @@ import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
 import type { LabWarning } from "../core/errors.ts";
 import { METALLB_NAMESPACE } from "../kube/address-pools.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
+import { rolloutRestart, scale } from "./change-workload.ts";
 import { checkAutoscaler } from "./admission/autoscaler.ts";
 import { defaultTolerations } from "./admission/default-tolerations.ts";
 import { fillDefaults } from "./admission/defaults.ts";
@@ -40,7 +41,6 @@ import { addressPoolRule, createDefaultPool } from "./metallb/pools.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
-import { cloneJson } from "./store/json.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import { ObjectStore } from "./store/store.ts";
 import { deleteObjects } from "./delete-objects.ts";
@@ -83,6 +83,8 @@ export interface ControlPlane {
   delete(refs: readonly StoreRef[], options?: Partial<WaitOptions>): Promise<void>;
   /** Sets spec.replicas; throws OBJECT_NOT_FOUND or NOT_SCALABLE. */
   scale(ref: StoreRef, replicas: number): void;
+  /** Annotates the template, so that all pods are replaced; throws OBJECT_NOT_FOUND. */
+  rolloutRestart(ref: StoreRef, restartedAt: string): void;
   wait(condition: WaitCondition, options: WaitOptions): Promise<void>;
   /** Resolves when every change made before has been worked off, barriers included; rejects with SETTLE_TIMEOUT. */
   settle(options?: { timeoutMs?: number }): Promise<void>;
@@ -181,6 +183,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     apply: (objects) => applyObjects(store, objects, warningsOf),
     delete: (refs, deleteOptions) => deleteObjects(store, refs, deleteOptions),
     scale: (ref, replicas) => scale(store, ref, replicas),
+    rolloutRestart: (ref, restartedAt) => rolloutRestart(store, ref, restartedAt),
     wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
     settle: ({ timeoutMs = 30_000 } = {}) =>
       inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
@@ -225,18 +228,6 @@ function firstServiceAddress({ serviceCidrs }: ClusterFacts): string {
   if (address === undefined)
     throw new LabError("BAD_ADDRESS", `the Service network "${serviceCidrs[0] ?? ""}" is not a CIDR`);
   return formatIp(address);
-}
-
-function scale(store: ObjectStore, ref: StoreRef, replicas: number): void {
-  const object = store.find(ref);
-  if (object === undefined) throw new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}" does not exist`);
-  if (!["Deployment", "ReplicaSet", "StatefulSet"].includes(object.kind)) {
-    throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, {
-      hint: "scale a Deployment, a ReplicaSet or a StatefulSet",
-    });
-  }
-  const draft = cloneJson(object);
-  store.update({ ...draft, spec: { ...(draft["spec"] as object), replicas } });
 }
 
 function podRef(pod: Pod): { kind: string; namespace: string; name: string } {
