@@ -4,6 +4,7 @@ import type { LabWarning } from "../core/errors.ts";
 import { METALLB_NAMESPACE } from "../kube/address-pools.ts";
 import { TRAEFIK_NAMESPACE, traefikObjects } from "../kube/traefik.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
+import { rolloutRestart, scale } from "./change-workload.ts";
 import { checkAutoscaler } from "./admission/autoscaler.ts";
 import { defaultTolerations } from "./admission/default-tolerations.ts";
 import { defaultIngressClass } from "./admission/default-ingress-class.ts";
@@ -44,7 +45,6 @@ import { addressPoolRule, createDefaultPool } from "./metallb/pools.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
-import { cloneJson } from "./store/json.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import { ObjectStore } from "./store/store.ts";
 import { ingressStatus } from "./traefik/ingress-status.ts";
@@ -62,10 +62,10 @@ export interface ControlPlaneOptions {
   seed?: number;
   /** Pod CIDRs of a node, for its Node object. */
   podCidrs?: (node: string) => string[];
-  /** Addresses (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
-  addressPool?: string | undefined;
   /** Whether Traefik is installed, as the add-on of real clusters. */
   hasTraefik?: boolean;
+  /** Ranges (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
+  addressPool?: readonly string[] | undefined;
   /** What pods' servers have answered; absent: there is no metrics-server. */
   readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
@@ -90,6 +90,8 @@ export interface ControlPlane {
   delete(refs: readonly StoreRef[], options?: Partial<WaitOptions>): Promise<void>;
   /** Sets spec.replicas; throws OBJECT_NOT_FOUND or NOT_SCALABLE. */
   scale(ref: StoreRef, replicas: number): void;
+  /** Annotates the template, so that all pods are replaced; throws OBJECT_NOT_FOUND. */
+  rolloutRestart(ref: StoreRef, restartedAt: string): void;
   wait(condition: WaitCondition, options: WaitOptions): Promise<void>;
   /** Resolves when every change made before has been worked off, barriers included; rejects with SETTLE_TIMEOUT. */
   settle(options?: { timeoutMs?: number }): Promise<void>;
@@ -196,6 +198,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     apply: (objects) => applyObjects(store, objects, warningsOf),
     delete: (refs, deleteOptions) => deleteObjects(store, refs, deleteOptions),
     scale: (ref, replicas) => scale(store, ref, replicas),
+    rolloutRestart: (ref, restartedAt) => rolloutRestart(store, ref, restartedAt),
     wait: (condition, waitOptions) => waitFor(store, condition, waitOptions),
     settle: ({ timeoutMs = 30_000 } = {}) =>
       inTime(settled, timeoutMs, () => describeBusy(controllers.failing(), kubelet.isIdle)),
@@ -240,18 +243,6 @@ function firstServiceAddress({ serviceCidrs }: ClusterFacts): string {
   if (address === undefined)
     throw new LabError("BAD_ADDRESS", `the Service network "${serviceCidrs[0] ?? ""}" is not a CIDR`);
   return formatIp(address);
-}
-
-function scale(store: ObjectStore, ref: StoreRef, replicas: number): void {
-  const object = store.find(ref);
-  if (object === undefined) throw new LabError("OBJECT_NOT_FOUND", `${ref.kind} "${ref.name}" does not exist`);
-  if (!["Deployment", "ReplicaSet", "StatefulSet"].includes(object.kind)) {
-    throw new LabError("NOT_SCALABLE", `a ${object.kind} has no replicas to scale`, {
-      hint: "scale a Deployment, a ReplicaSet or a StatefulSet",
-    });
-  }
-  const draft = cloneJson(object);
-  store.update({ ...draft, spec: { ...(draft["spec"] as object), replicas } });
 }
 
 function podRef(pod: Pod): { kind: string; namespace: string; name: string } {

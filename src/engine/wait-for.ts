@@ -1,6 +1,6 @@
 import { LabError } from "../core/errors.ts";
 import { isRecord } from "../core/is-record.ts";
-import { isRolledOut } from "../kube/rollout.ts";
+import { isSetOfPods } from "../kube/rollout.ts";
 import type { KubeObject, Pod, PodCondition } from "../kube/types.ts";
 import { conditionOf } from "./controllers/conditions.ts";
 import type { StoreRef } from "./store/object-parts.ts";
@@ -11,7 +11,8 @@ import { deploymentGap, podGap, rolledOutGap } from "./wait-reasons.ts";
 export type WaitCondition =
   | { kind: "condition"; ref: StoreRef; condition: string }
   | { kind: "deleted"; ref: StoreRef }
-  | { kind: "endpoints"; ref: StoreRef; count: number };
+  | { kind: "endpoints"; ref: StoreRef; count: number }
+  | { kind: "rollout"; ref: StoreRef };
 
 export interface WaitOptions {
   timeoutMs: number;
@@ -59,12 +60,13 @@ export function missing(store: ObjectStore, condition: WaitCondition, deletedUid
   }
   if (object === undefined) return `${nameOf(ref)} does not exist`;
   if (condition.kind === "endpoints") return endpointGap(store, object, condition.count);
+  if (condition.kind === "rollout") return rolledOutGap(store, object);
   return conditionGap(store, object, condition.condition);
 }
 
 /** `Available`, `condition=Ready` and `Ready=False` as `kubectl wait --for` takes them; the case of letters does not count. */
 function conditionGap(store: ObjectStore, object: KubeObject, wanted: string): string | undefined {
-  if (isRolledOut(object) && wanted.toLowerCase() === "ready") return rolledOutGap(store, object);
+  if (isSetOfPods(object) && wanted.toLowerCase() === "ready") return rolledOutGap(store, object);
   const [type = "", status = "true"] = wanted.replace(/^condition=/i, "").split("=");
   const conditions =
     isRecord(object["status"]) && Array.isArray(object["status"]["conditions"])
@@ -95,16 +97,23 @@ function endpointGap(store: ObjectStore, service: KubeObject, count: number): st
 }
 
 function timeout(condition: WaitCondition, timeoutMs: number, gap: string): LabError {
-  const wanted =
-    condition.kind === "condition"
-      ? condition.condition
-      : condition.kind === "deleted"
-        ? "deleted"
-        : `${condition.count} endpoints`;
   return new LabError(
     "WAIT_TIMEOUT",
-    `${nameOf(condition.ref)} was not ${wanted} within ${timeoutMs / 1000} s: ${gap}`,
+    `${nameOf(condition.ref)} was not ${wantedText(condition)} within ${timeoutMs / 1000} s: ${gap}`,
   );
+}
+
+function wantedText(condition: WaitCondition): string {
+  switch (condition.kind) {
+    case "condition":
+      return condition.condition;
+    case "deleted":
+      return "deleted";
+    case "endpoints":
+      return `${condition.count} endpoints`;
+    case "rollout":
+      return "rolled out";
+  }
 }
 
 function nameOf({ kind, namespace, name }: StoreRef): string {

@@ -2,7 +2,6 @@ import { isRecord } from "../core/is-record.ts";
 import { isPodReady } from "../kube/pods.ts";
 import { rolloutGap } from "../kube/rollout.ts";
 import { matchesSelector } from "../kube/selectors.ts";
-import type { DaemonSet, StatefulSet } from "../kube/set-types.ts";
 import type { Deployment, KubeObject, Pod } from "../kube/types.ts";
 import { conditionOf } from "./controllers/conditions.ts";
 import type { ObjectStore } from "./store/store.ts";
@@ -16,8 +15,8 @@ export function deploymentGap(store: ObjectStore, object: KubeObject): string {
   return withPods(store, object, `${status?.availableReplicas ?? 0} of ${spec.replicas ?? 1} replicas available`);
 }
 
-/** The same of a StatefulSet or DaemonSet; undefined when it lacks nothing. */
-export function rolledOutGap(store: ObjectStore, object: StatefulSet | DaemonSet): string | undefined {
+/** What a rollout still lacks, with the pods that are not ready; undefined when it lacks nothing. */
+export function rolledOutGap(store: ObjectStore, object: KubeObject): string | undefined {
   const gap = rolloutGap(object);
   return gap === undefined ? undefined : withPods(store, object, gap);
 }

@@ -1,12 +1,9 @@
 import { addressBytes } from "./sockets.ts";
 import { announcement } from "./announce-address.ts";
-import { calls, check, lastErrno, SystemCallError } from "./libc.ts";
+import { calls, lastErrno, SystemCallError } from "./libc.ts";
+import { openLink } from "./link-address.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 
-const AF_PACKET = 17;
-const SOCK_RAW = 3;
-const SOCK_NONBLOCK = 0o4000;
-const SOCK_CLOEXEC = 0o2000000;
 const ETH_P_ARP = 0x0806;
 const EAGAIN = 11;
 const ENETDOWN = 100;
@@ -16,15 +13,6 @@ const ARP = { operation: 6, sender: 8, senderAddress: 14, targetAddress: 24, byt
 const REQUEST = 1;
 const REPLY = 2;
 const FRAME_BYTES = 2048;
-
-/** sockaddr_ll (packet(7)) of an interface, for ARP. */
-function linkName(index: number): Buffer {
-  const name = Buffer.alloc(20);
-  name.writeUInt16LE(AF_PACKET, 0);
-  name.writeUInt16BE(ETH_P_ARP, 2);
-  name.writeInt32LE(index, 4);
-  return name;
-}
 
 /**
  * The frame that answers an ARP request for one of the addresses with `lladdr` (six bytes); undefined where the frame is no such
@@ -54,13 +42,9 @@ export class ArpResponder {
 
   /** `index` is the interface's in that namespace. Throws SystemCallError. */
   constructor(namespace: NetworkNamespace, index: number) {
-    const type = SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC;
-    this.fd = namespace.enter(() => check("socket", calls.socket(AF_PACKET, type, 0), "packet"));
-    const name = linkName(index);
-    check("bind", calls.bind(this.fd, name, name.length), "ARP");
-    const own = Buffer.alloc(20);
-    check("getsockname", calls.getsockname(this.fd, own, [own.length]));
-    this.lladdr = own.subarray(12, 18);
+    const { fd, lladdr } = openLink(namespace, index, ETH_P_ARP);
+    this.fd = fd;
+    this.lladdr = lladdr;
   }
 
   /** Answers for these IPv4 addresses from now on; new ones are announced, so that who knew them elsewhere learns better. */

@@ -12,7 +12,7 @@ export const METALLB_NAMESPACE = "metallb-system";
 export interface IpAddressPool extends KubeObject {
   kind: "IPAddressPool";
   spec: {
-    /** CIDRs and `FIRST-LAST`. */
+    /** CIDRs and `FIRST-LAST`, of both families. */
     addresses: string[];
     /** Whether Services that do not name the pool get its addresses; by default they do. */
     autoAssign?: boolean;
@@ -21,7 +21,7 @@ export interface IpAddressPool extends KubeObject {
   };
 }
 
-/** metallb.io/v1beta1 L2Advertisement: which pools' addresses answer ARP. */
+/** metallb.io/v1beta1 L2Advertisement: which pools' addresses answer ARP and neighbour discovery. */
 export interface L2Advertisement extends KubeObject {
   kind: "L2Advertisement";
   /** Without `ipAddressPools` all of them. */
@@ -40,7 +40,7 @@ export interface PoolRange {
   last: bigint;
 }
 
-/** `192.0.2.0/28` or `192.0.2.10-192.0.2.20`; undefined where it is neither. */
+/** `192.0.2.0/28` or `2001:db8::10-2001:db8::20`; undefined where it is neither. */
 export function parsePoolRange(text: string): PoolRange | undefined {
   const cidr = parseCidr(text.trim());
   if (cidr !== undefined) return { family: cidr.family, first: cidr.value, last: cidr.value + cidrSize(cidr) - 1n };
@@ -60,10 +60,10 @@ export function poolHas(pool: IpAddressPool, address: string): boolean {
   );
 }
 
-/** The pool's IPv4 addresses, in the order of its ranges. */
-export function* poolAddresses(pool: IpAddressPool): Iterable<string> {
+/** The pool's addresses of a family, in the order of its ranges. */
+export function* poolAddresses(pool: IpAddressPool, wanted: 4 | 6): Iterable<string> {
   for (const { family, first, last } of rangesOf(pool)) {
-    if (family !== 4) continue;
+    if (family !== wanted) continue;
     for (let value = first; value <= last; value += 1n)
       if (!isAvoided(pool, { family, value })) yield formatIp({ family, value });
   }

@@ -1,6 +1,7 @@
 import { formatDurationMs } from "../core/duration.ts";
 import { didYouMean } from "../core/suggest.ts";
 import type { PlannedStep } from "../plan/types.ts";
+import type { ScenarioKind } from "../scenarios/types.ts";
 import type { LabToCheck } from "./check.ts";
 import { enforcedWithin } from "./enforced-within.ts";
 import type { ReadProbe } from "./prepare.ts";
@@ -17,6 +18,7 @@ export function checkTimes({ steps, probes }: LabToCheck, registries: LabRegistr
   for (const each of probes) {
     if (registries.probes[each.probe.kind]?.watches === true) checkWatcher(each, list);
     checkProbe(each, [...faults.keys()], list);
+    checkRestore(each, faults, registries, list);
     checkEnforcement(each, list);
   }
   const asked = new Set(probes.flatMap(({ probe }) => [probe.during, probe.after]));
@@ -72,6 +74,25 @@ function checkWatcher({ entry, probe }: ReadProbe, list: ProblemList): void {
       `a ${entry.kind} probe expects figures`,
       "write it like expect: { within: 5s }",
     );
+}
+
+/** Of what leaves nothing behind, no restore can be watched. */
+function checkRestore(
+  { entry, probe }: ReadProbe,
+  faults: ReadonlyMap<string, ReadStep>,
+  registries: LabRegistries,
+  list: ProblemList,
+): void {
+  const step = faults.get(probe.after ?? "")?.step;
+  if (step === undefined || registries.probes[probe.kind]?.watches !== true) return;
+  const kind = registries.scenarios[step.kind] as ScenarioKind | undefined;
+  if (kind?.leavesNothing?.(step.options) !== true) return;
+  list.error(
+    "LAB_PROBE_TIME",
+    [...entry.path, "after"],
+    `nothing of the fault ${probe.after} is taken back, so that there is no restore to watch`,
+    `write during: ${probe.after}`,
+  );
 }
 
 function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list: ProblemList): void {

@@ -1,6 +1,6 @@
 import { LabError } from "../core/errors.ts";
 import { isIp } from "../core/ip.ts";
-import { serviceAddressOf } from "../kube/load-balancers.ts";
+import { serviceAddressesOf } from "../kube/load-balancers.ts";
 import { podAddresses } from "../kube/pods.ts";
 import type { Pod, Service } from "../kube/types.ts";
 import {
@@ -175,8 +175,8 @@ function serviceTarget(service: Service, aim: TargetPort, from: ResolvedSource, 
 /** What the outside can reach of a Service: its load balancer, where it has one; else it tries the cluster's own address, as it may. */
 function outsideAddresses(service: Service, name: string): string[] {
   if (service.spec.type !== "LoadBalancer") return clusterIps(service);
-  const address = serviceAddressOf(service);
-  if (address !== undefined) return [address];
+  const addresses = serviceAddressesOf(service);
+  if (addresses.length > 0) return addresses;
   throw new LabError("TARGET_LACKS_BALANCER", `Service ${name} has no address of a load balancer`, {
     hint: "the events of the Service say why it gets none",
   });

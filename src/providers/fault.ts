@@ -24,7 +24,7 @@ export type FaultPlace =
   | OfKind<"linkDown" | "mtu" | "loss" | "rateLimit" | "delay" | "duplicateAddress", Link>
   /** Names of nodes; those that stand in no group reach all. */
   | { kind: "partition"; groups: string[][] }
-  | { kind: "podKill"; target: EndpointRef }
+  | OfKind<"podKill" | "rolloutRestart", { target: EndpointRef }>
   | { kind: "dnsStopped" };
 
 export type FaultKind = FaultPlace["kind"];
@@ -70,6 +70,17 @@ export function isNodeFault<Each extends FaultPlace>(fault: Each): fault is Each
   return (NODE_FAULTS as readonly string[]).includes(fault.kind);
 }
 
+/** Faults that are changes of objects: every cluster with an API can have them, and nothing is left to be taken back. */
+export const API_FAULTS = ["podKill", "rolloutRestart"] as const satisfies readonly FaultKind[];
+
+/** One of {@link API_FAULTS}. */
+export type ApiFault = FaultOf<(typeof API_FAULTS)[number]>;
+
+/** Whether this is one of {@link API_FAULTS}. */
+export function isApiFault(fault: Fault): fault is ApiFault {
+  return (API_FAULTS as readonly string[]).includes(fault.kind);
+}
+
 /** Equal for a fault and its restore, and for no others. */
 export function faultKey(fault: FaultPlace): string {
   switch (fault.kind) {
@@ -79,7 +90,8 @@ export function faultKey(fault: FaultPlace): string {
         .toSorted()
         .join("|")}`;
     case "podKill":
-      return `podKill ${JSON.stringify(fault.target)}`;
+    case "rolloutRestart":
+      return `${fault.kind} ${JSON.stringify(fault.target)}`;
     case "dnsStopped":
       return fault.kind;
     case "linkDown":

@@ -9,6 +9,7 @@ import type { Supplies } from "../supplies/types.ts";
 import type { NodeLinks, RunningCapture } from "./capture.ts";
 import type { ClusterChanges, TakesDeadline } from "./changes.ts";
 import type { Fault, FaultKind, FaultPlace } from "./fault.ts";
+import type { SettleOptions, SettleResult } from "./settle.ts";
 import type { Way, WayRequest } from "./way.ts";
 
 /** Where a command or a connection starts; `container` picks one of a pod's (default the first). */
@@ -92,24 +93,12 @@ export interface SweepResult {
   retransmits: number;
 }
 
-export interface SettleOptions {
-  timeoutMs: number;
-  /**
-   * Called at most once, when objects are as they will be and only their effect is awaited; for work that can be done meanwhile. Not
-   * by clusters where that takes no time. What it rejects with, settle rejects with.
-   */
-  atRest?: () => Promise<void>;
-}
-
-export interface SettleResult {
-  /** Milliseconds from the call until every change made before it had its effect in the data plane. */
-  durationMs: number;
-}
-
 export type WaitFor =
   | { kind: "condition"; ref: ObjectRef; condition: string }
   | { kind: "deleted"; ref: ObjectRef }
-  | { kind: "endpoints"; ref: ObjectRef; count: number };
+  | { kind: "endpoints"; ref: ObjectRef; count: number }
+  /** A Deployment, StatefulSet or DaemonSet has all its pods, of its newest template and available, as `kubectl rollout status` asks. */
+  | { kind: "rollout"; ref: ObjectRef };
 
 /** A flow in terms of the cluster's objects. */
 export interface Flow {
@@ -140,6 +129,11 @@ export interface Cluster extends TakesDeadline {
   /** All objects, or those of one kind and namespace; a copy, in creation order. */
   list(filter?: { kind?: string; namespace?: string }): Promise<KubeObject[]>;
   scale(ref: ObjectRef, replicas: number): Promise<void>;
+  /**
+   * Gives the template of a Deployment, StatefulSet or DaemonSet the annotation `kubectl.kubernetes.io/restartedAt`, as `kubectl rollout restart`
+   * does, so that all its pods are replaced; resolves at once. Rejects with OBJECT_NOT_FOUND.
+   */
+  rolloutRestart(ref: ObjectRef, restartedAt: string): Promise<void>;
   /** Rejects with WAIT_TIMEOUT, which says what was still missing. */
   wait(condition: WaitFor, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void>;
   /** Resolves when every change made before the call has had its effect. */

@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { LabError } from "../core/errors.ts";
+import { LabError, type Span } from "../core/errors.ts";
 import type { RecoveryTry } from "../grade/types.ts";
 import type { PlannedProbe } from "../plan/types.ts";
 import { probeKinds } from "../probes/registry.ts";
 import { PROBE_BOUND_MS, type RanCell, type RanProbe } from "../probes/scheduler.ts";
 import type { ProbeKind } from "../probes/types.ts";
+import { isApiFault, type Fault } from "../providers/fault.ts";
+import type { Cluster } from "../providers/types.ts";
+import { makeApiFault } from "../scenarios/api-fault.ts";
 import { describeFault } from "../scenarios/faults-there.ts";
 import { cellId } from "./cell-id.ts";
 import { ChangeWatch } from "./change-watch.ts";
@@ -67,17 +70,11 @@ async function whileBroken<T>(
 ): Promise<T> {
   const { request, context } = bench;
   const { cluster, phase } = request;
-  const { fault: make, restore } = cluster;
-  if (make === undefined || restore === undefined) {
-    throw new LabError("SCENARIO_NO_FAULTS", "this provider cannot break nodes", {
-      hint: "cnilab list -o json says where a lab runs",
-      span,
-    });
-  }
   const tell = (message: string): void => context.emit({ type: "progress", phase, message });
   const waitsMs = Math.max(0, ...during.map(({ withinMs }) => withinMs ?? 0));
   const probes = during.length + after.filter(watches).length;
   const durationMs = Math.min(longestHoldMs, 2 * settleTimeoutMs + 2 * PROBE_BOUND_MS * probes + waitsMs);
+  const { make, mend } = handsOf(fault, { cluster, durationMs, signal: context.signal, span });
   context.signal.throwIfAborted();
   const watch = (probes: readonly PlannedProbe[]): ChangeWatch =>
     new ChangeWatch(probes.filter(watches), (probe, change) => bench.watch(probe, change, longestHoldMs));
@@ -85,7 +82,7 @@ async function whileBroken<T>(
   let failure: { error: unknown } | undefined;
   try {
     await mending.sampled();
-    await breaking.make(() => make.call(cluster, { ...fault, durationMs }, { whileHere: true }));
+    await breaking.make(make);
     tell(`${name}: ${describeFault(fault)}`);
     watched.push(...(await breaking.results()));
     return await act();
@@ -95,7 +92,6 @@ async function whileBroken<T>(
     mending.cancel(error);
     throw error;
   } finally {
-    const mend = (): Promise<void> => restore.call(cluster, fault);
     await (failure === undefined ? mending.make(mend) : mend()).catch((cause: unknown) => {
       const why = cause instanceof Error ? cause.message : String(cause);
       const earlier = failure === undefined ? "" : `; before that: ${String(failure.error)}`;
@@ -105,12 +101,42 @@ async function whileBroken<T>(
         cause,
       });
     });
-    tell(`${name}: restored`);
+    if (!isApiFault(fault)) tell(`${name}: restored`);
     // Nothing may still be at work in the cluster when this ends.
     const mended = mending.results();
     await Promise.allSettled([breaking.results(), mended]);
     if (failure === undefined) watched.push(...(await mended));
   }
+}
+
+interface Hands {
+  make(): Promise<void>;
+  mend(): Promise<void>;
+}
+
+/** What makes the fault and takes it back; what is a change of objects is over when it is made. */
+function handsOf(
+  fault: Fault,
+  {
+    cluster,
+    durationMs,
+    signal,
+    span,
+  }: { cluster: Cluster; durationMs: number; signal: AbortSignal; span: Span | undefined },
+): Hands {
+  if (isApiFault(fault))
+    return { make: async () => void (await makeApiFault(fault, cluster, signal)), mend: async () => undefined };
+  const { fault: make, restore } = cluster;
+  if (make === undefined || restore === undefined) {
+    throw new LabError("SCENARIO_NO_FAULTS", "this provider cannot break nodes", {
+      hint: "cnilab list -o json says where a lab runs",
+      ...(span === undefined ? {} : { span }),
+    });
+  }
+  return {
+    make: () => make.call(cluster, { ...fault, durationMs }, { whileHere: true }),
+    mend: () => restore.call(cluster, fault),
+  };
 }
 
 /** What was changed is in effect, and the cluster's objects are known as they are then. */

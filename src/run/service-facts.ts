@@ -1,6 +1,6 @@
 import { isIp } from "../core/ip.ts";
 import type { ServiceFact } from "../grade/layers.ts";
-import { serviceAddressOf } from "../kube/load-balancers.ts";
+import { serviceAddressesOf } from "../kube/load-balancers.ts";
 import { declaredPorts, isPodReady } from "../kube/pods.ts";
 import { matchesSelector } from "../kube/selectors.ts";
 import type { EndpointSlice, KubeObject, Pod, PodTemplateSpec, Service } from "../kube/types.ts";
@@ -84,17 +84,19 @@ export function serviceByName(
   const service = findObject(objects, "Service", namespace, name) as Service | undefined;
   if (service === undefined) return missingService(`${namespace}/${name}`);
   const fact = serviceFact(service, undefined, objects, serviceBackends(objects, service));
+  const isBalanced = isOutside && service.spec.type === "LoadBalancer";
+  const balanced = isBalanced ? serviceAddressesOf(service) : [];
+  const isPending = isBalanced && balanced.length === 0;
+  const addresses = balanced.length > 0 ? balanced : clusterIps(service);
   const lacks =
     (family === "ipv4" || family === "ipv6") &&
-    !clusterIps(service).some((address) => address.includes(":") === (family === "ipv6"));
+    !addresses.some((address) => address.includes(":") === (family === "ipv6"));
   const [first] = service.spec.ports ?? [];
   return {
     ...fact,
     // The probe names a port; which one is not what kept it from a flow.
     ...(first === undefined ? {} : { port: { number: first.port, protocol: first.protocol ?? "TCP" } }),
-    ...(isOutside && service.spec.type === "LoadBalancer" && serviceAddressOf(service) === undefined
-      ? { isPending: true }
-      : {}),
+    ...(isPending ? { isPending: true } : {}),
     ...(lacks ? { lacksFamily: family === "ipv6" ? "IPv6" : "IPv4" } : {}),
   };
 }

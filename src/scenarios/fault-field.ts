@@ -21,7 +21,8 @@ const WORDS: Readonly<Record<FaultKind, { needs?: FaultOption; may: readonly Fau
   killCniAgent: { may: [] },
   restart: { may: [] },
   partition: { may: ["duration"] },
-  podKill: { may: ["count"] },
+  podKill: { may: ["count", "name"] },
+  rolloutRestart: { may: ["name"] },
   mtu: { needs: "bytes", may: ["interface", "duration"] },
   loss: { needs: "percent", may: ["interface", "duration"] },
   rateLimit: { needs: "rate", may: ["interface", "duration"] },
@@ -40,6 +41,7 @@ const FAULT_WORDS = Object.keys(WORDS) as FaultKind[];
 const FORMS: Partial<Record<FaultKind, string>> = {
   partition: "[[node/NAME], [node/NAME]]",
   podKill: "NAMESPACE/deployment/NAME",
+  rolloutRestart: "NAMESPACE/deployment/NAME",
   dnsStopped: "true",
 };
 
@@ -87,6 +89,7 @@ const fields = z.strictObject({
     .optional()
     .describe("Groups of nodes that no longer reach each other; others reach all"),
   podKill: endpointField().optional().describe("The pod that is killed, or the workload that loses pods"),
+  rolloutRestart: endpointField().optional().describe("The workload whose pods are all replaced"),
   mtu: nodeField().optional().describe("The node whose link carries no more than `bytes`"),
   loss: nodeField().optional().describe("The node whose link loses `percent` of all frames"),
   rateLimit: nodeField().optional().describe("The node whose link carries no more than `rate`"),
@@ -215,7 +218,13 @@ function wrongOption(step: "fault" | "restore", word: FaultKind, written: Writte
   return { code: "LAB_FAULT_OPTION", message, hint: "write it like 50ms", path: ["time"] };
 }
 
-function wrongTarget(word: FaultKind, { podKill, count, partition }: Written): Refusal | undefined {
+function wrongTarget(word: FaultKind, written: Written): Refusal | undefined {
+  const { podKill, rolloutRestart, count, partition } = written;
+  if (word === "rolloutRestart" && (rolloutRestart?.kind !== "workload" || rolloutRestart.workload === "replicaset")) {
+    const hint = "write NAMESPACE/deployment/NAME, or statefulset or daemonset";
+    const message = "rolloutRestart names a Deployment, StatefulSet or DaemonSet";
+    return { code: "LAB_FAULT_NO_WORKLOAD", message, hint, path: [word] };
+  }
   if (word === "podKill" && podKill?.kind !== "pod" && podKill?.kind !== "workload") {
     const hint = "write NAMESPACE/pod/NAME or NAMESPACE/deployment/NAME";
     return { code: "LAB_FAULT_NO_POD", message: "podKill names a pod or a workload", hint, path: [word] };
@@ -243,7 +252,8 @@ function placeOf(word: FaultKind, written: Written): FaultPlace {
     case "partition":
       return { kind: word, groups: written.partition as string[][] };
     case "podKill":
-      return { kind: word, target: written.podKill as EndpointRef };
+    case "rolloutRestart":
+      return { kind: word, target: written[word] as EndpointRef };
     case "dnsStopped":
       return { kind: word };
     case "linkDown":

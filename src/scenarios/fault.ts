@@ -1,12 +1,9 @@
 import { LabError } from "../core/errors.ts";
-import { podsOfWorkload } from "../kube/workloads.ts";
-import { formatEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef, PlannedTopology } from "../plan/types.ts";
-import type { Fault, FaultOf } from "../providers/fault.ts";
-import type { Cluster, ObjectRef } from "../providers/types.ts";
+import { isApiFault, type Fault } from "../providers/fault.ts";
+import { makeApiFault } from "./api-fault.ts";
 import { faultField } from "./fault-field.ts";
 import { describeFault, faultsAfter, isSameFault, nodeOf } from "./faults-there.ts";
-import { formatObjectRef } from "./object-refs.ts";
 import { defineScenario } from "./types.ts";
 
 interface Problem {
@@ -18,10 +15,12 @@ interface Problem {
 /** Breaks something; docs/scenarios/fault.md. */
 export const fault = defineScenario<Fault>({
   kind: "fault",
-  summary: "breaks a node, a link, the way between nodes, pods, kube-proxy or cluster DNS",
+  summary:
+    "breaks a node, a link, the way between nodes, pods, kube-proxy or cluster DNS, or replaces a workload's pods",
   options: faultField("fault"),
   manifests: () => [],
   references: faultReferences,
+  leavesNothing: isApiFault,
   check: (options, { topology, earlier }) => {
     const there = faultsAfter(earlier);
     return inTheWay(options, there) ?? noInterface(options, topology);
@@ -32,10 +31,8 @@ export const fault = defineScenario<Fault>({
       progress(`${options.name}: ${describeFault(options)}, when its probes run`);
       return;
     }
-    if (options.kind === "podKill") {
-      const killed = await killPods(options, cluster);
-      signal.throwIfAborted();
-      progress(`killed: ${killed.map(formatObjectRef).join(", ")}`);
+    if (isApiFault(options)) {
+      progress(await makeApiFault(options, cluster, signal));
       return;
     }
     if (cluster.fault === undefined) {
@@ -51,7 +48,7 @@ export const fault = defineScenario<Fault>({
 
 /** What a fault names of the lab. */
 export function faultReferences(options: Parameters<typeof nodeOf>[0]): EndpointRef[] {
-  if (options.kind === "podKill") return [options.target];
+  if (options.kind === "podKill" || options.kind === "rolloutRestart") return [options.target];
   const nodes = options.kind === "partition" ? options.groups.flat() : [nodeOf(options) ?? []].flat();
   return nodes.map((name) => ({ kind: "node", name }));
 }
@@ -101,30 +98,4 @@ function noInterface(options: Fault, topology: PlannedTopology | undefined): Pro
     message: `node ${options.node} has no interface ${options.interface}`,
     hint: `it has: ${interfaces.join(", ")}`,
   };
-}
-
-/** Resolves when they are gone: whoever owns them makes others. */
-async function killPods({ target, count }: FaultOf<"podKill">, cluster: Cluster): Promise<ObjectRef[]> {
-  const objects = await cluster.list();
-  const pods =
-    target.kind === "pod"
-      ? objects.filter(
-          ({ kind, metadata }) =>
-            kind === "Pod" && metadata.namespace === target.namespace && metadata.name === target.name,
-        )
-      : target.kind === "workload"
-        ? (podsOfWorkload(objects, target.workload, target.namespace, target.name) ?? [])
-        : [];
-  if (pods.length < count) {
-    throw new LabError(
-      "FAULT_NO_POD",
-      `${formatEndpointRef(target)} has ${pods.length} pods, ${count} were to be killed`,
-      { hint: "wait for it before this step" },
-    );
-  }
-  const refs = pods
-    .slice(0, count)
-    .map(({ metadata: { namespace = "default", name } }) => ({ kind: "Pod", namespace, name }));
-  await cluster.delete(refs);
-  return refs;
 }

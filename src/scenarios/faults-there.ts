@@ -1,6 +1,6 @@
 import { formatDurationMs } from "../core/duration.ts";
 import { formatEndpointRef } from "../lab/refs.ts";
-import { faultKey, type Fault, type FaultPlace } from "../providers/fault.ts";
+import { faultKey, isApiFault, type Fault, type FaultPlace } from "../providers/fault.ts";
 
 /** `link eth0 of node worker1 down for 30s`, as messages and progress name a fault. */
 export function describeFault(fault: FaultPlace | Fault): string {
@@ -24,6 +24,8 @@ function describePlace(fault: FaultPlace | Fault): string {
       return `partition of ${fault.groups.map((group) => group.join(", ")).join(" from ")}`;
     case "podKill":
       return `${"count" in fault && fault.count > 1 ? `${fault.count} pods` : "pod"} of ${formatEndpointRef(fault.target)} killed`;
+    case "rolloutRestart":
+      return `rollout restart of ${formatEndpointRef(fault.target)}`;
     case "mtu":
       return `MTU of link ${fault.interface} of node ${fault.node}${"bytes" in fault ? ` ${fault.bytes}` : ""}`;
     case "loss":
@@ -68,6 +70,6 @@ export function faultsAfter(steps: readonly { kind: string; options: unknown }[]
     const fault = options as Fault;
     if (fault.name !== undefined) return faults;
     if (fault.kind === "restart") return faults.filter((each) => nodeOf(each) !== fault.node);
-    return fault.kind === "killCniAgent" || fault.kind === "podKill" ? faults : [...faults, fault];
+    return fault.kind === "killCniAgent" || isApiFault(fault) ? faults : [...faults, fault];
   }, []);
 }

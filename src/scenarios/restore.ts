@@ -23,6 +23,10 @@ export const restore = defineScenario<FaultPlace>({
       message: "a killed pod needs no restore",
       hint: "leave this step out: its workload makes another; follow with wait",
     },
+    rolloutRestart: {
+      message: "a rollout needs no restore",
+      hint: "leave this step out: the fault step ends when the rollout is complete",
+    },
   }),
   manifests: () => [],
   references: faultReferences,

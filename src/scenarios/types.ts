@@ -28,6 +28,8 @@ export interface ScenarioKind<Options = unknown> {
   references(options: Options): EndpointRef[];
   /** What is wrong with a step at its place in the lab, found by `validate`; undefined when nothing is. */
   check?(options: Options, place: StepPlace): { code: string; message: string; hint?: string } | undefined;
+  /** Whether nothing of the step's effect is there to be taken back later; only of those that have a name. */
+  leavesNothing?(options: Options): boolean;
   /** Resolves when the step's effect is there; readiness that times out is an error. */
   run(options: Options, objects: PlannedObject[], context: ScenarioContext): Promise<void>;
 }

@@ -115,5 +115,7 @@ function describe(wait: WaitFor): string {
       return "is gone";
     case "endpoints":
       return `has ${wait.count} ready endpoints`;
+    case "rollout":
+      return "is rolled out";
   }
 }

@@ -40,7 +40,7 @@ describeOnRig("add-ons on a real cluster", () => {
     await installAddOns({
       api,
       addOns: ADD_ONS,
-      nodeNetworkSubnet: await subnetOf(nodes[0] ?? ""),
+      nodeNetworkSubnets: [await subnetOf(nodes[0] ?? "")],
       supplies,
       signal: AbortSignal.timeout(250_000),
       progress: () => undefined,

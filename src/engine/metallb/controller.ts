@@ -2,10 +2,10 @@ import type { Service } from "../../kube/types.ts";
 import { keyOf, splitKey, type Controller } from "../controllers/controller.ts";
 import { recordEvent } from "../event-recorder.ts";
 import { addressPools, POOL_KEY } from "./pools.ts";
-import { allocate, isBalanced } from "./service-address.ts";
+import { allocate, isBalanced, quotedList } from "./service-address.ts";
 
 /**
- * MetalLB's controller: gives Services of type LoadBalancer an address of a pool and writes it to their status. One that
+ * MetalLB's controller: gives Services of type LoadBalancer addresses of a pool and writes them to their status. One that
  * gets none stays pending, with an event that says why, until a pool or another Service changes.
  */
 export const metallbController: Controller = {
@@ -40,9 +40,14 @@ export const metallbController: Controller = {
     if ("failure" in found) {
       if (present.length > 0) write([]);
       tell("AllocationFailed", `Failed to allocate IP for "${namespace}/${name}": ${found.failure}`);
-    } else if (present.length !== 1 || present[0]?.ip !== found.address) {
-      write([{ ip: found.address, ipMode: "VIP" }]);
-      tell("IPAllocated", `Assigned IP ["${found.address}"]`, "Normal");
+      return;
     }
+    const { addresses } = found;
+    const isKept = present.length > 0 && present.every(({ ip }, index) => ip === addresses[index]);
+    if (isKept && present.length === addresses.length) return;
+    write(addresses.map((ip) => ({ ip, ipMode: "VIP" })));
+    // Only a Service that prefers two families, and had to do with one, keeps that.
+    const what = isKept ? `additional IP "${addresses.at(-1)}"` : `IP ${quotedList(addresses)}`;
+    tell("IPAllocated", `Assigned ${what}`, "Normal");
   },
 };

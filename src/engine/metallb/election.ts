@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { poolHas } from "../../kube/address-pools.ts";
-import { serviceAddressOf } from "../../kube/load-balancers.ts";
+import { serviceAddressesOf } from "../../kube/load-balancers.ts";
 import type { EndpointSlice, NodeObject, Service } from "../../kube/types.ts";
 import type { ObjectStore } from "../store/store.ts";
 import { addressPools, advertisements } from "./pools.ts";
@@ -9,7 +9,7 @@ import { isBalanced } from "./service-address.ts";
 /** Who has this label takes no part in load balancers (well_known_labels.go); kubeadm gives it to control planes. */
 const EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers";
 
-/** One address, the node that answers ARP for it, and the Services that have it. */
+/** One address, the node that answers for it, and the Services that have it. */
 export interface Announced {
   address: string;
   node: string;
@@ -18,7 +18,7 @@ export interface Announced {
 
 /**
  * Which node announces each address of a load balancer, as MetalLB's speakers agree on it without talking about it
- * (internal/speaker layer2_controller.go): of the nodes that may, the first in the order of the SHA-256 of `NODE#ADDRESS`. With
+ * (internal/speaker layer2_controller.go): of the nodes that may, the first in the order of the SHA-256 of `NODE#ADDRESS`, for a Service of both families by its first address. With
  * externalTrafficPolicy Local those may that have an endpoint that serves; else all, while there is one anywhere. Nobody announces
  * an address of no pool, or of a pool that no L2Advertisement names.
  */
@@ -34,14 +34,17 @@ export function announcedAddresses(store: ObjectStore): Announced[] {
   const nodes = store.list("Node").filter(isSpeaking);
   const announced = new Map<string, Announced>();
   for (const service of store.list("Service")) {
-    const address = serviceAddressOf(service);
-    if (address === undefined || !isBalanced(service) || !isAdvertised(address)) continue;
-    const node = electedNode(service, address, nodes, store);
+    const [first, ...others] = serviceAddressesOf(service);
+    if (first === undefined || !isBalanced(service)) continue;
+    // One node has them all: the election is by the first.
+    const node = electedNode(service, first, nodes, store);
     if (node === undefined) continue;
     const { namespace = "default", name } = service.metadata;
-    const shared = announced.get(address);
-    if (shared === undefined) announced.set(address, { address, node, services: [{ namespace, name }] });
-    else shared.services.push({ namespace, name });
+    for (const address of [first, ...others].filter(isAdvertised)) {
+      const shared = announced.get(address);
+      if (shared === undefined) announced.set(address, { address, node, services: [{ namespace, name }] });
+      else shared.services.push({ namespace, name });
+    }
   }
   return [...announced.values()];
 }

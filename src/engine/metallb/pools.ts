@@ -37,17 +37,17 @@ export const addressPoolRule: AdmissionRule = (draft, { operation, key, store })
   );
 };
 
-/** What the add-on writes after its installation: a pool `cnilab` of these addresses (`FIRST-LAST`), announced in layer 2. */
-export function defaultPool(addresses: string): [IpAddressPool, L2Advertisement] {
+/** What the add-on writes after its installation: a pool `cnilab` of these ranges (`FIRST-LAST`), announced in layer 2. */
+export function defaultPool(addresses: readonly string[]): [IpAddressPool, L2Advertisement] {
   const metadata = { namespace: METALLB_NAMESPACE, name: "cnilab" };
   return [
-    { apiVersion: METALLB_API, kind: "IPAddressPool", metadata, spec: { addresses: [addresses] } },
+    { apiVersion: METALLB_API, kind: "IPAddressPool", metadata, spec: { addresses: [...addresses] } },
     { apiVersion: METALLB_API, kind: "L2Advertisement", metadata, spec: { ipAddressPools: ["cnilab"] } },
   ];
 }
 
 /** {@link defaultPool}, with the namespace that it lives in. */
-export function createDefaultPool(store: ObjectStore, addresses: string): void {
+export function createDefaultPool(store: ObjectStore, addresses: readonly string[]): void {
   store.create({ apiVersion: "v1", kind: "Namespace", metadata: { name: METALLB_NAMESPACE } });
   for (const object of defaultPool(addresses)) store.create(object);
 }

@@ -1,16 +1,19 @@
-import { isIp } from "../../core/ip.ts";
+import { formatIp, parseIp } from "../../core/ip.ts";
 import { poolAddresses, poolHas, type IpAddressPool } from "../../kube/address-pools.ts";
-import { serviceAddressOf } from "../../kube/load-balancers.ts";
+import { serviceAddressesOf } from "../../kube/load-balancers.ts";
 import type { Service } from "../../kube/types.ts";
 import type { ObjectStore } from "../store/store.ts";
+
+type Family = 4 | 6;
+const FAMILIES: readonly Family[] = [4, 6];
 
 /** Where a Service says which address it wants, and of which pool (metallb.io/usage). */
 const ADDRESS_ANNOTATIONS = ["metallb.io/loadBalancerIPs", "metallb.universe.tf/loadBalancerIPs"];
 const POOL_ANNOTATIONS = ["metallb.io/address-pool", "metallb.universe.tf/address-pool"];
 const SHARING_ANNOTATIONS = ["metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip"];
 
-/** An address with the pool that it is of, or why there is none, in MetalLB's words. */
-export type Allocation = { address: string; pool: string } | { failure: string };
+/** Addresses, one or one a family, with the pool that they are of, or why there is none, in MetalLB's words. */
+export type Allocation = { addresses: string[]; pool: string } | { failure: string };
 
 /** Whether the Service is MetalLB's to serve: one with a class of its own is another load balancer's. */
 export function isBalanced({ spec, metadata }: Service): boolean {
@@ -19,56 +22,161 @@ export function isBalanced({ spec, metadata }: Service): boolean {
   );
 }
 
+/** Who has an address that the Service may not share; undefined where it is free. */
+type Holder = (address: string) => string | undefined;
+
 /**
- * The address of a Service: the one it has, while its pool gives it out and it asks for no other; else the one it asks for;
- * else the first free one of the first pool by name that has one. Two Services share an address where both have the same
- * sharing key, ports of their own, and endpoints that a node may take for either (metallb.io/usage, IP address sharing).
+ * The addresses of a Service, one for each family of its cluster IPs, all of one pool: those it has, while their pool gives them out and
+ * it asks for no others; else those it asks for; else the first free ones of the first pool by name that has them. A Service that only
+ * prefers both families takes one where no pool has two, and the other when that pool has one (internal/allocator, controller/service.go).
+ * Two Services share an address where both have the same sharing key, ports of their own, and endpoints that a node may take for either
+ * (metallb.io/usage, IP address sharing).
  */
 export function allocate(service: Service, pools: readonly IpAddressPool[], store: ObjectStore): Allocation {
-  const others = store
-    .list("Service")
-    .filter((other) => other.metadata.uid !== service.metadata.uid && serviceAddressOf(other) !== undefined);
-  const why = (address: string): string | undefined => {
-    const holder = others.find((other) => serviceAddressOf(other) === address && !mayShare(service, other));
-    return holder === undefined ? undefined : `${holder.metadata.namespace}/${holder.metadata.name}`;
-  };
+  const why = holders(service, store);
+  const wanted = wantedFamilies(service);
   const poolName = annotation(service, POOL_ANNOTATIONS);
-  const asked = annotation(service, ADDRESS_ANNOTATIONS) ?? nonEmpty(service.spec.loadBalancerIP);
-  const present = serviceAddressOf(service);
-  const poolOf = (address: string): string | undefined =>
-    pools.find((pool) => (poolName ?? pool.metadata.name) === pool.metadata.name && poolHas(pool, address))?.metadata
-      .name;
-  const held = present === undefined ? undefined : poolOf(present);
-  if (
-    present !== undefined &&
+  const asked = askedAddresses(service);
+  if ("failure" in asked) return asked;
+  const present = serviceAddressesOf(service);
+  const held = poolOf(present, pools);
+  const isKept =
     held !== undefined &&
-    (asked === undefined || asked === present) &&
-    why(present) === undefined
-  )
-    return { address: present, pool: held };
-  if (asked !== undefined) return askedFor(asked, poolOf, why);
+    (poolName ?? held.metadata.name) === held.metadata.name &&
+    (asked.addresses.length === 0 || isSame(asked.addresses, present)) &&
+    fits(present, wanted) &&
+    present.every((address) => why(address) === undefined);
+  if (isKept) {
+    const lacking = wanted.families.filter((family) => !present.map(familyOf).includes(family));
+    return { addresses: [...present, ...freeIn(held, lacking, why)], pool: held.metadata.name };
+  }
+  if (asked.addresses.length > 0) return askedFor(asked.addresses, { pools, poolName, wanted, why });
   if (poolName !== undefined && !pools.some(({ metadata }) => metadata.name === poolName))
     return { failure: `unknown pool "${poolName}"` };
+  const found = firstFree(
+    pools.filter(({ metadata, spec }) =>
+      poolName === undefined ? spec.autoAssign !== false : metadata.name === poolName,
+    ),
+    wanted,
+    why,
+  );
+  return found ?? { failure: poolName === undefined ? "no available IPs" : `no available IPs in pool "${poolName}"` };
+}
+
+interface Wanted {
+  /** IPv4 first, as MetalLB writes them. */
+  families: readonly Family[];
+  /** Of its cluster IPs. */
+  primary: Family;
+  /** One of two is enough. */
+  isOneEnough: boolean;
+}
+
+function wantedFamilies({ spec }: Service): Wanted {
+  const own = (spec.clusterIPs ?? [spec.clusterIP ?? ""]).map(familyOf);
+  const families = FAMILIES.filter((family) => own.includes(family));
+  const isOneEnough = families.length > 1 && spec.ipFamilyPolicy === "PreferDualStack";
+  return { families, primary: own[0] ?? 4, isOneEnough };
+}
+
+function fits(addresses: readonly string[], { families, isOneEnough }: Wanted): boolean {
+  const own = addresses.map(familyOf);
+  if (own.length === 0 || new Set(own).size < own.length || own.some((family) => !families.includes(family)))
+    return false;
+  return own.length === families.length || isOneEnough;
+}
+
+function familyOf(address: string): Family {
+  return address.includes(":") ? 6 : 4;
+}
+
+/** The pool that gives all of them out. */
+function poolOf(addresses: readonly string[], pools: readonly IpAddressPool[]): IpAddressPool | undefined {
+  return addresses.length === 0
+    ? undefined
+    : pools.find((pool) => addresses.every((address) => poolHas(pool, address)));
+}
+
+/** Of the first pool with all that is wanted; else, where one is enough, of the first with the primary family, or the other. */
+function firstFree(pools: readonly IpAddressPool[], wanted: Wanted, why: Holder): Allocation | undefined {
+  let best: { addresses: string[]; pool: string } | undefined;
   for (const pool of pools) {
-    if (poolName === undefined ? pool.spec.autoAssign === false : pool.metadata.name !== poolName) continue;
-    for (const address of poolAddresses(pool))
-      if (why(address) === undefined) return { address, pool: pool.metadata.name };
+    const found = { addresses: freeIn(pool, wanted.families, why), pool: pool.metadata.name };
+    if (!fits(found.addresses, wanted)) continue;
+    if (found.addresses.length === wanted.families.length) return found;
+    const isPrimary = ({ addresses }: { addresses: string[] }): boolean =>
+      familyOf(addresses[0] ?? "") === wanted.primary;
+    if (best === undefined || (!isPrimary(best) && isPrimary(found))) best = found;
   }
-  return { failure: poolName === undefined ? "no available IPs" : `no available IPs in pool "${poolName}"` };
+  return best;
+}
+
+/** The first free address of each family that has one. */
+function freeIn(pool: IpAddressPool, families: readonly Family[], why: Holder): string[] {
+  return families.flatMap((family) => {
+    for (const address of poolAddresses(pool, family)) if (why(address) === undefined) return [address];
+    return [];
+  });
+}
+
+function holders(service: Service, store: ObjectStore): Holder {
+  const others = new Map<string, Service[]>();
+  for (const other of store.list("Service")) {
+    if (other.metadata.uid === service.metadata.uid) continue;
+    for (const address of serviceAddressesOf(other)) others.set(address, [...(others.get(address) ?? []), other]);
+  }
+  return (address) => {
+    const holder = others.get(address)?.find((other) => !mayShare(service, other));
+    return holder === undefined ? undefined : `${holder.metadata.namespace}/${holder.metadata.name}`;
+  };
+}
+
+/** What the Service asks for, by the field or by the annotation, which may name one of each family. */
+function askedAddresses(service: Service): { addresses: string[] } | { failure: string } {
+  const listed = annotation(service, ADDRESS_ANNOTATIONS);
+  const field = nonEmpty(service.spec.loadBalancerIP);
+  if (listed !== undefined && field !== undefined)
+    return { failure: `service can not have both ${ADDRESS_ANNOTATIONS[0]} and svc.Spec.LoadBalancerIP` };
+  const parsed = (listed ?? field ?? "").split(",").map((text) => parseIp(text.trim()));
+  if (listed === undefined && field === undefined) return { addresses: [] };
+  const addresses = parsed.flatMap((ip) => (ip === undefined ? [] : [formatIp(ip)]));
+  if (addresses.length === parsed.length) return { addresses };
+  return {
+    failure:
+      listed === undefined
+        ? `invalid spec.loadBalancerIP "${field}"`
+        : `invalid ${ADDRESS_ANNOTATIONS[0]}: "${listed}"`,
+  };
 }
 
 function askedFor(
-  address: string,
-  poolOf: (address: string) => string | undefined,
-  why: (address: string) => string | undefined,
+  addresses: string[],
+  {
+    pools,
+    poolName,
+    wanted,
+    why,
+  }: { pools: readonly IpAddressPool[]; poolName: string | undefined; wanted: Wanted; why: Holder },
 ): Allocation {
-  if (!isIp(address)) return { failure: `invalid loadBalancerIPs "${address}"` };
-  const pool = poolOf(address);
-  if (pool === undefined) return { failure: `["${address}"] is not allowed in config` };
-  const holder = why(address);
-  return holder === undefined
-    ? { address, pool }
-    : { failure: `can't change sharing key, address also in use by ${holder}` };
+  const quoted = quotedList(addresses);
+  if (!fits(addresses, { ...wanted, isOneEnough: false }))
+    return { failure: `requested loadBalancer IP(s) ${quoted} does not match the ipFamily of the service` };
+  const pool = poolOf(addresses, pools);
+  if (pool === undefined) return { failure: `${quoted} is not allowed in config` };
+  const holder = addresses.map(why).find((each) => each !== undefined);
+  if (holder !== undefined) return { failure: `can't change sharing key, address also in use by ${holder}` };
+  return poolName === undefined || poolName === pool.metadata.name
+    ? { addresses, pool: pool.metadata.name }
+    : { failure: `requested loadBalancer IP(s) ${quoted} is not compatible with requested address pool ${poolName}` };
+}
+
+/** As Go prints a list of strings with %q. */
+export function quotedList(texts: readonly string[]): string {
+  return `[${texts.map((text) => JSON.stringify(text)).join(" ")}]`;
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((each) => others.includes(each));
 }
 
 function mayShare(one: Service, other: Service): boolean {

@@ -3,14 +3,13 @@ import type { KubeObject } from "../../kube/types.ts";
 import type { KubernetesApi } from "../real/api/kubernetes-api.ts";
 import type { RealCluster } from "../real/cluster.ts";
 import { DNS_SELECTOR } from "../real/settle.ts";
+import type { SettleOptions, SettleResult } from "../settle.ts";
 import type {
   ApplyResult,
   Cluster,
   ExecOptions,
   ExecResult,
   ObjectRef,
-  SettleOptions,
-  SettleResult,
   Source,
   SweepCell,
   SweepCellResult,
@@ -75,6 +74,11 @@ export class ExistingCluster implements Cluster {
   async scale(ref: ObjectRef, replicas: number): Promise<void> {
     await this.requireOwn(ref);
     await this.real.scale(ref, replicas);
+  }
+
+  async rolloutRestart(ref: ObjectRef, restartedAt: string): Promise<void> {
+    await this.requireOwn(ref);
+    await this.real.rolloutRestart(ref, restartedAt);
   }
 
   async list({ kind, namespace }: { kind?: string; namespace?: string } = {}): Promise<KubeObject[]> {

@@ -1,6 +1,7 @@
 import type { Capabilities, Provider } from "../types.ts";
 import { cnis } from "../../cnis/registry.ts";
 import type { Cni } from "../../cnis/types.ts";
+import { API_FAULTS } from "../fault.ts";
 import { refusals } from "./refusals.ts";
 import { readExistingState } from "./state.ts";
 
@@ -8,13 +9,14 @@ function capabilities(): Capabilities {
   const modes = Object.values<Cni>(cnis).map((cni) => [cni.name, cni.modes.map(({ name }) => name)] as const);
   return {
     cnis: Object.fromEntries(modes),
-    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "mtu"],
+    probes: ["ping", "curl", "dns", "tcp", "udp", "iperf", "matrix", "mtu", "convergence"],
     probesLack: {
       path: "it captures on nodes, where others' packets pass, too",
       plaintext: "it captures on nodes, where others' packets pass, too",
-      convergence: "it watches a fault being made, and the nodes are not ours to break",
     },
-    scenarios: ["apply", "delete", "wait", "scale", "exec"],
+    scenarios: ["apply", "delete", "wait", "scale", "exec", "fault"],
+    // The nodes are not ours to break.
+    faults: API_FAULTS,
     features: [],
   };
 }

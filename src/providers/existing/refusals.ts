@@ -1,6 +1,6 @@
 import { LabError, type Span } from "../../core/errors.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import type { Plan, PlannedObject, PlannedStep } from "../../plan/types.ts";
+import type { EndpointRef, Plan, PlannedObject, PlannedStep } from "../../plan/types.ts";
 import type { ObjectRef } from "../types.ts";
 
 type Planned = Pick<Plan, "scenario" | "probes" | "tasks">;
@@ -96,6 +96,12 @@ export function refusals(lab: Planned): LabError[] {
 
 /** What steps other than `apply` change by reference. */
 function changedBy({ kind, options }: PlannedStep): ObjectRef[] {
+  if (kind === "fault") {
+    const { target } = options as { target?: EndpointRef };
+    return target?.kind === "pod" || target?.kind === "workload"
+      ? [{ kind: target.kind, namespace: target.namespace, name: target.name }]
+      : [];
+  }
   return kind === "delete" || kind === "scale" ? refsIn(options) : [];
 }
 

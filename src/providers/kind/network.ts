@@ -34,7 +34,7 @@ export interface NetworkOptions {
 }
 
 /**
- * Makes the lab's node network and returns its IPv4 subnet. Docker picks a subnet that is free, and again where that overlaps one
+ * Makes the lab's node network and returns its subnets, IPv4 first. Docker picks a subnet that is free, and again where that overlaps one
  * of `avoid` (CIDRs of pods and Services: a CNI would take the nodes' neighbours for pods); the network is then made anew with it as if we had named it, for Docker lets a container ask for its old address only in such a network, and
  * a node that is started anew must keep its address. An IPv6 subnet is drawn from the network's name, since engines before 27 have no pool
  * of them. With `hasRouter` containers have the lab's router for their gateway, not the
@@ -43,7 +43,7 @@ export interface NetworkOptions {
 export async function makeNetwork(
   docker: Dockerode,
   { name, lab, owner, mtu, avoid, hasRouter, hasIpv6 }: NetworkOptions,
-): Promise<string> {
+): Promise<[ipv4: string, ...ipv6: string[]]> {
   const settings = {
     Name: name,
     CheckDuplicate: true,
@@ -63,13 +63,13 @@ export async function makeNetwork(
       ? { ...picked, AuxiliaryAddresses: { DefaultGatewayIPv4: routerAddress(picked.Subnet) } }
       : picked;
     try {
-      const ipv6 = hasIpv6 ? [{ Subnet: uniqueLocalSubnet(name, attempt, avoid) }] : [];
+      const ipv6 = hasIpv6 ? [uniqueLocalSubnet(name, attempt, avoid)] : [];
       await docker.createNetwork({
         ...settings,
         EnableIPv6: hasIpv6,
-        IPAM: { Driver: "default", Config: [config, ...ipv6] },
+        IPAM: { Driver: "default", Config: [config, ...ipv6.map((Subnet) => ({ Subnet }))] },
       });
-      return config.Subnet;
+      return [config.Subnet, ...ipv6];
     } catch (error) {
       // Another network took the subnet in between.
       if (attempt === ATTEMPTS || !/overlap/i.test(dockerReason(error))) throw error;

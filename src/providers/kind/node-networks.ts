@@ -12,8 +12,8 @@ import { COMMAND_FOLDER, type KindState } from "./state.ts";
 
 /** The lab's networks in Docker, as they were made. */
 export interface NodeNetworks {
-  /** CIDR of the first node network; add-ons take addresses from it. */
-  subnet: string;
+  /** CIDRs of the first node network, IPv4 first; add-ons take addresses from it. */
+  subnets: readonly string[];
   /** Absent where the topology has one network. */
   several?: {
     layout: Layout;
@@ -40,22 +40,22 @@ export async function makeNodeNetworks({ docker, plan, state, stateDirectory, im
   const { cluster, lab, owner } = state;
   const hasRouter = topology.networks.length > 1;
   const avoid = [...cni.podCidrs, ...settings.serviceCidrs];
-  const make = (name: string, mtu: number): Promise<string> =>
+  const make = (name: string, mtu: number): Promise<[string, ...string[]]> =>
     makeNetwork(docker, { name, lab, owner, mtu, avoid, hasRouter, hasIpv6: cni.podCidrs.length > 1 });
   const main = await make(cluster, Math.max(...topology.networks.map(({ mtu }) => mtu)));
-  if (!hasRouter) return { subnet: main };
-  const subnets = new Map<string, string>();
+  if (!hasRouter) return { subnets: main };
+  const made = new Map<string, readonly string[]>();
   // One after another: each is picked among those that are left.
-  for (const { name, mtu } of topology.networks) subnets.set(name, await make(networkName(cluster, name), mtu));
-  const layout = layOut(plan, cluster, subnets);
-  const outside = { network: cluster, subnet: main, router: routerAddress(main) };
+  for (const { name, mtu } of topology.networks) made.set(name, await make(networkName(cluster, name), mtu));
+  const layout = layOut(plan, cluster, new Map([...made].map(([name, [ipv4 = ""]]) => [name, ipv4])));
+  const outside = { network: cluster, subnet: main[0], router: routerAddress(main[0]) };
   await startRouter(docker, { cluster, lab, owner, image, networks: [...layout.networks, outside] });
   const real = await findProgram("docker", process.env["PATH"]);
   if (real === undefined)
     throw new LabError("KIND_CREATE_FAILED", "docker is not in PATH: kind works through this command");
   const commandFolder = join(stateDirectory, COMMAND_FOLDER);
   writeDockerCommand(commandFolder, real, layout);
-  return { subnet: layout.networks[0]?.subnet ?? main, several: { layout, commandFolder } };
+  return { subnets: made.get(topology.networks[0]?.name ?? "") ?? main, several: { layout, commandFolder } };
 }
 
 /**

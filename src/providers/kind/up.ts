@@ -118,7 +118,7 @@ async function make(making: Making): Promise<UpResult> {
   signal.throwIfAborted();
   const { cluster, lab, owner } = state;
   const image = prepared.reference;
-  const { subnet, several } = await makeNodeNetworks({ docker, plan, state, stateDirectory, image });
+  const { subnets, several } = await makeNodeNetworks({ docker, plan, state, stateDirectory, image });
 
   // One failure ends the others at once.
   const failed = new AbortController();
@@ -156,7 +156,7 @@ async function make(making: Making): Promise<UpResult> {
   try {
     progress(`${topology.nodes.length} nodes have joined`);
     await untilReady({ ...connected, api, plan, signal, progress });
-    await installAddOns({ api, addOns, nodeNetworkSubnet: subnet, supplies, signal, progress });
+    await installAddOns({ api, addOns, nodeNetworkSubnets: subnets, supplies, signal, progress });
     await connected.cluster.keepSnapshot?.();
   } catch (error) {
     await connected.cluster.close();

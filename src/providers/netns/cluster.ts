@@ -5,14 +5,13 @@ import type { KubeObject } from "../../kube/types.ts";
 import type { RunningCapture } from "../capture.ts";
 import type { ClusterChanges, DeadlineChange, DeadlineState } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
+import type { SettleOptions, SettleResult } from "../settle.ts";
 import type {
   ApplyResult,
   Cluster,
   ExecOptions,
   ExecResult,
   ObjectRef,
-  SettleOptions,
-  SettleResult,
   Source,
   SweepCell,
   SweepResult,
@@ -48,6 +47,10 @@ export class NetnsCluster implements Cluster {
 
   async scale(ref: ObjectRef, replicas: number): Promise<void> {
     await this.connection.call("scale", { ref, replicas });
+  }
+
+  async rolloutRestart(ref: ObjectRef, restartedAt: string): Promise<void> {
+    await this.connection.call("rolloutRestart", { ref, restartedAt });
   }
 
   async wait(condition: WaitFor, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void> {

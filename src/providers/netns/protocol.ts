@@ -5,12 +5,12 @@ import type { CniNode } from "../../cnis/types.ts";
 import type { Plan } from "../../plan/types.ts";
 import type { ClusterChanges, DeadlineChange, DeadlineState } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
+import type { SettleResult } from "../settle.ts";
 import type {
   ApplyResult,
   ExecOptions,
   ExecResult,
   ObjectRef,
-  SettleResult,
   Source,
   SweepCell,
   SweepResult,
@@ -29,6 +29,7 @@ export interface Methods {
   delete: { params: { refs: ObjectRef[] }; result: null };
   list: { params: { kind?: string; namespace?: string }; result: KubeObject[] };
   scale: { params: { ref: ObjectRef; replicas: number }; result: null };
+  rolloutRestart: { params: { ref: ObjectRef; restartedAt: string }; result: null };
   wait: { params: { condition: WaitFor; timeoutMs: number }; result: null };
   settle: { params: { timeoutMs: number }; result: SettleResult };
   exec: {

@@ -4,6 +4,7 @@ import { cnis } from "../../cnis/registry.ts";
 import type { Cni } from "../../cnis/types.ts";
 import { LabError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/types.ts";
+import { API_FAULTS } from "../fault.ts";
 import type { Capabilities, Cluster, Provider, UpContext, UpResult } from "../types.ts";
 import { LabConnection } from "./client.ts";
 import { NetnsCluster } from "./cluster.ts";
@@ -24,7 +25,7 @@ const capabilities: Capabilities = {
     "linkDown",
     "nodeDown",
     "partition",
-    "podKill",
+    ...API_FAULTS,
     "mtu",
     "loss",
     "rateLimit",

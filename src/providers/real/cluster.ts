@@ -6,6 +6,7 @@ import { podAddresses } from "../../kube/pods.ts";
 import type { EchoReply, EchoRequest } from "../../kernel/echo.ts";
 import type { KubeObject, Pod } from "../../kube/types.ts";
 import type { Plan } from "../../plan/types.ts";
+import type { SettleOptions, SettleResult } from "../settle.ts";
 import type {
   ApplyResult,
   Cluster,
@@ -14,8 +15,6 @@ import type {
   Flow,
   ObjectRef,
   ResetResult,
-  SettleOptions,
-  SettleResult,
   Source,
   SweepCell,
   SweepCellResult,
@@ -139,6 +138,10 @@ export class RealCluster implements Cluster {
 
   scale(ref: ObjectRef, replicas: number): Promise<void> {
     return this.api.scale(ref, replicas);
+  }
+
+  rolloutRestart(ref: ObjectRef, restartedAt: string): Promise<void> {
+    return this.api.rolloutRestart(ref, restartedAt);
   }
 
   wait(condition: WaitFor, options: { timeoutMs: number; signal?: AbortSignal }): Promise<void> {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { LabError } from "../../core/errors.ts";
 import { sharedSignal } from "../../core/shared-signal.ts";
 import type { KubeObject } from "../../kube/types.ts";
-import type { SettleResult } from "../types.ts";
+import type { SettleResult } from "../settle.ts";
 import type { KubernetesApi } from "./api/kubernetes-api.ts";
 import { settleTimeout, type AgentPlace } from "./agent-trouble.ts";
 import { QUIET_QUERIES, unsettled } from "./quiet.ts";

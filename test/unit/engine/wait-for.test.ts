@@ -30,6 +30,37 @@ describe("waiting for a condition", () => {
     expect(plane.store.get("Deployment", "web", "default")?.status?.availableReplicas).toBe(4);
   });
 
+  it("of a rollout looks at every pod, and a restart is one more rollout", async () => {
+    plane.apply([deployment("web", { replicas: 2 })]);
+    await plane.settle();
+    const names = (): string[] => plane.store.list("Pod", "default").map(({ metadata }) => metadata.name);
+    const before = names();
+    plane.rolloutRestart(web, "2026-01-02T03:04:05.678Z");
+    await plane.wait({ kind: "rollout", ref: web }, { timeoutMs: 5000 });
+    await plane.settle();
+    expect(names()).toHaveLength(2);
+    expect(names().filter((name) => before.includes(name))).toEqual([]);
+    expect(plane.store.get("Deployment", "web", "default")?.spec.template.metadata?.annotations).toEqual({
+      "kubectl.kubernetes.io/restartedAt": "2026-01-02T03:04:05.678Z",
+    });
+    const none = { ...web, name: "none" };
+    expect(() => plane.rolloutRestart(none, "now")).toThrow(expect.objectContaining({ code: "OBJECT_NOT_FOUND" }));
+  });
+
+  it("of a rollout that is stuck says what is missing", async () => {
+    plane.apply([deployment("web", { replicas: 2 })]);
+    await plane.settle();
+    const state = { kind: "waiting" as const, reason: "ErrImagePull", message: "not found" };
+    runtime.outcome = () => ({ podIPs: [runtime.address()], containers: [{ name: "main", state }] });
+    plane.rolloutRestart(web, "2026-01-02T03:04:05.678Z");
+    await expect(plane.wait({ kind: "rollout", ref: web }, { timeoutMs: 200 })).rejects.toMatchObject({
+      code: "WAIT_TIMEOUT",
+      message: expect.stringMatching(
+        /^Deployment default\/web was not rolled out within 0\.2 s: 1 of 2 pods updated; pod web-/,
+      ) as string,
+    });
+  });
+
   it("says after the time how many replicas are there and why the others are not", async () => {
     runtime.outcome = ({ metadata }) =>
       metadata.name === runtime.started.find((name) => name.startsWith("web"))

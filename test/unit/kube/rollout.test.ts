@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { isRolledOut, rolloutGap } from "../../../src/kube/rollout.ts";
+import { isSetOfPods, rolloutGap } from "../../../src/kube/rollout.ts";
 import type { DaemonSet, StatefulSet } from "../../../src/kube/set-types.ts";
+import type { Deployment } from "../../../src/kube/types.ts";
 
 const parts = { selector: {}, template: { spec: { containers: [] } } };
 
@@ -57,7 +58,29 @@ describe("what a rollout lacks", () => {
     ["nothing", daemonSet({ updatedNumberScheduled: 2, numberAvailable: 2 }), undefined],
     ["nothing by itself", daemonSet({ numberAvailable: 2 }, { updateStrategy: { type: "OnDelete" } }), undefined],
   ])("%s", (_what, object, gap) => {
-    expect(isRolledOut(object)).toBe(true);
+    expect(isSetOfPods(object)).toBe(true);
+    expect(rolloutGap(object)).toBe(gap);
+  });
+});
+
+describe("what a Deployment's rollout lacks", () => {
+  const web = (status: Record<string, number>): Deployment =>
+    ({
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name: "web", generation: 2 },
+      spec: { replicas: 3, ...parts },
+      status: { observedGeneration: 2, ...status },
+    }) as Deployment;
+
+  it.each<[string, Deployment, string | undefined]>([
+    ["to be seen", web({ observedGeneration: 1, replicas: 3 }), "its controller has not seen it yet"],
+    ["updates", web({ replicas: 4, updatedReplicas: 1, availableReplicas: 3 }), "1 of 3 pods updated"],
+    ["to lose old pods", web({ replicas: 4, updatedReplicas: 3, availableReplicas: 4 }), "1 old pods are still there"],
+    ["pods", web({ replicas: 3, updatedReplicas: 3, availableReplicas: 2 }), "2 of 3 updated pods available"],
+    ["nothing", web({ replicas: 3, updatedReplicas: 3, availableReplicas: 3 }), undefined],
+  ])("%s", (_what, object, gap) => {
+    expect(isSetOfPods(object)).toBe(false);
     expect(rolloutGap(object)).toBe(gap);
   });
 });

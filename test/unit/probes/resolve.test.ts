@@ -47,8 +47,8 @@ describe("resolveTarget", () => {
   });
 
   it("goes from outside to a load balancer's address, and lacks one while it is pending", async () => {
-    const aim = { protocol: "tcp", port: 80 } as const;
-    const reached = async (status: object): Promise<string> => {
+    const reached = async (status: object, family?: "ipv6"): Promise<string> => {
+      const aim = { protocol: "tcp", port: 80, ...(family === undefined ? {} : { family }) } as const;
       const objects = shopObjects().map((object): KubeObject =>
         object.kind === "Service" && object.metadata.name === "web"
           ? { ...object, spec: { ...(object["spec"] as object), type: "LoadBalancer" }, status }
@@ -61,6 +61,10 @@ describe("resolveTarget", () => {
     };
     const ingress = [{ ip: "192.168.0.200" }];
     expect(await reached({ loadBalancer: { ingress } })).toBe("192.168.0.200, 2 backends");
+    const both = { loadBalancer: { ingress: [...ingress, { ip: "2001:db8::c8" }] } };
+    expect(await reached(both)).toBe("192.168.0.200, 2 backends");
+    expect(await reached(both, "ipv6")).toMatch(/^2001:db8::c8, /);
+    await expect(reached({ loadBalancer: { ingress } }, "ipv6")).rejects.toMatchObject({ code: "TARGET_LACKS_FAMILY" });
     await expect(reached({ loadBalancer: {} })).rejects.toMatchObject({ code: "TARGET_LACKS_BALANCER" });
   });
 

@@ -17,6 +17,7 @@ const steps: Record<string, string> = {
   nodeDown: "{ nodeDown: node/worker1 }",
   partition: "{ partition: [[node/worker1], [node/worker2]] }",
   podKill: "{ podKill: shop/pod/web }",
+  rolloutRestart: "{ rolloutRestart: shop/deployment/api }",
   mtu: "{ mtu: node/worker1, bytes: 1300 }",
   loss: "{ loss: node/worker1, percent: 5 }",
   rateLimit: "{ rateLimit: node/worker1, rate: 1 Mbit/s }",
@@ -34,13 +35,15 @@ const steps: Record<string, string> = {
 
 const POD =
   "apiVersion: v1\nkind: Namespace\nmetadata: { name: shop }\n---\napiVersion: v1\nkind: Pod\nmetadata: { name: web, namespace: shop }\nspec: { containers: [{ name: c, image: nginx }] }\n";
+const DEPLOYMENT =
+  "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: { name: api, namespace: shop }\nspec: { selector: { matchLabels: { app: api } }, template: { metadata: { labels: { app: api } }, spec: { containers: [{ name: c, image: nginx }] } } }\n";
 
 let folder: string;
 let table: string;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "cnilab-faults-"));
-  await writeFile(path.join(folder, "pod.yaml"), POD);
+  await writeFile(path.join(folder, "pod.yaml"), `${POD}${DEPLOYMENT}`);
   table = await readFile(new URL("../../../docs/scenarios/fault.md", import.meta.url), "utf8");
 });
 
@@ -57,7 +60,7 @@ describe.each(Object.keys(steps))("%s", (word) => {
     const lab = await labWith(steps[word] ?? "");
     const row = table.split("\n").find((line) => line.startsWith(`| \`${word}\``)) ?? "";
     const cells = row.split("|").map((cell) => cell.trim());
-    for (const [index, kind] of ["netns", "kind", "ssh"].entries()) {
+    for (const [index, kind] of ["netns", "kind", "ssh", "existing"].entries()) {
       const provider = (providers as Record<string, Provider>)[kind];
       if (provider === undefined) throw new Error(`no provider ${kind}`);
       const found = refusals(lab, { provider, cni: cnis.calico as Cni, mode: "vxlan" });

@@ -21,14 +21,21 @@ function probeOf(name: string, more: Partial<PlannedProbe>): PlannedProbe {
 }
 
 /** A lab whose one destination answers as `answers` says, by the number of tries since the restore and whether the fault is there. */
-function lab(probes: PlannedProbe[], answers: (isBroken: boolean, tries: number) => SweepCellResult["outcome"]) {
+function lab(
+  probes: PlannedProbe[],
+  answers: (isBroken: boolean, tries: number) => SweepCellResult["outcome"],
+  fault: Fault = cut,
+) {
   const made: string[] = [];
   let isBroken = false;
   let tries = 0;
   let nowMs = 0;
   const abort = new AbortController();
   const cluster = fakeCluster({
-    objects: [{ apiVersion: "v1", kind: "Node", metadata: { name: "worker1" } }],
+    objects: [
+      { apiVersion: "v1", kind: "Node", metadata: { name: "worker1" } },
+      { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "web", namespace: "shop" }, spec: {} },
+    ],
     sweep: () => {
       nowMs += 400;
       tries++;
@@ -45,7 +52,7 @@ function lab(probes: PlannedProbe[], answers: (isBroken: boolean, tries: number)
     tries = 0;
     made.push(`restore ${kind}`);
   };
-  const plan = { ...planOf([step("fault", [], cut)]), probes };
+  const plan = { ...planOf([step("fault", [], fault)]), probes };
   const context = {
     env: {},
     stateRoot: "/nowhere",
@@ -92,6 +99,42 @@ describe("the time of a fault", () => {
     const { grade, cluster } = lab([during], () => "answered");
     cluster.restore = () => Promise.reject(new Error("the link is gone"));
     await expect(grade()).rejects.toThrow("the fault cut could not be restored: the link is gone");
+  });
+});
+
+describe("a fault that is a change of objects", () => {
+  const restart: Fault = {
+    kind: "rolloutRestart",
+    target: { kind: "workload", namespace: "shop", workload: "deployment", name: "web" },
+    name: "rollout",
+  };
+  const watcher = probeOf("served all the time", {
+    kind: "convergence",
+    during: "rollout",
+    options: {
+      to: { kind: "address", address: "192.168.0.12" },
+      port: 80,
+      settles: "answered",
+      protocol: "tcp",
+      for: 1000,
+    },
+    expect: { outage: { text: "<= 200 ms", op: "<=", value: 200 } },
+  });
+
+  test("is watched until it is over, on a cluster that makes no others, and leaves nothing to restore", async () => {
+    const { grade, cluster } = lab([watcher], () => "answered", restart);
+    delete cluster.fault;
+    delete cluster.restore;
+    const [probe] = (await grade()).grade.probes;
+    expect(probe?.cells[0]?.observation?.measured).toMatchObject({ outageMs: 0 });
+    expect(cluster.log).toContain("rollout restart shop/Deployment/web");
+    expect(cluster.waits.map(({ condition }) => condition.kind)).toEqual(["rollout"]);
+  });
+
+  test("that does not end is an error that says what is missing", async () => {
+    const { grade, cluster } = lab([watcher], () => "answered", restart);
+    cluster.wait = () => Promise.reject(new Error("0 of 3 pods updated"));
+    await expect(grade()).rejects.toThrow("0 of 3 pods updated");
   });
 });
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { KubeObject } from "../../../src/kube/types.ts";
 import type { Fault } from "../../../src/providers/fault.ts";
 import { fault } from "../../../src/scenarios/fault.ts";
 import { scenarioContext } from "../../fixtures/scenario-context.ts";
@@ -80,6 +81,10 @@ describe("fault", () => {
     [{ linkDown: "node/a", duration: "999ms" }, "LAB_FAULT_DURATION", ["duration"]],
     [{ linkDown: "node/a", duration: "61m" }, "LAB_BAD_DURATION", ["duration"]],
     [{ partition: [["node/a"], ["node/b", "node/a"]] }, "LAB_FAULT_PARTITION", ["partition", 1, 1]],
+    [{ rolloutRestart: "shop/replicaset/web" }, "LAB_FAULT_NO_WORKLOAD", ["rolloutRestart"]],
+    [{ rolloutRestart: "shop/pod/web" }, "LAB_FAULT_NO_WORKLOAD", ["rolloutRestart"]],
+    [{ rolloutRestart: "shop/deployment/web", count: 2 }, "LAB_FAULT_OPTION", ["count"]],
+    [{ rolloutRestart: "shop/deployment/web", duration: "9s" }, "LAB_FAULT_DURATION", ["duration"]],
     [{ podKill: "node/a" }, "LAB_FAULT_NO_POD", ["podKill"]],
     [{ podKill: "shop/pod/web", count: 2 }, "LAB_FAULT_OPTION", ["count"]],
     [{ mtu: "node/a" }, "LAB_FAULT_OPTION", ["mtu"]],
@@ -133,6 +138,47 @@ describe("fault", () => {
     expect(check(delay, one)).toBeUndefined();
     expect(check({ kind: "nodeDown", node: "worker1" }, limit)).toBe("LAB_FAULT_TWICE");
     expect(check({ kind: "nodeDown", node: "worker2" }, limit)).toBeUndefined();
+  });
+
+  it.each([
+    ["rolloutRestart", "rollout"],
+    ["podKill", "kill"],
+  ])("%s may have a name, and is left to its probes then", async (word, name) => {
+    const context = scenarioContext();
+    const options = fault.options.parse({ [word]: "shop/deployment/web", name });
+    await fault.run(options, [], context);
+    expect(context.cluster.log).toEqual([]);
+    expect(context.lines[0]).toMatch(new RegExp(`^${name}: .*shop/deployment/web.*, when its probes run$`));
+    expect(fault.leavesNothing?.(options)).toBe(true);
+  });
+
+  it("restarts a workload and waits until its rollout is complete, on any cluster", async () => {
+    const context = scenarioContext();
+    const options = fault.options.parse({ rolloutRestart: "shop/deployment/web" });
+    await fault.run(options, [], context);
+    expect(context.cluster.log).toEqual(["rollout restart shop/Deployment/web"]);
+    const ref = { kind: "Deployment", namespace: "shop", name: "web" };
+    expect(context.cluster.waits).toEqual([{ condition: { kind: "rollout", ref }, timeoutMs: 300_000 }]);
+    expect(fault.references(options)).toEqual([
+      { kind: "workload", namespace: "shop", workload: "deployment", name: "web" },
+    ]);
+    expect(context.lines).toEqual(["all pods of shop/deployment/web were replaced"]);
+  });
+
+  it.each([
+    ["shop/deployment/nothing", {}, "OBJECT_NOT_FOUND"],
+    ["shop/deployment/idle", { kind: "Deployment", spec: { paused: true } }, "FAULT_NOT_POSSIBLE"],
+    [
+      "shop/daemonset/idle",
+      { kind: "DaemonSet", spec: { updateStrategy: { type: "OnDelete" } } },
+      "FAULT_NOT_POSSIBLE",
+    ],
+  ])("cannot restart %s, %j", async (rolloutRestart, object, code) => {
+    const metadata = { namespace: "shop", name: "idle" };
+    const context = scenarioContext({ objects: [{ apiVersion: "apps/v1", metadata, ...object } as KubeObject] });
+    const run = fault.run(fault.options.parse({ rolloutRestart }), [], context);
+    await expect(run).rejects.toMatchObject({ code });
+    expect(context.cluster.log).toEqual([]);
   });
 
   it("kills as many pods of a workload as it says, on any cluster", async () => {

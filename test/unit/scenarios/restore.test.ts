@@ -15,13 +15,15 @@ describe("restore", () => {
     expect(context.cluster.log).toEqual(["settle"]);
   });
 
-  it.each([{ restart: "node/worker1" }, { killCniAgent: "node/worker1" }, { podKill: "shop/deployment/web" }])(
-    "refuses %j, which comes back by itself",
-    (written) => {
-      const { error } = restore.options.safeParse(written);
-      expect(error?.issues).toMatchObject([{ params: { code: "LAB_RESTORE_NOT_NEEDED" }, path: Object.keys(written) }]);
-    },
-  );
+  it.each([
+    { restart: "node/worker1" },
+    { killCniAgent: "node/worker1" },
+    { podKill: "shop/deployment/web" },
+    { rolloutRestart: "shop/deployment/web" },
+  ])("refuses %j, which comes back by itself", (written) => {
+    const { error } = restore.options.safeParse(written);
+    expect(error?.issues).toMatchObject([{ params: { code: "LAB_RESTORE_NOT_NEEDED" }, path: Object.keys(written) }]);
+  });
 
   it("takes no duration, and takes back a fault that has one", () => {
     const { error } = restore.options.safeParse({ linkDown: "node/worker1", duration: "30s" });

@@ -15,12 +15,12 @@ import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { Plan } from "../../../plan/types.ts";
+import type { SettleResult } from "../../settle.ts";
 import type {
   ApplyResult,
   ExecOptions,
   ExecResult,
   ObjectRef,
-  SettleResult,
   Source,
   SweepCell,
   SweepCellResult,
@@ -183,6 +183,10 @@ export class EmbeddedCluster {
 
   scale(ref: ObjectRef, replicas: number): void {
     this.controlPlane.scale(ref, replicas);
+  }
+
+  rolloutRestart(ref: ObjectRef, restartedAt: string): void {
+    this.controlPlane.rolloutRestart(ref, restartedAt);
   }
 
   wait(condition: WaitFor, timeoutMs: number, signal: AbortSignal): Promise<void> {

@@ -4,6 +4,7 @@ import type { Controller } from "../../../engine/controllers/controller.ts";
 import { announcedAddresses } from "../../../engine/metallb/election.ts";
 import { ADVERTISEMENT_KEY, POOL_KEY } from "../../../engine/metallb/pools.ts";
 import { ArpResponder } from "../../../kernel/arp-responder.ts";
+import { NdpResponder } from "../../../kernel/ndp-responder.ts";
 import { ReadLoop } from "../../../kernel/read-loop.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import type { Plan } from "../../../plan/types.ts";
@@ -11,9 +12,9 @@ import { addressPool } from "../../address-pool.ts";
 import type { Underlay } from "./underlay.ts";
 
 /** The addresses that MetalLB gives out at first; undefined where the lab has no MetalLB. Throws ADD_ON_NETWORK_TOO_SMALL. */
-export function metallbPool({ realCluster, topology }: Pick<Plan, "realCluster" | "topology">): string | undefined {
+export function metallbPool({ realCluster, topology }: Pick<Plan, "realCluster" | "topology">): string[] | undefined {
   const hasMetallb = realCluster?.addOns.includes("metallb") ?? false;
-  return hasMetallb ? addressPool(topology.networks[0]?.subnets[0] ?? "") : undefined;
+  return hasMetallb ? addressPool(topology.networks[0]?.subnets ?? []) : undefined;
 }
 
 /** The control loop of MetalLB's speakers, where the lab has MetalLB. */
@@ -25,8 +26,14 @@ export function speakersOf(
   return metallbPool(plan) === undefined ? [] : [new Speaker(underlay, store).controller()];
 }
 
+/** What answers on one node, of each family from the first address on. */
+interface Answering {
+  arp?: ArpResponder;
+  ndp?: NdpResponder;
+}
+
 /**
- * MetalLB's speakers: on the node that is elected for an address, something answers ARP for it. The address itself is nobody's: what
+ * MetalLB's speakers: on the node that is elected for an address, something answers ARP or neighbour discovery for it. The address itself is nobody's: what
  * comes for it is translated by kube-proxy's rules, or goes nowhere.
  */
 class Speaker {
@@ -36,7 +43,7 @@ class Speaker {
     process.stderr.write(`metallb-speaker: ${error instanceof Error ? error.stack : String(error)}\n`);
   });
   /** Of nodes that have announced something. */
-  private readonly responders = new Map<string, ArpResponder>();
+  private readonly responders = new Map<string, Answering>();
   /** Which node announces each address. */
   private announced = new Map<string, string>();
 
@@ -62,7 +69,7 @@ class Speaker {
     // Who loses an address falls silent before the next one speaks.
     for (const node of this.responders.keys()) this.answer(node, before);
     for (const { address, node, services } of wanted) {
-      if (!this.responders.has(node)) this.open(node);
+      this.open(node, address.includes(":") ? "ndp" : "arp");
       if (before.get(address) === node) continue;
       this.answer(node);
       for (const service of services)
@@ -82,13 +89,19 @@ class Speaker {
     const own = [...this.announced].filter(
       ([address, elected]) => elected === node && (before === undefined || before.get(address) === node),
     );
-    this.responders.get(node)?.answerFor(own.map(([address]) => address));
+    const addresses = own.map(([address]) => address);
+    const { arp, ndp } = this.responders.get(node) ?? {};
+    arp?.answerFor(addresses.filter((address) => !address.includes(":")));
+    ndp?.answerFor(addresses.filter((address) => address.includes(":")));
   }
 
-  private open(name: string): void {
+  private open(name: string, family: keyof Answering): void {
+    const present = this.responders.get(name);
+    if (present?.[family] !== undefined) return;
     const { host, primary } = this.underlay.node(name);
-    const responder = new ArpResponder(host.namespace, host.indexes.of(primary.name));
-    this.responders.set(name, responder);
+    const Responder = family === "arp" ? ArpResponder : NdpResponder;
+    const responder = new Responder(host.namespace, host.indexes.of(primary.name));
+    this.responders.set(name, { ...present, [family]: responder });
     this.loop.add(responder.fd, () => responder.read());
   }
 }

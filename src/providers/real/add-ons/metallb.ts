@@ -20,16 +20,17 @@ export const metallb: AddOnInstall = {
   files: [MANIFEST],
   objects: async (supplies) => readUpstreamManifest(await readFile(await supplies.file(MANIFEST), "utf8"), MANIFEST),
   async ready(context) {
-    const { api, nodeNetworkSubnet, progress, signal } = context;
+    const { api, nodeNetworkSubnets, progress, signal } = context;
     await Promise.all([
       untilRolledOut("metallb", { kind: "Deployment", namespace: METALLB_NAMESPACE, name: "controller" }, context),
       untilRolledOut("metallb", { kind: "DaemonSet", namespace: METALLB_NAMESPACE, name: "speaker" }, context),
     ]);
-    const pool = defaultPool(addressPool(nodeNetworkSubnet));
+    const ranges = addressPool(nodeNetworkSubnets);
+    const pool = defaultPool(ranges);
     // The webhook gets its certificate after the controller's probes are satisfied; its own answer is what counts.
     await untilNoGap("metallb", context, () => webhookGap(pool, context));
     await api.apply(pool, { signal });
-    progress(`metallb gives out ${addressPool(nodeNetworkSubnet)}`);
+    progress(`metallb gives out ${ranges.join(", ")}`);
   },
 };
 

@@ -13,8 +13,8 @@ export interface AddOnContext {
   api: AddOnApi;
   /** All that the cluster gets: an Ingress controller has an address of its own where MetalLB is one of them. */
   addOns: readonly AddOn[];
-  /** CIDR of the Docker network that the nodes are in. */
-  nodeNetworkSubnet: string;
+  /** CIDRs of the Docker network that the nodes are in, one a family, IPv4 first. */
+  nodeNetworkSubnets: readonly string[];
   supplies: Pick<Supplies, "file">;
   signal: AbortSignal;
   progress: (message: string) => void;

@@ -1,4 +1,5 @@
 import { LabError } from "../../../core/errors.ts";
+import { restartPatch } from "../../../kube/rollout-restart.ts";
 import type { KubeObject } from "../../../kube/types.ts";
 import type { ApplyResult, ObjectRef, WaitFor } from "../../types.ts";
 import { readAccess, type Dial } from "./access.ts";
@@ -127,6 +128,11 @@ export class KubernetesApi {
       });
     }
     await this.patch(ref, { spec: { replicas } }, { subresource: "scale" });
+  }
+
+  /** Annotates the template, so that all pods are replaced; throws OBJECT_NOT_FOUND. */
+  async rolloutRestart(ref: TypedRef, restartedAt: string): Promise<void> {
+    await this.patch(ref, restartPatch(restartedAt));
   }
 
   /** What a container wrote so far; throws SOURCE_MISSING, or SOURCE_NOT_READY before it runs. */

@@ -2,7 +2,6 @@ import { LabError } from "../../../core/errors.ts";
 import { isPodReady } from "../../../kube/pods.ts";
 import { rolloutGap } from "../../../kube/rollout.ts";
 import { matchesSelector } from "../../../kube/selectors.ts";
-import type { DaemonSet, StatefulSet } from "../../../kube/set-types.ts";
 import type { Deployment, KubeObject, Pod } from "../../../kube/types.ts";
 
 /** How many pods are named before the rest is only counted. */
@@ -22,8 +21,8 @@ export function deploymentGap(object: KubeObject, objects: readonly KubeObject[]
   return withPods(object, objects, `${status?.availableReplicas ?? 0} of ${spec.replicas ?? 1} replicas available`);
 }
 
-/** The same of a StatefulSet or DaemonSet; undefined when it lacks nothing. Throws WAIT_HOPELESS. */
-export function rolledOutGap(object: StatefulSet | DaemonSet, objects: readonly KubeObject[]): string | undefined {
+/** What a rollout still lacks, with the pods that are not ready; undefined when it lacks nothing. Throws WAIT_HOPELESS. */
+export function rolledOutGap(object: KubeObject, objects: readonly KubeObject[]): string | undefined {
   const gap = rolloutGap(object);
   return gap === undefined ? undefined : withPods(object, objects, gap);
 }

@@ -1,7 +1,7 @@
 import { apiVersionOf } from "../../../kube/group-version.ts";
 import { LabError } from "../../../core/errors.ts";
 import type { EndpointSlice, KubeObject, Pod, PodCondition } from "../../../kube/types.ts";
-import { isRolledOut } from "../../../kube/rollout.ts";
+import { isSetOfPods } from "../../../kube/rollout.ts";
 import type { WaitFor } from "../../types.ts";
 import type { ApiConnection } from "./connection.ts";
 import type { ObjectQuery } from "./follow.ts";
@@ -53,7 +53,7 @@ function queriesOf({ kind, ref }: WaitFor, resource: ApiResource): ObjectQuery[]
     return [itself, { kind: "EndpointSlice", ...place, labelSelector }];
   }
   const hasPods = ["Deployment", "StatefulSet", "DaemonSet"].includes(resource.kind);
-  return kind === "condition" && hasPods ? [itself, { kind: "Pod", ...place }] : [itself];
+  return (kind === "condition" || kind === "rollout") && hasPods ? [itself, { kind: "Pod", ...place }] : [itself];
 }
 
 /** What the condition still lacks, in a sentence, or undefined when it holds. */
@@ -73,12 +73,13 @@ export function missing(
   }
   if (object === undefined) return `${name} does not exist`;
   if (condition.kind === "endpoints") return endpointGap(objects, condition.count);
+  if (condition.kind === "rollout") return rolledOutGap(object, objects);
   return conditionGap(object, objects, condition.condition);
 }
 
 /** `Available`, `condition=Ready` and `Ready=False` as `kubectl wait --for` takes them; the case of letters does not count. */
 function conditionGap(object: KubeObject, objects: readonly KubeObject[], wanted: string): string | undefined {
-  if (isRolledOut(object) && wanted.toLowerCase() === "ready") return rolledOutGap(object, objects);
+  if (isSetOfPods(object) && wanted.toLowerCase() === "ready") return rolledOutGap(object, objects);
   const [type = "", status = "true"] = wanted.replace(/^condition=/i, "").split("=");
   const { conditions = [], observedGeneration } = (object["status"] ?? {}) as {
     conditions?: PodCondition[];
@@ -113,5 +114,7 @@ function wantedText(condition: WaitFor): string {
       return "deleted";
     case "endpoints":
       return `given ${condition.count} endpoints`;
+    case "rollout":
+      return "rolled out";
   }
 }

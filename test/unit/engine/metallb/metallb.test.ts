@@ -6,12 +6,15 @@ import { FakeRuntime } from "../fake-runtime.ts";
 import { service } from "../store/objects.ts";
 
 const cluster = { serviceCidrs: ["10.96.0.0/16"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" };
+const dual = { ...cluster, serviceCidrs: ["10.96.0.0/16", "fd00:10:96::/112"] };
 const NODES = ["worker1", "worker2", "worker3"];
 
 let plane: ControlPlane;
 afterEach(() => plane.close());
 
-async function start(addressPool = "192.0.2.10-192.0.2.11"): Promise<void> {
+async function start(addressPool: string | string[] = "192.0.2.10-192.0.2.11"): Promise<void> {
+  const isDual = typeof addressPool !== "string";
+
   const nodes = NODES.map((name, index) => ({
     name,
     role: "worker" as const,
@@ -21,10 +24,10 @@ async function start(addressPool = "192.0.2.10-192.0.2.11"): Promise<void> {
   }));
   plane = createControlPlane({
     nodes,
-    cluster,
+    cluster: isDual ? dual : cluster,
     runtime: new FakeRuntime(),
-    store: createStore({ cluster }),
-    addressPool,
+    store: createStore({ cluster: isDual ? dual : cluster }),
+    addressPool: isDual ? addressPool : [addressPool],
   });
   await plane.settle();
 }
@@ -49,8 +52,12 @@ async function applied(...objects: KubeObject[]): Promise<void> {
   await plane.settle();
 }
 
+function addressesOf(name: string): (string | undefined)[] {
+  return (plane.store.get("Service", name, "default")?.status?.loadBalancer?.ingress ?? []).map(({ ip }) => ip);
+}
+
 function addressOf(name: string): string | undefined {
-  return plane.store.get("Service", name, "default")?.status?.loadBalancer?.ingress?.[0]?.ip;
+  return addressesOf(name)[0];
 }
 
 function eventsOf(name: string): string[] {
@@ -78,7 +85,8 @@ describe("addresses", () => {
     await start("192.0.2.10-192.0.2.20");
     await applied(
       balanced("field", { loadBalancerIP: "192.0.2.15" }),
-      balanced("note", { loadBalancerIP: "192.0.2.15" }, { "metallb.io/loadBalancerIPs": "192.0.2.16" }),
+      balanced("note", {}, { "metallb.io/loadBalancerIPs": "192.0.2.16" }),
+      balanced("twice", { loadBalancerIP: "192.0.2.17" }, { "metallb.io/loadBalancerIPs": "192.0.2.17" }),
       balanced("taken", { loadBalancerIP: "192.0.2.15" }),
       balanced("foreign", { loadBalancerIP: "203.0.113.1" }),
     );
@@ -88,6 +96,7 @@ describe("addresses", () => {
       undefined,
       undefined,
     ]);
+    expect(eventsOf("twice")[0]).toContain("service can not have both metallb.io/loadBalancerIPs and");
     expect(eventsOf("taken")[0]).toContain("address also in use by default/field");
     expect(eventsOf("foreign")[0]).toContain('["203.0.113.1"] is not allowed in config');
     await applied(balanced("foreign", { loadBalancerIP: "" }));
@@ -141,6 +150,65 @@ describe("addresses", () => {
   });
 });
 
+describe("addresses on a dual-stack cluster", () => {
+  const ranges = ["192.0.2.10-192.0.2.11", "2001:db8::a-2001:db8::b"];
+  const two = { ipFamilyPolicy: "RequireDualStack" } as const;
+  const either = { ipFamilyPolicy: "PreferDualStack" } as const;
+
+  it("are of the Service's families, IPv4 first", async () => {
+    await start(ranges);
+    await applied(balanced("one"), balanced("six", { ipFamilies: ["IPv6"] }), balanced("both", two));
+    expect(["one", "six", "both"].map(addressesOf)).toEqual([
+      ["192.0.2.10"],
+      ["2001:db8::a"],
+      ["192.0.2.11", "2001:db8::b"],
+    ]);
+    expect(eventsOf("both")).toEqual(['IPAllocated: Assigned IP ["192.0.2.11" "2001:db8::b"]']);
+  });
+
+  it("are both or none where a Service requires both, from one pool", async () => {
+    await start(["192.0.2.10-192.0.2.10"]);
+    await applied(pool("six", { addresses: ["2001:db8::/127"] }), balanced("both", two));
+    expect(addressesOf("both")).toEqual([]);
+    expect(eventsOf("both")[0]).toContain("no available IPs");
+    await applied(pool("six", { addresses: ["2001:db8::/127", "192.0.2.64/31"] }));
+    expect(addressesOf("both")).toEqual(["192.0.2.64", "2001:db8::"]);
+  });
+
+  it("are one where a Service prefers both and there is one, and the other when its pool has it", async () => {
+    await start(["192.0.2.10-192.0.2.10"]);
+    await applied(pool("six", { addresses: ["2001:db8::/127"] }));
+    await applied(balanced("four", either), balanced("six", { ...either, ipFamilies: ["IPv6", "IPv4"] }));
+    expect([addressesOf("four"), addressesOf("six")]).toEqual([["192.0.2.10"], ["2001:db8::"]]);
+    await applied(pool("cnilab", { addresses: ["192.0.2.10", "2001:db8:1::10-2001:db8:1::11"].map(asRange) }));
+    expect(addressesOf("four")).toEqual(["192.0.2.10", "2001:db8:1::10"]);
+    expect(eventsOf("four").at(-1)).toBe('IPAllocated: Assigned additional IP "2001:db8:1::10"');
+  });
+
+  it("go back to one when the Service does", async () => {
+    await start(ranges);
+    await applied(balanced("a", two));
+    await applied(balanced("a", { ipFamilyPolicy: "SingleStack" }));
+    expect(addressesOf("a")).toEqual(["192.0.2.10"]);
+  });
+
+  it("are those asked for, one of each family", async () => {
+    await start(ranges);
+    const ask = (text: string): Record<string, string> => ({ "metallb.io/loadBalancerIPs": text });
+    await applied(balanced("a", two, ask("2001:DB8:0::b, 192.0.2.11")), balanced("b", two, ask("2001:db8::a")));
+    expect(addressesOf("a")).toEqual(["2001:db8::b", "192.0.2.11"]);
+    expect(addressesOf("b")).toEqual([]);
+    expect(eventsOf("b")[0]).toContain('IP(s) ["2001:db8::a"] does not match the ipFamily of the service');
+    await applied(balanced("c", {}, ask("nonsense")));
+    expect(eventsOf("c")[0]).toContain('invalid metallb.io/loadBalancerIPs: "nonsense"');
+  });
+});
+
+/** One address as a pool has it. */
+function asRange(address: string): string {
+  return address.includes("-") ? address : `${address}-${address}`;
+}
+
 describe("who announces an address", () => {
   const endpoints = (name: string, nodes: readonly string[], conditions: object = { ready: true }): EndpointSlice => ({
     apiVersion: "discovery.k8s.io/v1",
@@ -171,6 +239,19 @@ describe("who announces an address", () => {
     expect(NODES.filter((name) => name !== first)).toContain(second);
     tellReady(first ?? "", "True");
     expect(announcer()).toBe(first);
+  });
+
+  it("is one node for both addresses of a Service", async () => {
+    await start(["192.0.2.10-192.0.2.20", "2001:db8::a-2001:db8::f"]);
+    const names = ["a", "b", "c", "d"];
+    for (const name of names)
+      await applied(balanced(name, { ipFamilyPolicy: "RequireDualStack" }), endpoints(name, ["worker1"]));
+    const found = announcedAddresses(plane.store);
+    expect(found).toHaveLength(8);
+    for (const name of names) {
+      const own = found.filter(({ services }) => services.some((each) => each.name === name));
+      expect(new Set(own.map(({ node }) => node)).size).toBe(1);
+    }
   });
 
   it("with externalTrafficPolicy Local is a node that has an endpoint that serves", async () => {

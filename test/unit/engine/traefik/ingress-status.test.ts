@@ -9,7 +9,7 @@ const cluster = { serviceCidrs: ["10.96.0.0/16"], dnsAddress: "10.96.0.10", dnsD
 let plane: ControlPlane;
 afterEach(() => plane.close());
 
-async function start(addressPool?: string): Promise<void> {
+async function start(addressPool?: readonly string[]): Promise<void> {
   const worker = { name: "worker1", role: "worker" as const, labels: {}, taints: [] };
   plane = createControlPlane({
     nodes: [{ ...worker, interfaces: [{ addresses: ["192.0.2.2"] }] }],
@@ -29,13 +29,13 @@ async function published(spec: object = {}): Promise<IngressAddress[] | undefine
 }
 
 it("an Ingress has the address of Traefik's load balancer", async () => {
-  await start("192.0.2.10-192.0.2.11");
+  await start(["192.0.2.10-192.0.2.11"]);
   expect(await published()).toEqual([{ ip: "192.0.2.10" }]);
   expect(plane.store.get("Ingress", "web", "default")?.spec.ingressClassName).toBe("traefik");
 });
 
 it("one of another class has none", async () => {
-  await start("192.0.2.10-192.0.2.11");
+  await start(["192.0.2.10-192.0.2.11"]);
   expect(await published({ ingressClassName: "nginx" })).toBeUndefined();
 });
 

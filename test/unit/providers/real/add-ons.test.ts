@@ -17,11 +17,18 @@ test.each([
   ["10.5.5.0/26", "10.5.5.47-10.5.5.62"],
   ["10.5.5.16/28", "10.5.5.27-10.5.5.30"],
 ])("MetalLB's pool of %s is its top, without the broadcast address: %s", (subnet, pool) => {
-  expect(addressPool(subnet)).toBe(pool);
+  expect(addressPool([subnet])).toEqual([pool]);
+});
+
+test.each([
+  ["fd00:172:30::/64", "fd00:172:30::ffcd-fd00:172:30::fffe"],
+  ["fd00::/120", "fd00::cd-fd00::fe"],
+])("beside it stands one of the IPv6 network %s: %s", (subnet, pool) => {
+  expect(addressPool(["172.18.0.0/16", subnet])).toEqual(["172.18.255.205-172.18.255.254", pool]);
 });
 
 test.each(["10.0.0.0/29", "fc00::/64", "nonsense"])("%s has no room for a pool", (subnet) => {
-  expect(() => addressPool(subnet)).toThrow(expect.objectContaining({ code: "ADD_ON_NETWORK_TOO_SMALL" }) as Error);
+  expect(() => addressPool([subnet])).toThrow(expect.objectContaining({ code: "ADD_ON_NETWORK_TOO_SMALL" }) as Error);
 });
 
 test("add-ons' files are in the lock, and their images have tags", async () => {
@@ -71,7 +78,7 @@ async function installMetallb(api: AddOnApi): Promise<void> {
     await installAddOns({
       api,
       addOns: ["metallb"],
-      nodeNetworkSubnet: "172.18.0.0/16",
+      nodeNetworkSubnets: ["172.18.0.0/16"],
       supplies: { file: () => Promise.resolve(manifest) },
       signal: new AbortController().signal,
       progress: () => undefined,

@@ -109,6 +109,7 @@ function make(parts: FaultParts, fault: Fault): Mend | Promise<Mend> {
     case "killCniAgent":
     case "restart":
     case "podKill":
+    case "rolloutRestart":
       throw new LabError("FAULT_NOT_POSSIBLE", `provider netns has no fault ${fault.kind}`);
   }
 }
