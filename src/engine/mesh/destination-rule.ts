@@ -56,7 +56,7 @@ export function clusterOf(
   const meant = rules.flatMap(({ spec }) => spec.subsets ?? []).find(({ name }) => name === subset);
   if (subset !== undefined && meant === undefined) return undefined;
   const policies = [meant?.trafficPolicy, ...rules.map(({ spec }) => spec.trafficPolicy)];
-  const setting = <Key extends "loadBalancer" | "tls">(key: Key): PortTrafficPolicy[Key] =>
+  const setting = <Key extends "loadBalancer" | "tls">(key: Key): PortTrafficPolicy[Key] | undefined =>
     policies.map((policy) => settingOf(policy, port.port, key)).find((value) => value !== undefined);
   const simple = setting("loadBalancer")?.simple;
   const tls = setting("tls")?.mode;
