@@ -34,9 +34,11 @@ import { createDefaultObjects, type ClusterFacts } from "./default-objects.ts";
 import { MetricsServer, type RequestReading } from "./metrics/metrics-server.ts";
 import { NormalEvents } from "./normal-events.ts";
 import { recordEvent } from "./event-recorder.ts";
+import { inTime } from "./in-time.ts";
 import { Kubelet } from "./kubelet.ts";
 import { metallbController } from "./metallb/controller.ts";
 import { addressPoolRule, createDefaultPool } from "./metallb/pools.ts";
+import { installMesh, meshAdmission, rootCertificates } from "./mesh/install.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
@@ -59,6 +61,8 @@ export interface ControlPlaneOptions {
   podCidrs?: (node: string) => string[];
   /** Addresses (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
   addressPool?: string | undefined;
+  /** Of the authority of a service mesh, as PEM; absent: there is no mesh. */
+  meshCertificate?: string | undefined;
   /** What pods' servers have answered; absent: there is no metrics-server. */
   readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
@@ -97,11 +101,18 @@ export interface ControlPlane {
 }
 
 /** A store with the API server's rules: checks, defaults, fixed fields, Service addresses. */
-export function createStore(options: { cluster: ClusterFacts; clock?: Clock; seed?: number }): ObjectStore {
+export function createStore(options: {
+  cluster: ClusterFacts;
+  clock?: Clock;
+  seed?: number;
+  /** Whether pods are given sidecars. */
+  hasMesh?: boolean;
+}): ObjectStore {
   return new ObjectStore({
     clock: options.clock ?? systemClock,
     random: seededRandom(options.seed ?? 1),
     admission: [
+      ...(options.hasMesh === true ? meshAdmission : []),
       checkWorkload,
       checkAutoscaler,
       checkTrafficDistribution,
@@ -121,7 +132,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const store =
     options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
   const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
-  const { readRequests, addressPool } = options;
+  const { readRequests, addressPool, meshCertificate } = options;
   registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs, readRequests && hostResources());
   const apiServers = nodes
     .filter(({ role }) => role === "control-plane")
@@ -132,11 +143,16 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   if (addressPool !== undefined && store.get("Namespace", METALLB_NAMESPACE) === undefined)
     createDefaultPool(store, addressPool);
 
+  if (meshCertificate !== undefined) installMesh(store);
+
   const metrics = readRequests && new MetricsServer({ store, clock, read: readRequests });
-  const balancers = addressPool === undefined ? [] : [metallbController];
+  const addOns = [
+    ...(addressPool === undefined ? [] : [metallbController]),
+    ...(meshCertificate === undefined ? [] : [rootCertificates(meshCertificate)]),
+  ];
   // Before the loops: it sees each change before they answer it.
   const events = new NormalEvents(store, clock);
-  const controllers = runControllers([...allControllers(), horizontalPodAutoscaling(metrics), ...balancers], {
+  const controllers = runControllers([...allControllers(), horizontalPodAutoscaling(metrics), ...addOns], {
     store,
     clock,
     onError: (name, key, { error }) => {
@@ -246,35 +262,6 @@ function podRef(pod: Pod): { kind: string; namespace: string; name: string } {
 /** The next check phase of the event loop: all watches have been told by then. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function inTime(
-  work: (isLate: () => boolean) => Promise<void>,
-  timeoutMs: number,
-  busy: () => string,
-): Promise<void> {
-  let isLate = false;
-  const { promise, resolve, reject } = deferred();
-  const timer = setTimeout(() => {
-    isLate = true;
-    reject(new LabError("SETTLE_TIMEOUT", `the cluster did not settle within ${timeoutMs / 1000} s: ${busy()}`));
-  }, timeoutMs);
-  work(() => isLate).then(resolve, reject);
-  try {
-    await promise;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
-  let resolve = (): void => {};
-  let reject = (_error: unknown): void => {};
-  const promise = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  return { promise, resolve, reject };
 }
 
 function describeFailing({

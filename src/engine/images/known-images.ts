@@ -33,6 +33,7 @@ export const knownImages: Readonly<Record<string, KnownImage>> = {
   mongo: image("docker-entrypoint.sh", "mongod"),
   memcached: image("docker-entrypoint.sh", "memcached"),
   coredns: image("coredns"),
+  proxyv2: image("pilot-agent"),
   pause: image("pause"),
   iperf3: image("iperf3"),
   "e2e-test-images/jessie-dnsutils": image("pause"),

@@ -17,6 +17,7 @@ import {
   type Program,
   UNHANDLED,
 } from "./process.ts";
+import { pilotAgent } from "./pilot-agent.ts";
 import { serverPrograms } from "./server-programs.ts";
 import { endingPrograms, shell, waitingPrograms } from "./shell-programs.ts";
 import { webPrograms } from "./web-programs.ts";
@@ -46,6 +47,7 @@ const programs: Readonly<Record<string, Program>> = {
   ...serverPrograms,
   ...waitingPrograms,
   agnhost,
+  "pilot-agent": pilotAgent,
   sh,
   ash: sh,
   bash: sh,

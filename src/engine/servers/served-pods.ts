@@ -5,10 +5,12 @@ import type { RequestReading } from "../metrics/metrics-server.ts";
 import { calls, SystemCallError } from "../../kernel/libc.ts";
 import { NetworkNamespace } from "../../kernel/namespace.ts";
 import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
+import { Inbound } from "../sidecar/inbound.ts";
+import { Outbound } from "../sidecar/outbound.ts";
+import type { MeshSource, PodSidecar } from "../sidecar/pod-sidecar.ts";
 import type { AccessLog, LogPart } from "./access-log.ts";
 import type { Listen } from "./behaviour.ts";
 import { datagramServer } from "./datagram-server.ts";
-import type { PodFacts } from "./http-apps.ts";
 import { httpServer } from "./http-server.ts";
 import type { ListenResult, PodToServe } from "./messages.ts";
 import { PodLogs } from "./pod-logs.ts";
@@ -30,13 +32,16 @@ interface ServedPod {
 export class ServedPods {
   private readonly pods = new Map<string, ServedPod>();
   private readonly zone: ZoneSource;
+  private readonly mesh: MeshSource;
 
-  constructor(zone: ZoneSource) {
+  constructor(zone: ZoneSource, mesh: MeshSource) {
     this.zone = zone;
+    this.mesh = mesh;
   }
 
   /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
-  start({ key, pod, netnsFd, containers, listens, isMore }: PodToServe): ListenResult[] {
+  start(toServe: PodToServe): ListenResult[] {
+    const { key, pod, netnsFd, containers, listens, isMore } = toServe;
     const served = isMore === true ? this.pods.get(key) : this.added(key);
     // It was stopped meanwhile.
     if (served === undefined) return [];
@@ -45,7 +50,7 @@ export class ServedPods {
     tellFailures(served.logs, opened);
     for (const { listen, sockets } of opened)
       for (const { fd, address } of sockets)
-        served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, pod, served) });
+        served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, toServe, served) });
     return opened.map(({ listen: { container, protocol, port }, error }) => ({
       container,
       protocol,
@@ -101,9 +106,10 @@ export class ServedPods {
     listen: Listen,
     fd: number,
     address: string,
-    pod: PodFacts,
+    toServe: PodToServe,
     served: ServedPod,
   ): Server | DatagramSocket {
+    const { pod } = toServe;
     const log = served.logs.of(listen.container);
     const { requests } = served;
     const count = (): void => void requests.set(listen.container, (requests.get(listen.container) ?? 0) + 1);
@@ -122,7 +128,7 @@ export class ServedPods {
       socket.bind({ fd });
       return socket;
     }
-    const server = this.streamServer(listen, pod, log);
+    const server = this.streamServer(listen, toServe, served, log);
     server.on(listen.behaviour.kind === "http" ? "request" : "connection", count);
     server.on("connection", (socket: Socket) => {
       served.connections.set(socket, listen.container);
@@ -134,10 +140,31 @@ export class ServedPods {
     return server;
   }
 
-  private streamServer({ behaviour }: Listen, pod: PodFacts, log: AccessLog): Server {
+  private streamServer({ behaviour }: Listen, toServe: PodToServe, served: ServedPod, log: AccessLog): Server {
+    const { pod } = toServe;
+    if (behaviour.kind === "sidecar-inbound" || behaviour.kind === "sidecar-outbound") {
+      const sidecar = this.sidecarOf(toServe, served, log);
+      // Without a mesh it has nobody's certificate.
+      if (sidecar === undefined) return streamServer({ kind: "sink" }, pod, log);
+      return (behaviour.kind === "sidecar-inbound" ? new Inbound(sidecar) : new Outbound(sidecar)).server();
+    }
     if (behaviour.kind === "http") return httpServer(behaviour, pod, log);
     if (behaviour.kind === "dns") return dnsStreamServer(this.zone);
     return streamServer(behaviour.kind === "netexec-udp" ? { kind: "echo" } : behaviour, pod, log);
+  }
+
+  private sidecarOf(toServe: PodToServe, served: ServedPod, log: AccessLog): PodSidecar | undefined {
+    const { key, netnsFd, pod, credentials } = toServe;
+    if (credentials === undefined) return undefined;
+    const namespace = NetworkNamespace.adopt(key, netnsFd);
+    return {
+      mesh: this.mesh,
+      network: () => (this.pods.get(key) === served ? namespace : undefined),
+      credentials,
+      namespace: pod.namespace,
+      addresses: pod.ips,
+      log: (line) => log.add(line),
+    };
   }
 }
 

@@ -21,10 +21,11 @@ export const MESH_PROTOCOLS = [HTTP_PROTOCOL, "istio-http/1.0", "istio-peer-exch
 
 /** Begins a connection from a pod's network; it ends with an error where there is none within 10 s. */
 export function dial(
-  network: NetworkNamespace,
+  network: NetworkNamespace | undefined,
   to: { address: string; port: number },
   { mark, from }: { mark: number; from?: string },
 ): Socket {
+  if (network === undefined) return new Socket().destroy(new Error("the pod has ended"));
   const fd = network.enter(() => openMarked(to.address, mark, from));
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   const late = Object.assign(new Error("connection timeout"), { code: "ETIMEDOUT" });

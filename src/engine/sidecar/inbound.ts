@@ -141,7 +141,7 @@ export class Inbound {
 
   private toApp(original: MeshEndpoint): Socket {
     const from = original.address.includes(":") ? {} : { from: INBOUND_SOURCE };
-    return dial(this.pod.network, original, { mark: INBOUND_MARK, ...from });
+    return dial(this.pod.network(), original, { mark: INBOUND_MARK, ...from });
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

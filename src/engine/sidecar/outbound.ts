@@ -98,7 +98,7 @@ export class Outbound {
     endpoint: UpstreamEndpoint,
     protocol: string,
   ): { socket: Socket; isConnected: () => boolean } {
-    const plain = dial(this.pod.network, endpoint, { mark: OUTBOUND_MARK });
+    const plain = dial(this.pod.network(), endpoint, { mark: OUTBOUND_MARK });
     let isConnected = false;
     plain.once("connect", () => (isConnected = true));
     if (!endpoint.isMutual) return { socket: plain, isConnected: () => isConnected };

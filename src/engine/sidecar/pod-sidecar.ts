@@ -13,7 +13,8 @@ export interface MeshSource {
 /** A sidecar as its two sides see it. */
 export interface PodSidecar {
   mesh: MeshSource;
-  network: NetworkNamespace;
+  /** Undefined once the pod is stopped. */
+  network: () => NetworkNamespace | undefined;
   credentials: Credentials;
   namespace: string;
   addresses: readonly string[];

@@ -2,7 +2,7 @@ import { LabError } from "../../core/errors.ts";
 import type { Plan } from "../../plan/types.ts";
 
 /** Add-ons that the embedded engine has a model of. */
-const MODELLED: readonly string[] = ["metallb", "metrics-server"];
+const MODELLED: readonly string[] = ["metallb", "metrics-server", "istio"];
 
 /** What a lab asks for that this engine has not. */
 export function refusals({ realCluster }: Pick<Plan, "realCluster">): LabError[] {

@@ -34,6 +34,7 @@ import { EvidenceReader } from "./evidence.ts";
 import type { EvidenceSet } from "./evidence.ts";
 import { execIn } from "./exec.ts";
 import { Faults } from "./faults/faults.ts";
+import { meshAuthority, tellSidecars } from "./mesh.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
@@ -104,7 +105,8 @@ export class EmbeddedCluster {
       },
       (order) => threads.sweeper.makeNamespaces(order),
     );
-    const store = createStore({ cluster });
+    const authority = meshAuthority(plan);
+    const store = createStore({ cluster, hasMesh: authority !== undefined });
     this.feed = new ChangeFeed(store);
     this.runtime = new NamespaceRuntime({
       servers: threads.servers,
@@ -112,6 +114,7 @@ export class EmbeddedCluster {
       network: this.network,
       underlay: this.underlay,
       cluster,
+      authority,
     });
     this.controlPlane = createControlPlane({
       nodes: topology.nodes,
@@ -120,6 +123,7 @@ export class EmbeddedCluster {
       store,
       podCidrs: (node) => this.network.podCidrs(node),
       addressPool: metallbPool(plan),
+      meshCertificate: authority?.certificate,
       readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
     });
@@ -133,6 +137,7 @@ export class EmbeddedCluster {
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
     this.controlPlane.addBarrier(() => this.runtime.dnsKnows());
+    if (authority !== undefined) tellSidecars(this.controlPlane, threads.servers, cluster);
     this.places = new Places({
       store,
       underlay: this.underlay,
@@ -141,12 +146,11 @@ export class EmbeddedCluster {
       cluster,
       variablesOf: (pod) => this.runtime.variablesOf(pod),
     });
-    let fabricRules: Nftables | undefined;
+    let rules: Nftables | undefined;
     const { underlay, network, dataplane, controlPlane } = this;
-    const fabric = (): Nftables => (fabricRules ??= new Nftables(underlay.fabric.namespace));
-    this.faults = new Faults({ underlay, network, dataplane, controlPlane, fabricRules: fabric }, (what) =>
-      this.feed.tell(what),
-    );
+    const fabricRules = (): Nftables => (rules ??= new Nftables(underlay.fabric.namespace));
+    const tell = this.feed.tell.bind(this.feed);
+    this.faults = new Faults({ underlay, network, dataplane, controlPlane, fabricRules }, tell);
     this.evidenceSets = evidenceSetsOf(model.policy, this.underlay.isDual ? ["ip", "ip6"] : ["ip"]);
     this.evidence = new EvidenceReader(
       [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),
