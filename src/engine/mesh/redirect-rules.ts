@@ -19,13 +19,13 @@ export function redirectRules(podAddresses: readonly string[]): string {
         : ["ip", "127.0.0.1", (ip: string) => ip] as const;
       return `table ${family} istio {
   chain prerouting {
-    type nat hook prerouting priority dstnat; policy accept;
+    type nat hook prerouting priority -100; policy accept;
     iifname "lo" return
     tcp dport { ${OWN_PORTS.join(", ")} } return
     meta l4proto tcp dnat to ${bracketed(address)}:${INBOUND_PORT}
   }
   chain output {
-    type nat hook output priority dstnat; policy accept;
+    type nat hook output priority -100; policy accept;
     meta mark ${INBOUND_MARK} return
     meta mark ${OUTBOUND_MARK} oifname "lo" ${family} daddr != ${loopback} meta l4proto tcp dnat to ${bracketed(loopback)}:${INBOUND_PORT}
     meta mark ${OUTBOUND_MARK} return
