@@ -1,10 +1,12 @@
 import { cidrContains, parseCidr, parseIp } from "../../core/ip.ts";
-import type {
-  AuthorizationCondition,
-  AuthorizationOperation,
-  AuthorizationPolicy,
-  AuthorizationRule,
-  AuthorizationSource,
+import {
+  HEADER_KEY,
+  type AuthorizationCondition,
+  type AuthorizationOperation,
+  type AuthorizationPolicy,
+  type AuthorizationRule,
+  type AuthorizationSource,
+  type CONDITION_KEYS,
 } from "../../kube/mesh/mesh-types.ts";
 import { principalOf, type Identity } from "./identity.ts";
 import type { Workload } from "./mesh-facts.ts";
@@ -126,18 +128,6 @@ function operationTests(operation: AuthorizationOperation, { http, port }: Acces
     },
   ];
 }
-
-/** Keys of `when` that are known (istio.io/latest/docs/reference/config/security/conditions); of headers their beginning. */
-export const CONDITION_KEYS = [
-  "source.ip",
-  "source.namespace",
-  "source.principal",
-  "source.serviceAccount",
-  "destination.ip",
-  "destination.port",
-  "connection.sni",
-] as const;
-export const HEADER_KEY = /^request\.headers\[([^\]]+)\]$/;
 
 function conditionTest({ key, values, notValues }: AuthorizationCondition, access: Access, namespace: string): Test {
   const { identity, http } = access;

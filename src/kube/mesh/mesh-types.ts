@@ -184,3 +184,15 @@ export interface AuthorizationPolicy extends KubeObject {
   kind: "AuthorizationPolicy";
   spec?: { selector?: WorkloadSelector; action?: "ALLOW" | "DENY"; rules?: AuthorizationRule[] };
 }
+
+/** Keys of `when` that are known (istio.io/latest/docs/reference/config/security/conditions); of headers their beginning. */
+export const CONDITION_KEYS = [
+  "source.ip",
+  "source.namespace",
+  "source.principal",
+  "source.serviceAccount",
+  "destination.ip",
+  "destination.port",
+  "connection.sni",
+] as const;
+export const HEADER_KEY = /^request\.headers\[([^\]]+)\]$/;
