@@ -23,7 +23,12 @@ export interface Access {
   /** The name that the client's TLS asked for. */
   sni?: string;
   /** Absent of a connection that is not HTTP. */
-  http?: { method: string; path: string; host: string; headers: Readonly<Record<string, string | string[] | undefined>> };
+  http?: {
+    method: string;
+    path: string;
+    host: string;
+    headers: Readonly<Record<string, string | string[] | undefined>>;
+  };
 }
 
 export interface Decision {

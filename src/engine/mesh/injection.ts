@@ -66,7 +66,17 @@ export const sidecarInjection: AdmissionRule = (draft, { operation, key, store }
 };
 
 function initContainer(): Container {
-  const args = ["istio-iptables", "-p", String(OUTBOUND_PORT), "-z", String(INBOUND_PORT), "-u", "1337", "-m", "REDIRECT"];
+  const args = [
+    "istio-iptables",
+    "-p",
+    String(OUTBOUND_PORT),
+    "-z",
+    String(INBOUND_PORT),
+    "-u",
+    "1337",
+    "-m",
+    "REDIRECT",
+  ];
   return { name: "istio-init", image: IMAGE, args };
 }
 

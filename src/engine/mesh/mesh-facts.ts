@@ -104,7 +104,12 @@ function serviceFacts({ metadata, spec }: Service, store: ObjectStore): MeshServ
     .map((port): MeshPort => {
       const portName = port.name ?? "";
       const protocol = portProtocol(port);
-      return { port: port.port, name: portName, protocol, endpoints: slices.flatMap((slice) => ready(slice, portName)) };
+      return {
+        port: port.port,
+        name: portName,
+        protocol,
+        endpoints: slices.flatMap((slice) => ready(slice, portName)),
+      };
     });
   return [{ name, namespace, addresses, ports }];
 }

@@ -7,7 +7,10 @@ export type PortProtocol = "http" | "tcp" | "auto";
  * What a port of a Service carries, by its `appProtocol`, else by its name up to the first dash
  * (istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection). HTTP/2 and gRPC are carried as TCP here.
  */
-export function portProtocol({ name = "", ...port }: Pick<ServicePort, "name"> & { appProtocol?: string }): PortProtocol {
+export function portProtocol({
+  name = "",
+  ...port
+}: Pick<ServicePort, "name"> & { appProtocol?: string }): PortProtocol {
   const [prefix = ""] = name.split("-");
   const protocol = (port.appProtocol ?? prefix).toLowerCase();
   switch (protocol) {

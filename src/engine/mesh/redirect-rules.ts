@@ -15,8 +15,8 @@ export function redirectRules(podAddresses: readonly string[]): string {
   return podAddresses
     .map((address) => {
       const [family, loopback, bracketed] = address.includes(":")
-        ? ["ip6", "::1", (ip: string) => `[${ip}]`] as const
-        : ["ip", "127.0.0.1", (ip: string) => ip] as const;
+        ? (["ip6", "::1", (ip: string) => `[${ip}]`] as const)
+        : (["ip", "127.0.0.1", (ip: string) => ip] as const);
       return `table ${family} istio {
   chain prerouting {
     type nat hook prerouting priority -100; policy accept;

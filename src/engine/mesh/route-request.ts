@@ -1,5 +1,12 @@
 import { parseDurationMs } from "../../core/duration.ts";
-import type { Destination, Fault, HeaderOperations, HttpMatch, HttpRoute, Retries } from "../../kube/mesh/mesh-types.ts";
+import type {
+  Destination,
+  Fault,
+  HeaderOperations,
+  HttpMatch,
+  HttpRoute,
+  Retries,
+} from "../../kube/mesh/mesh-types.ts";
 import type { Random } from "../seeded-random.ts";
 import { isHit, weightedChoice } from "./choose.ts";
 import { clusterOf, type Cluster } from "./destination-rule.ts";
@@ -41,7 +48,10 @@ export interface ReplyPlan {
 export type RequestPlan = ForwardPlan | ReplyPlan;
 
 /** What Istio does without `retries`: never for an answer that came. */
-const DEFAULT_RETRIES: RetryPlan = { attempts: 2, on: ["connect-failure", "refused-stream", "unavailable", "cancelled"] };
+const DEFAULT_RETRIES: RetryPlan = {
+  attempts: 2,
+  on: ["connect-failure", "refused-stream", "unavailable", "cancelled"],
+};
 
 export interface Outgoing {
   facts: MeshFacts;
@@ -148,7 +158,11 @@ export function headlessAt(
 }
 
 /** Of a headless Service the endpoint that the client chose. */
-export function pinned(cluster: Cluster | undefined, service: MeshService, original: MeshEndpoint): Cluster | undefined {
+export function pinned(
+  cluster: Cluster | undefined,
+  service: MeshService,
+  original: MeshEndpoint,
+): Cluster | undefined {
   if (cluster === undefined || service.addresses.length > 0) return cluster;
   const endpoints = cluster.endpoints.filter(({ address }) => address === original.address);
   return endpoints.length === 0 ? cluster : { ...cluster, endpoints };

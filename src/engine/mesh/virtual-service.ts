@@ -1,6 +1,13 @@
 import { cidrContains, parseCidr, parseIp } from "../../core/ip.ts";
 import { matchesLabels } from "../../kube/selectors.ts";
-import type { HttpMatch, HttpRoute, L4Match, StringMatch, TcpRoute, VirtualService } from "../../kube/mesh/mesh-types.ts";
+import type {
+  HttpMatch,
+  HttpRoute,
+  L4Match,
+  StringMatch,
+  TcpRoute,
+  VirtualService,
+} from "../../kube/mesh/mesh-types.ts";
 import { bestFit, fullHost } from "./host-names.ts";
 import type { MeshFacts, Workload } from "./mesh-facts.ts";
 
@@ -70,7 +77,11 @@ function isFrom(
   );
 }
 
-function matchesConnection(match: L4Match, { address, port }: { address: string; port: number }, client?: Workload): boolean {
+function matchesConnection(
+  match: L4Match,
+  { address, port }: { address: string; port: number },
+  client?: Workload,
+): boolean {
   const ip = parseIp(address);
   const isInSubnet = (text: string): boolean => {
     const cidr = parseCidr(text);
@@ -84,8 +95,10 @@ function matchesConnection(match: L4Match, { address, port }: { address: string;
 }
 
 function matchesRequest(match: HttpMatch, request: RoutedRequest, client: Workload | undefined): boolean {
-  const every = (texts: Record<string, StringMatch> | undefined, valueOf: (name: string) => string | undefined): boolean =>
-    Object.entries(texts ?? {}).every(([name, text]) => matchesText(text, valueOf(name)));
+  const every = (
+    texts: Record<string, StringMatch> | undefined,
+    valueOf: (name: string) => string | undefined,
+  ): boolean => Object.entries(texts ?? {}).every(([name, text]) => matchesText(text, valueOf(name)));
   const header = (name: string): string | undefined => {
     const sent = request.headers[name.toLowerCase()];
     return Array.isArray(sent) ? sent.join(",") : sent;

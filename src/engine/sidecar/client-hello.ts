@@ -30,7 +30,7 @@ export function readClientHello(bytes: Buffer): ClientHello | "incomplete" | und
 function handshakeMessage(bytes: Buffer): Buffer | "incomplete" | undefined {
   const parts: Buffer[] = [];
   let size = 0;
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     if (bytes.length < at + 5) return "incomplete";
     if (bytes[at] !== HANDSHAKE || bytes[at + 1] !== 3) return undefined;
     const length = bytes.readUInt16BE(at + 3);
@@ -62,7 +62,8 @@ function parse(message: Buffer): ClientHello {
     const type = message.readUInt16BE(at);
     const length = message.readUInt16BE(at + 2);
     const value = message.subarray(at + 4, at + 4 + length);
-    if (type === SERVER_NAME && value.length > 5) hello.serverName = value.subarray(5, 5 + value.readUInt16BE(3)).toString("latin1");
+    if (type === SERVER_NAME && value.length > 5)
+      hello.serverName = value.subarray(5, 5 + value.readUInt16BE(3)).toString("latin1");
     if (type === ALPN) hello.protocols = protocolsIn(value);
     at += 4 + length;
   }
@@ -71,7 +72,7 @@ function parse(message: Buffer): ClientHello {
 
 function protocolsIn(value: Buffer): string[] {
   const protocols: string[] = [];
-  for (let at = 2; at < value.length; ) {
+  for (let at = 2; at < value.length;) {
     const length = value.readUInt8(at);
     protocols.push(value.subarray(at + 1, at + 1 + length).toString("latin1"));
     at += 1 + length;

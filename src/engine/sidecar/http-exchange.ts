@@ -24,9 +24,7 @@ const HOP_BY_HOP = new Set([
 export type RawHeaders = string[];
 
 /** What one try came to: an answer whose body is still to come, or why there is none. */
-export type Exchange =
-  | { answer: IncomingMessage }
-  | { failure: "no-connection" | "reset" | "late"; reason: string };
+export type Exchange = { answer: IncomingMessage } | { failure: "no-connection" | "reset" | "late"; reason: string };
 
 export interface Sending {
   method: string;

@@ -81,7 +81,9 @@ export class Inbound {
       socket.once("close", () => this.shaking.delete(peer));
       this.tls.emit("connection", socket);
     } else if (mode === "STRICT") {
-      this.pod.log(`tcp ${incoming.sourceAddress} ${original.address}:${original.port} plaintext refused: mTLS is STRICT`);
+      this.pod.log(
+        `tcp ${incoming.sourceAddress} ${original.address}:${original.port} plaintext refused: mTLS is STRICT`,
+      );
       reset(socket);
     } else this.accept(socket, incoming, protocol !== "tcp" && began?.kind === "http");
   }

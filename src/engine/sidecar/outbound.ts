@@ -7,12 +7,29 @@ import { clusterOf, workloadAt, type Cluster, type UpstreamEndpoint } from "../m
 import { serviceHost } from "../mesh/host-names.ts";
 import type { MeshEndpoint, MeshFacts, MeshPort, MeshService } from "../mesh/mesh-facts.ts";
 import { OUTBOUND_MARK } from "../mesh/redirect-rules.ts";
-import { destinationCluster, headlessAt, passthrough, pinned, planRequest, type ForwardPlan } from "../mesh/route-request.ts";
+import {
+  destinationCluster,
+  headlessAt,
+  passthrough,
+  pinned,
+  planRequest,
+  type ForwardPlan,
+} from "../mesh/route-request.ts";
 import { isRetried, type TryEnd } from "../mesh/retry.ts";
 import { tcpRouteFor, virtualServiceFor } from "../mesh/virtual-service.ts";
 import { dial, HTTP_PROTOCOL, mutualTls, TCP_PROTOCOL } from "./dial.ts";
 import { firstBytes } from "./first-bytes.ts";
-import { bodyOf, changedHeaders, endToEnd, exchange, handOn, reply, withHeader, type Exchange, type RawHeaders } from "./http-exchange.ts";
+import {
+  bodyOf,
+  changedHeaders,
+  endToEnd,
+  exchange,
+  handOn,
+  reply,
+  withHeader,
+  type Exchange,
+  type RawHeaders,
+} from "./http-exchange.ts";
 import { join, reset } from "./join.ts";
 import { originalOf, ownWorkload, type PodSidecar } from "./pod-sidecar.ts";
 
@@ -89,7 +106,13 @@ export class Outbound {
     const route = virtual && tcpRouteFor(virtual, { ...original, port: port.port }, ownWorkload(this.pod, facts));
     const choice = weightedChoice(route?.route ?? [], Math.random);
     if (choice !== undefined)
-      return destinationCluster(facts, choice.destination, virtual?.metadata.namespace ?? "default", port.port, namespace);
+      return destinationCluster(
+        facts,
+        choice.destination,
+        virtual?.metadata.namespace ?? "default",
+        port.port,
+        namespace,
+      );
     return pinned(clusterOf(facts, { service, port }, namespace), service, original);
   }
 
@@ -122,7 +145,13 @@ export class Outbound {
     const url = target.indexOf("?");
     const { method = "GET", headers } = request;
     const plan = planRequest(
-      { facts, client: ownWorkload(this.pod, facts), clientNamespace: this.pod.namespace, original, random: Math.random },
+      {
+        facts,
+        client: ownWorkload(this.pod, facts),
+        clientNamespace: this.pod.namespace,
+        original,
+        random: Math.random,
+      },
       {
         method,
         path: url < 0 ? target : target.slice(0, url),

@@ -10,9 +10,10 @@ export interface FoundField {
 /** The fields at a pattern such as `spec.http[].match[].headers{}.regex`: `[]` is every item of a list, `{}` every value of a map. */
 export function fieldsAt(object: unknown, pattern: string): FoundField[] {
   const steps = pattern.split(".").flatMap((part) => part.split(/(?=\[\]|\{\})/));
-  return steps.reduce<FoundField[]>((found, step) => found.flatMap((each) => inside(each, step)), [
-    { path: [], value: object },
-  ]);
+  return steps.reduce<FoundField[]>(
+    (found, step) => found.flatMap((each) => inside(each, step)),
+    [{ path: [], value: object }],
+  );
 }
 
 function inside({ path, value }: FoundField, step: string): FoundField[] {

@@ -33,7 +33,8 @@ describe("order", () => {
       policy: "shop/DENY",
     });
   });
-  test("DENY alone leaves what it does not match", () => expect(isAllowed([deny(source({ namespaces: ["x"] }))])).toBe(true));
+  test("DENY alone leaves what it does not match", () =>
+    expect(isAllowed([deny(source({ namespaces: ["x"] }))])).toBe(true));
 });
 
 describe("whom it is about", () => {

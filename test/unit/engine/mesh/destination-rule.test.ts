@@ -16,14 +16,20 @@ test("speaks TLS with whom has a sidecar that takes it", () => {
   const [v1, v2, client] = facts().workloads;
   expect(mutual(facts())).toEqual([true, true]);
   const outside = workload("v2", v2?.addresses[0] ?? "", {}, { hasSidecar: false });
-  expect(mutual(facts({ workloads: [v1, outside, client].filter((each) => each !== undefined) }))).toEqual([true, false]);
+  expect(mutual(facts({ workloads: [v1, outside, client].filter((each) => each !== undefined) }))).toEqual([
+    true,
+    false,
+  ]);
   const disabled = peers("shop", { selector: { matchLabels: { version: "v1" } }, mtls: { mode: "DISABLE" } });
   expect(mutual(facts({ peerAuthentications: [disabled] }))).toEqual([false, true]);
 });
 
 test("a rule says how, for the host, a subset or a port", () => {
   expect(mutual(facts({ destinationRules: [rules({ tls: { mode: "DISABLE" } })] }))).toEqual([false, false]);
-  const ofPort = rules({ tls: { mode: "DISABLE" }, portLevelSettings: [{ port: { number: 80 }, tls: { mode: "ISTIO_MUTUAL" } }] });
+  const ofPort = rules({
+    tls: { mode: "DISABLE" },
+    portLevelSettings: [{ port: { number: 80 }, tls: { mode: "ISTIO_MUTUAL" } }],
+  });
   expect(mutual(facts({ destinationRules: [ofPort] }))).toEqual([true, true]);
 });
 
@@ -56,7 +62,12 @@ test("requests are spread as the rule says", () => {
   };
   const turns = new Balance(() => 0);
   const inTurn = spread("ROUND_ROBIN");
-  expect([1, 2, 3, 4].map(() => turns.choose(inTurn)?.address)).toEqual(["10.0.0.1", "10.0.0.2", "10.0.0.1", "10.0.0.2"]);
+  expect([1, 2, 3, 4].map(() => turns.choose(inTurn)?.address)).toEqual([
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.1",
+    "10.0.0.2",
+  ]);
   // The first of a pair is always v1, the other v2.
   let next = 0;
   const least = new Balance(() => (next++ % 2 === 0 ? 0 : 0.9));

@@ -12,7 +12,13 @@ let plane: ControlPlane;
 afterEach(() => plane.close());
 
 async function start(): Promise<void> {
-  const worker = { name: "worker1", role: "worker" as const, labels: {}, taints: [], interfaces: [{ addresses: ["192.0.2.2"] }] };
+  const worker = {
+    name: "worker1",
+    role: "worker" as const,
+    labels: {},
+    taints: [],
+    interfaces: [{ addresses: ["192.0.2.2"] }],
+  };
   const store = createStore({ cluster, hasMesh: true });
   plane = createControlPlane({ nodes: [worker], cluster, runtime: new FakeRuntime(), store, meshCertificate: "PEM" });
   await plane.settle();
@@ -27,7 +33,12 @@ const namespace = (name: string, injection?: string): KubeObject => ({
 async function made(of: string, metadata: object = {}, spec: object = {}): Promise<Pod | undefined> {
   const containers = [{ name: "web", image: "nginx" }];
   plane.apply([
-    { apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: of, ...metadata }, spec: { containers, ...spec } },
+    {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { name: "p", namespace: of, ...metadata },
+      spec: { containers, ...spec },
+    },
   ]);
   await plane.settle();
   return plane.store.get("Pod", "p", of);

@@ -1,4 +1,10 @@
-import type { MeshEndpoint, MeshFacts, MeshPort, MeshService, Workload } from "../../../../src/engine/mesh/mesh-facts.ts";
+import type {
+  MeshEndpoint,
+  MeshFacts,
+  MeshPort,
+  MeshService,
+  Workload,
+} from "../../../../src/engine/mesh/mesh-facts.ts";
 import type {
   AuthorizationPolicy,
   DestinationRule,
@@ -37,7 +43,10 @@ export function facts(more: Partial<MeshFacts> = {}): MeshFacts {
   return {
     version: 1,
     domain: "cluster.local",
-    services: [service("web", "10.96.0.1", [port(80, [v1, v2])]), service("db", "10.96.0.2", [port(5432, [v1], "tcp")])],
+    services: [
+      service("web", "10.96.0.1", [port(80, [v1, v2])]),
+      service("db", "10.96.0.2", [port(5432, [v1], "tcp")]),
+    ],
     workloads: [
       workload("v1", "10.0.0.1", { app: "web", version: "v1" }),
       workload("v2", "10.0.0.2", { app: "web", version: "v2" }),
@@ -56,7 +65,12 @@ export function peers(namespace: string, spec: PeerAuthentication["spec"] & obje
   return { apiVersion: "security.istio.io/v1", kind: "PeerAuthentication", metadata, spec };
 }
 
-export function rules(trafficPolicy: TrafficPolicy, versions: string[] = [], host = "web", namespace = "shop"): DestinationRule {
+export function rules(
+  trafficPolicy: TrafficPolicy,
+  versions: string[] = [],
+  host = "web",
+  namespace = "shop",
+): DestinationRule {
   const subsets = versions.map((version) => ({ name: version, labels: { version } }));
   const metadata = { name: "web", namespace };
   const spec = { host, trafficPolicy, subsets };

@@ -23,7 +23,9 @@ test("UNSET, and no mode, mean what is said further out", () => {
   const mesh = peers("istio-system", { mtls: { mode: "STRICT" } });
   const selector = { matchLabels: { app: "web" } };
   expect(mtlsMode([mesh, peers("shop", { mtls: { mode: "UNSET" } })], web, 80)).toBe("STRICT");
-  expect(mtlsMode([mesh, peers("shop", { selector, portLevelMtls: { "1": { mode: "DISABLE" } } })], web, 80)).toBe("STRICT");
+  expect(mtlsMode([mesh, peers("shop", { selector, portLevelMtls: { "1": { mode: "DISABLE" } } })], web, 80)).toBe(
+    "STRICT",
+  );
 });
 
 test("another namespace's policy, and one for other pods, are not about the workload", () => {

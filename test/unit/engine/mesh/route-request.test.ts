@@ -12,7 +12,10 @@ const toSubset = (subset: string, weight?: number): object => ({
   ...(weight === undefined ? {} : { weight }),
 });
 
-function plan(mesh: MeshFacts, asked: { host?: string; path?: string; headers?: Record<string, string>; random?: number } = {}): RequestPlan {
+function plan(
+  mesh: MeshFacts,
+  asked: { host?: string; path?: string; headers?: Record<string, string>; random?: number } = {},
+): RequestPlan {
   const { host = "web", path = "/", headers = {}, random = 0 } = asked;
   const outgoing = {
     facts: mesh,
@@ -22,7 +25,15 @@ function plan(mesh: MeshFacts, asked: { host?: string; path?: string; headers?: 
     random: () => random,
   };
   const [plain = "", query = ""] = path.split("?");
-  const request = { method: "GET", path: plain, query: new URLSearchParams(query), scheme: "http", authority: host, headers, port: 80 };
+  const request = {
+    method: "GET",
+    path: plain,
+    query: new URLSearchParams(query),
+    scheme: "http",
+    authority: host,
+    headers,
+    port: 80,
+  };
   return planRequest(outgoing, request, path);
 }
 
@@ -75,7 +86,10 @@ describe("matches", () => {
     expect(plan(mesh, asked)).toMatchObject(isMet ? { kind: "forward" } : { status: 404, flag: "NR" });
   });
   test("the first route that matches counts", () => {
-    const mesh = withRoute({ match: [{ uri: { prefix: "/a" } }], route: [toSubset("v2")] as never }, { route: [toSubset("v1")] as never });
+    const mesh = withRoute(
+      { match: [{ uri: { prefix: "/a" } }], route: [toSubset("v2")] as never },
+      { route: [toSubset("v1")] as never },
+    );
     expect(addresses(plan(mesh, { path: "/a" }))).toEqual([v2.address]);
     expect(addresses(plan(mesh))).toEqual([v1.address]);
   });
@@ -102,13 +116,20 @@ describe("destinations", () => {
     expect(plan(withRoute({ route: [toSubset(subset)] as never }))).toMatchObject({ status, flag });
   });
   test("a Service that is not there", () => {
-    expect(plan(withRoute({ route: [{ destination: { host: "nobody" } }] }))).toMatchObject({ status: 503, flag: "NC" });
+    expect(plan(withRoute({ route: [{ destination: { host: "nobody" } }] }))).toMatchObject({
+      status: 503,
+      flag: "NC",
+    });
   });
 });
 
 describe("what else routes do", () => {
   test("rewrites a prefix and keeps the query", () => {
-    const rewrite: HttpRoute = { match: [{ uri: { prefix: "/old/" } }], rewrite: { uri: "/", authority: "x" }, route: [toWeb] };
+    const rewrite: HttpRoute = {
+      match: [{ uri: { prefix: "/old/" } }],
+      rewrite: { uri: "/", authority: "x" },
+      route: [toWeb],
+    };
     expect(plan(withRoute(rewrite), { path: "/old/a?b=c" })).toMatchObject({ target: "/a?b=c", authority: "x" });
   });
   test("redirects", () => {
@@ -124,7 +145,11 @@ describe("what else routes do", () => {
       fault: { abort: { httpStatus: 503, percentage: { value: 50 } }, delay: { fixedDelay: "2s" } },
       route: [toWeb],
     };
-    expect(plan(withRoute(fault), { random: 0.4 })).toMatchObject({ status: 503, body: "fault filter abort", delayMs: 2000 });
+    expect(plan(withRoute(fault), { random: 0.4 })).toMatchObject({
+      status: 503,
+      body: "fault filter abort",
+      delayMs: 2000,
+    });
     expect(plan(withRoute(fault), { random: 0.6 })).toMatchObject({ kind: "forward", delayMs: 2000 });
   });
   test("times and tries are what the route says", () => {

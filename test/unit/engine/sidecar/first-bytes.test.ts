@@ -9,7 +9,12 @@ async function clientHello(protocols: string[], servername: string): Promise<Buf
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  const client = connectTls({ port: (server.address() as AddressInfo).port, host: "127.0.0.1", servername, ALPNProtocols: protocols });
+  const client = connectTls({
+    port: (server.address() as AddressInfo).port,
+    host: "127.0.0.1",
+    servername,
+    ALPNProtocols: protocols,
+  });
   client.on("error", () => client.destroy());
   const [socket] = (await once(server, "connection")) as [Socket];
   const [hello] = (await once(socket, "data")) as [Buffer];

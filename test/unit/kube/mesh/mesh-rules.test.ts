@@ -17,9 +17,15 @@ const route = "route: [{ destination: { host: web } }]";
 
 test.each([
   ["VirtualService", `{ hosts: [web], http: [{ match: [{ uri: { prefix: / } }], ${route}, timeout: 1s }] }`],
-  ["DestinationRule", "{ host: web, subsets: [{ name: v1, labels: { version: v1 } }], trafficPolicy: { tls: { mode: DISABLE } } }"],
+  [
+    "DestinationRule",
+    "{ host: web, subsets: [{ name: v1, labels: { version: v1 } }], trafficPolicy: { tls: { mode: DISABLE } } }",
+  ],
   ["PeerAuthentication", "{ selector: { matchLabels: { app: web } }, portLevelMtls: { 8080: { mode: STRICT } } }"],
-  ["AuthorizationPolicy", "{ rules: [{ from: [{ source: { principals: [a] } }], when: [{ key: source.ip, values: [10.0.0.0/8] }] }] }"],
+  [
+    "AuthorizationPolicy",
+    "{ rules: [{ from: [{ source: { principals: [a] } }], when: [{ key: source.ip, values: [10.0.0.0/8] }] }] }",
+  ],
   ["AuthorizationPolicy", "{}"],
 ])("%s %s passes", (kind, spec) => expect(check(kind, spec)).toEqual([]));
 
@@ -28,14 +34,26 @@ test.each([
   ["VirtualService", `{ hosts: [web], http: [{ ${route}, timeout: 5 }] }`, "MANIFEST_WRONG_TYPE"],
   ["VirtualService", `{ hosts: [web], http: [{ ${route}, timeout: "5" }] }`, "MANIFEST_BAD_VALUE"],
   ["VirtualService", `{ hosts: [web], http: [{ ${route}, redirect: { uri: /x } }] }`, "MANIFEST_BAD_VALUE"],
-  ["VirtualService", `{ hosts: [web], http: [{ match: [{ uri: { exact: a, prefix: b } }], ${route} }] }`, "MANIFEST_BAD_VALUE"],
+  [
+    "VirtualService",
+    `{ hosts: [web], http: [{ match: [{ uri: { exact: a, prefix: b } }], ${route} }] }`,
+    "MANIFEST_BAD_VALUE",
+  ],
   ["VirtualService", `{ hosts: [web], http: [{ match: [{ uri: { regex: "(" } }], ${route} }] }`, "MANIFEST_BAD_VALUE"],
-  ["VirtualService", "{ hosts: [web], http: [{ route: [{ destination: { host: a } }, { destination: { host: b } }] }] }", "MANIFEST_BAD_VALUE"],
+  [
+    "VirtualService",
+    "{ hosts: [web], http: [{ route: [{ destination: { host: a } }, { destination: { host: b } }] }] }",
+    "MANIFEST_BAD_VALUE",
+  ],
   ["VirtualService", `{ hosts: [web], http: [{ delegate: { name: x }, ${route} }] }`, "MESH_NOT_MODELLED"],
   ["VirtualService", `{ hosts: [web], http: [{ mirror: { host: x }, ${route} }] }`, "MANIFEST_NOT_MODELLED"],
   ["DestinationRule", "{ host: web, trafficPolicy: { tls: { mode: SIMPLE } } }", "MESH_NOT_MODELLED"],
   ["DestinationRule", "{ host: web, trafficPolicy: { tls: { mode: MUTAL } } }", "MANIFEST_BAD_VALUE"],
-  ["DestinationRule", "{ host: web, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true } } } }", "MESH_NOT_MODELLED"],
+  [
+    "DestinationRule",
+    "{ host: web, trafficPolicy: { loadBalancer: { consistentHash: { useSourceIp: true } } } }",
+    "MESH_NOT_MODELLED",
+  ],
   ["DestinationRule", "{ host: web, trafficPolicy: { outlierDetection: {} } }", "MANIFEST_NOT_MODELLED"],
   ["DestinationRule", "{ host: web, subsets: [{ name: v1 }, { name: v1 }] }", "MANIFEST_DUPLICATE_NAME"],
   ["PeerAuthentication", "{ mtls: { mode: STRIKT } }", "MANIFEST_BAD_VALUE"],
