@@ -97,8 +97,12 @@ function rank({ metadata: { creationTimestamp = "", namespace = "", name } }: Ku
 function serviceFacts({ metadata, spec }: Service, store: ObjectStore): MeshService[] {
   const { name, namespace = "default" } = metadata;
   if (spec.type === "ExternalName") return [];
-  const slices = store.indexed("EndpointSlice", `${namespace}/${name}`);
   const addresses = (spec.clusterIPs ?? [spec.clusterIP ?? ""]).filter((ip) => ip !== "" && ip !== "None");
+  // Of two families the first; a client that chose the endpoint itself may have chosen either.
+  const family = addresses[0]?.includes(":") === true ? "IPv6" : "IPv4";
+  const slices = store
+    .indexed("EndpointSlice", `${namespace}/${name}`)
+    .filter(({ addressType }) => addresses.length === 0 || addressType === family);
   const ports = (spec.ports ?? [])
     .filter(({ protocol = "TCP" }) => protocol === "TCP")
     .map((port): MeshPort => {

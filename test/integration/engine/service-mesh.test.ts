@@ -1,6 +1,15 @@
 import { expect, test } from "vitest";
 import { inNamespace } from "../../in-namespace.ts";
 
+test("a service mesh over IPv6", async () => {
+  expect(await inNamespace("service-mesh-ipv6.ts")).toEqual({
+    "meshed, HTTP": "web 200",
+    "meshed, TCP": "web 200",
+    "from another": "000 exit 56",
+    "log of the client": 2,
+  });
+});
+
 test("a service mesh: sidecars, mutual TLS, routes, identities", async () => {
   expect(await inNamespace("service-mesh.ts")).toEqual({
     containers: ["c", "istio-proxy"],
