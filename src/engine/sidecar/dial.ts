@@ -1,5 +1,6 @@
 import { Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
+import { SystemCallError } from "../../kernel/libc.ts";
 import { openMarked } from "../../kernel/proxy-sockets.ts";
 import type { NetworkNamespace } from "../../kernel/namespace.ts";
 import { identityOf, spiffeId, type Identity } from "../mesh/identity.ts";
@@ -26,7 +27,14 @@ export function dial(
   { mark, from }: { mark: number; from?: string },
 ): Socket {
   if (network === undefined) return new Socket().destroy(new Error("the pod has ended"));
-  const fd = network.enter(() => openMarked(to.address, mark, from));
+  let fd: number;
+  try {
+    fd = network.enter(() => openMarked(to.address, mark, from));
+  } catch (error) {
+    // This host's limits, such as EMFILE, end the connection and no more.
+    if (error instanceof SystemCallError) return new Socket().destroy(error);
+    throw error;
+  }
   const socket = new Socket({ fd, readable: true, writable: true, allowHalfOpen: true });
   const late = Object.assign(new Error("connection timeout"), { code: "ETIMEDOUT" });
   const timer = setTimeout(() => socket.destroy(late), CONNECT_TIMEOUT_MS);

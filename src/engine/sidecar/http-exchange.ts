@@ -108,10 +108,13 @@ export function exchange(
       headers: withHeader(headers, "connection", "close"),
       setHost: false,
     });
+    const fail = (error: NodeJS.ErrnoException): void =>
+      end({ failure: isConnected() ? "reset" : "no-connection", reason: reasonOf(error) });
     sent.once("response", (answer) => end({ answer }));
-    sent.on("error", (error: NodeJS.ErrnoException) =>
-      end({ failure: isConnected() ? "reset" : "no-connection", reason: reasonOf(error) }),
-    );
+    sent.on("error", fail);
+    // The request looks at its connection a tick later, when one that failed at once is gone.
+    socket.on("error", fail);
+    socket.once("close", () => fail(new Error("connection closed")));
     if (timeoutMs !== undefined)
       timer = setTimeout(() => {
         sent?.destroy();
