@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from "vitest";
 import { createControlPlane, createStore, type ControlPlane } from "../../../../src/engine/control-plane.ts";
-import { resourcesOf } from "../../../../src/engine/api/resources.ts";
+import { decodeObject } from "../../../../src/engine/api/decode-object.ts";
+import { findResource, resourcesOf } from "../../../../src/engine/api/resources.ts";
 import { planPod } from "../../../../src/engine/images/registry.ts";
 import { isInjected, SIDECAR } from "../../../../src/engine/mesh/injection.ts";
 import { meshFacts } from "../../../../src/engine/mesh/mesh-facts.ts";
@@ -104,4 +105,20 @@ test("a mesh brings its namespace, its kinds and its root certificate", async ()
     expect(plane.store.find({ kind: "ConfigMap", namespace: of, name: "istio-ca-root-cert" })).toMatchObject({
       data: { "root-cert.pem": "PEM" },
     });
+});
+
+test("what kubectl sends is checked as a manifest is", async () => {
+  await start();
+  const resource = findResource(plane.store, "security.istio.io", "v1", "authorizationpolicies");
+  if (resource === undefined) throw new Error("not served");
+  const sent = (spec: object): object => ({
+    apiVersion: "security.istio.io/v1",
+    kind: "AuthorizationPolicy",
+    metadata: { name: "web" },
+    spec,
+  });
+  const target = { resource, namespace: "shop" };
+  expect(decodeObject(sent({ rules: [{}] }), target, "Strict").warnings).toEqual([]);
+  expect(() => decodeObject(sent({ rulez: [{}] }), target, "Strict")).toThrow(/unknown field/);
+  expect(() => decodeObject(sent({ action: "CUSTOM" }), target, "Strict")).toThrow(/CUSTOM is not modelled/);
 });
