@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { inNamespace } from "../../in-namespace.ts";
 
+/** Some 150 requests, each with two handshakes and a process of its own, on a busy machine. */
+const TIMEOUT_MS = 120_000;
+
 test("a service mesh over IPv6", async () => {
   expect(await inNamespace("service-mesh-ipv6.ts")).toEqual({
     "meshed, HTTP": "web 200",
@@ -8,7 +11,7 @@ test("a service mesh over IPv6", async () => {
     "from another": "000 exit 56",
     "log of the client": 2,
   });
-});
+}, TIMEOUT_MS);
 
 test("a service mesh: sidecars, mutual TLS, routes, identities", async () => {
   expect(await inNamespace("service-mesh.ts")).toEqual({
@@ -53,4 +56,4 @@ test("a service mesh: sidecars, mutual TLS, routes, identities", async () => {
     denied: ["RBAC: access denied 403", "db 200"],
     "network policy": "000 exit 28",
   });
-});
+}, TIMEOUT_MS);
