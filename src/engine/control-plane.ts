@@ -42,6 +42,7 @@ import { recordEvent } from "./event-recorder.ts";
 import { Kubelet } from "./kubelet.ts";
 import { metallbController } from "./metallb/controller.ts";
 import { addressPoolRule, createDefaultPool } from "./metallb/pools.ts";
+import { installMesh, meshAdmission, rootCertificates } from "./mesh/install.ts";
 import type { PodRuntime } from "./pod-runtime.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
@@ -66,6 +67,8 @@ export interface ControlPlaneOptions {
   hasTraefik?: boolean;
   /** Ranges (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
   addressPool?: readonly string[] | undefined;
+  /** Of the authority of a service mesh, as PEM; absent: there is no mesh. */
+  meshCertificate?: string | undefined;
   /** What pods' servers have answered; absent: there is no metrics-server. */
   readRequests?: (() => Promise<RequestReading>) | undefined;
   /** What to tell whoever applies this object. */
@@ -106,11 +109,18 @@ export interface ControlPlane {
 }
 
 /** A store with the API server's rules: checks, defaults, fixed fields, Service addresses. */
-export function createStore(options: { cluster: ClusterFacts; clock?: Clock; seed?: number }): ObjectStore {
+export function createStore(options: {
+  cluster: ClusterFacts;
+  clock?: Clock;
+  seed?: number;
+  /** Whether pods are given sidecars. */
+  hasMesh?: boolean;
+}): ObjectStore {
   return new ObjectStore({
     clock: options.clock ?? systemClock,
     random: seededRandom(options.seed ?? 1),
     admission: [
+      ...(options.hasMesh === true ? meshAdmission : []),
       checkWorkload,
       checkAutoscaler,
       checkTrafficDistribution,
@@ -132,7 +142,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const store =
     options.store ?? createStore({ cluster, clock, ...(options.seed === undefined ? {} : { seed: options.seed }) });
   const nodeAddresses = new Map(nodes.map((node) => [node.name, primaryAddresses(node)]));
-  const { readRequests, addressPool } = options;
+  const { readRequests, addressPool, meshCertificate } = options;
   registerNodes(store, nodes, apiTime(clock.nowMs()), options.podCidrs, readRequests && hostResources());
   const apiServers = nodes
     .filter(({ role }) => role === "control-plane")
@@ -145,11 +155,13 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 
   if (options.hasTraefik === true && store.get("Namespace", TRAEFIK_NAMESPACE) === undefined)
     for (const object of traefikObjects({ hasBalancers: addressPool !== undefined })) store.create(object);
+  if (meshCertificate !== undefined) installMesh(store);
 
   const metrics = readRequests && new MetricsServer({ store, clock, read: readRequests });
   const addOns = [
     ...(addressPool === undefined ? [] : [metallbController]),
     ...(options.hasTraefik === true ? [ingressStatus] : []),
+    ...(meshCertificate === undefined ? [] : [rootCertificates(meshCertificate)]),
   ];
   // Before the loops: it sees each change before they answer it.
   const events = new NormalEvents(store, clock);

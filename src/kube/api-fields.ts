@@ -1,7 +1,8 @@
 import adminPolicies from "./admin-policy-fields.json" with { type: "json" };
+import mesh from "./mesh/istio-fields.json" with { type: "json" };
 import table from "./api-fields.json" with { type: "json" };
 
-/** The type of a field of the API, as api-fields.json and admin-policy-fields.json have it. */
+/** The type of a field of the API, as api-fields.json and the tables beside it have it. */
 export type FieldType =
   | { is: "string" | "boolean" | "integer" | "number" | "int-or-string" | "quantity" | "any" }
   | { is: "list"; of: FieldType }
@@ -22,8 +23,16 @@ export interface KindFacts {
   namespaced: boolean;
 }
 
-const KINDS: Readonly<Record<string, KindFacts>> = { ...table.kinds, ...adminPolicies.kinds };
-const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = { ...table.types, ...adminPolicies.types };
+const KINDS: Readonly<Record<string, KindFacts>> = {
+  ...table.kinds,
+  ...adminPolicies.kinds,
+  ...mesh.kinds,
+};
+const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  ...table.types,
+  ...adminPolicies.types,
+  ...mesh.types,
+};
 
 const SCALARS: Readonly<Record<string, FieldType>> = {
   string: { is: "string" },
@@ -42,10 +51,15 @@ export function kindFacts(kind: string): KindFacts | undefined {
   return Object.hasOwn(KINDS, kind) ? KINDS[kind] : undefined;
 }
 
-/** Whether the kind is a stranger's namesake of a cluster-wide policy, such as Antrea's ClusterNetworkPolicy. */
+/** Whether the kind is a stranger's namesake of one that no cluster has by itself, such as Antrea's ClusterNetworkPolicy. */
 export function isNamesake(kind: string, apiVersion: string): boolean {
   const group = (name: string | undefined): string | undefined => name?.split("/")[0];
-  return Object.hasOwn(adminPolicies.kinds, kind) && group(apiVersion) !== group(KINDS[kind]?.apiVersion);
+  return isByDefinition(kind) && group(apiVersion) !== group(KINDS[kind]?.apiVersion);
+}
+
+/** Whether clusters have the kind by a definition that is installed alone. */
+export function isByDefinition(kind: string): boolean {
+  return Object.hasOwn(adminPolicies.kinds, kind) || Object.hasOwn(mesh.kinds, kind);
 }
 
 /** All kinds whose fields are known. */

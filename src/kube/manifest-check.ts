@@ -3,10 +3,11 @@ import { isRecord } from "../core/is-record.ts";
 import { nearestName } from "../core/suggest.ts";
 import type { YamlDocument, YamlPath } from "../core/yaml-document.ts";
 import { checkAdminPolicy } from "./admin-policy-rules.ts";
-import { ADMIN_POLICY_VERSIONS, isAdminPolicy } from "./admin-policy-types.ts";
+import { isAdminPolicy } from "./admin-policy-types.ts";
 import { isMetallbObject } from "./address-pools.ts";
 import { checkIngress } from "./ingress-rules.ts";
-import { isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
+import { isByDefinition, isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
+import { checkMeshObject } from "./mesh/mesh-rules.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
 import { checkStructure, describeValue } from "./manifest-structure.ts";
 import { dns1035LabelProblem, dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem } from "./names.ts";
@@ -189,7 +190,7 @@ function checkUnknownKind(
     ["kind"],
     `kind ${kind} is stored but does nothing here`,
     `interpreted kinds: ${knownKinds()
-      .filter((known) => !Object.hasOwn(ADMIN_POLICY_VERSIONS, known))
+      .filter((known) => !isByDefinition(known))
       .join(", ")}`,
   );
   return value as KubeObject;
@@ -251,6 +252,7 @@ export function checkBody(
       break;
   }
   if (isAdminPolicy(object)) checkAdminPolicy(object, findings);
+  if (findings.problems.length === 0) checkMeshObject(object, findings);
   warnNotModelled(object, findings);
 }
 

@@ -15,9 +15,9 @@ export const realClusterFields = {
     .optional()
     .describe("kube-proxy's mode; default nftables, as the embedded engine's Services are made"),
   addOns: z
-    .array(z.enum(["metallb", "traefik", "metrics-server"]))
+    .array(z.enum(["metallb", "traefik", "metrics-server", "istio"]))
     .optional()
-    .describe("LoadBalancer addresses, Ingress, and what HorizontalPodAutoscaler reads"),
+    .describe("LoadBalancer addresses, Ingress, what HorizontalPodAutoscaler reads, and a service mesh"),
   kubeadmPatches: z
     .array(z.string().min(1).max(20_000))
     .optional()

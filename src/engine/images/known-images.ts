@@ -34,6 +34,7 @@ export const knownImages: Readonly<Record<string, KnownImage>> = {
   memcached: image("docker-entrypoint.sh", "memcached"),
   coredns: image("coredns"),
   traefik: image("entrypoint.sh", "traefik"),
+  proxyv2: image("pilot-agent"),
   pause: image("pause"),
   iperf3: image("iperf3"),
   "e2e-test-images/jessie-dnsutils": image("pause"),

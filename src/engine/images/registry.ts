@@ -17,6 +17,7 @@ import {
   type Program,
   UNHANDLED,
 } from "./process.ts";
+import { pilotAgent } from "./pilot-agent.ts";
 import { serverPrograms } from "./server-programs.ts";
 import { endingPrograms, shell, waitingPrograms } from "./shell-programs.ts";
 import { traefik } from "./traefik.ts";
@@ -48,6 +49,7 @@ const programs: Readonly<Record<string, Program>> = {
   ...waitingPrograms,
   agnhost,
   traefik,
+  "pilot-agent": pilotAgent,
   sh,
   ash: sh,
   bash: sh,

@@ -38,6 +38,9 @@ export type Behaviour =
   | { kind: "postgres" }
   | { kind: "mysql" }
   | { kind: "memcached" }
+  /** The two sides of a mesh's sidecar. */
+  | { kind: "sidecar-outbound" }
+  | { kind: "sidecar-inbound" }
   /** Cluster DNS. */
   | { kind: "dns" }
   /** An entry point of Traefik. */

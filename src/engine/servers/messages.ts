@@ -1,12 +1,14 @@
 import type { RequestReading } from "../metrics/metrics-server.ts";
 import type { ZoneUpdate } from "../nameserver/zone-facts.ts";
 import type { Configuration } from "../traefik/types.ts";
+import type { MeshFacts } from "../mesh/mesh-facts.ts";
+import type { Credentials } from "../sidecar/dial.ts";
 import type { LogPart } from "./access-log.ts";
 import type { Listen } from "./behaviour.ts";
 import type { PodFacts } from "./http-apps.ts";
 import type { StartedContainer } from "./pod-logs.ts";
 
-/** A pod to serve: its network namespace must stay open until the answer has come. */
+/** A pod to serve: its network namespace must stay open until the answer has come, that of a pod with a sidecar until it is stopped. */
 export interface PodToServe {
   /** The caller's; unique while the pod is served. */
   key: string;
@@ -15,6 +17,8 @@ export interface PodToServe {
   netnsFd: number;
   containers: StartedContainer[];
   listens: Listen[];
+  /** Of a pod with a sidecar. */
+  credentials?: Credentials;
   /** It is served already, and these containers start again. */
   isMore?: true;
 }
@@ -38,6 +42,8 @@ export type ServerRequest =
   | { type: "dns"; id: number; facts: ZoneUpdate }
   /** Replaces what Ingress controllers route by; the answer comes when it is in effect. */
   | { type: "ingress"; id: number; configuration: Configuration }
+  /** Replaces what sidecars act by; the answer comes when it is in effect. */
+  | { type: "mesh"; id: number; facts: MeshFacts }
   | { type: "logs"; id: number; key: string; container?: string; isPrevious?: boolean }
   /** Answered as soon as there is a line after that number, or the container has ended. */
   | { type: "follow"; id: number; key: string; container: string; after: number }
@@ -54,6 +60,7 @@ export type ServerResponse =
   | { type: "started"; id: number; pods: ListenResult[][] }
   | { type: "stopped"; id: number }
   | { type: "dns"; id: number; version: number }
+  | { type: "mesh"; id: number; version: number }
   | { type: "logs"; id: number; part: LogPart | undefined }
   | { type: "requests"; id: number; reading: RequestReading }
   | { type: "closed"; id: number }

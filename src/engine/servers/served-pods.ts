@@ -5,6 +5,9 @@ import type { RequestReading } from "../metrics/metrics-server.ts";
 import { calls, SystemCallError } from "../../kernel/libc.ts";
 import { NetworkNamespace } from "../../kernel/namespace.ts";
 import { bindUdp, listenTcp } from "../../kernel/sockets.ts";
+import { Inbound } from "../sidecar/inbound.ts";
+import { Outbound } from "../sidecar/outbound.ts";
+import type { MeshSource, PodSidecar } from "../sidecar/pod-sidecar.ts";
 import type { AccessLog, LogPart } from "./access-log.ts";
 import type { Configuration, StaticConfiguration } from "../traefik/types.ts";
 import type { TraefikProxy } from "../traefik/proxy.ts";
@@ -35,11 +38,13 @@ interface ServedPod {
 export class ServedPods {
   private readonly pods = new Map<string, ServedPod>();
   private readonly zone: ZoneSource;
+  private readonly mesh: MeshSource;
 
   private configuration: Configuration | undefined;
 
-  constructor(zone: ZoneSource) {
+  constructor(zone: ZoneSource, mesh: MeshSource) {
     this.zone = zone;
+    this.mesh = mesh;
   }
 
   /** Ingress controllers route by this from now on. */
@@ -49,7 +54,8 @@ export class ServedPods {
   }
 
   /** Opens the pod's sockets in its namespace; a container of which one fails opens none, as its process would end. */
-  start({ key, pod, netnsFd, containers, listens, isMore }: PodToServe): ListenResult[] {
+  start(toServe: PodToServe): ListenResult[] {
+    const { key, pod, netnsFd, containers, listens, isMore } = toServe;
     const served = isMore === true ? this.pods.get(key) : this.added(key);
     // It was stopped meanwhile.
     if (served === undefined) return [];
@@ -58,10 +64,7 @@ export class ServedPods {
     tellFailures(served.logs, opened);
     for (const { listen, sockets } of opened)
       for (const { fd, address } of sockets)
-        served.servers.push({
-          container: listen.container,
-          server: this.serve(listen, { fd, address, netnsFd }, pod, served),
-        });
+        served.servers.push({ container: listen.container, server: this.serve(listen, fd, address, toServe, served) });
     return opened.map(({ listen: { container, protocol, port }, error }) => ({
       container,
       protocol,
@@ -121,10 +124,12 @@ export class ServedPods {
 
   private serve(
     listen: Listen,
-    { fd, address, netnsFd }: { fd: number; address: string; netnsFd: number },
-    pod: PodFacts,
+    fd: number,
+    address: string,
+    toServe: PodToServe,
     served: ServedPod,
   ): Server | DatagramSocket {
+    const { pod } = toServe;
     const log = served.logs.of(listen.container);
     const { requests } = served;
     const count = (): void => void requests.set(listen.container, (requests.get(listen.container) ?? 0) + 1);
@@ -146,8 +151,10 @@ export class ServedPods {
     const { behaviour } = listen;
     const server =
       behaviour.kind === "traefik"
-        ? this.proxyOf(listen.container, behaviour.statics, { netnsFd, pod, served }).server(behaviour.entryPoint)
-        : this.streamServer(behaviour, pod, log);
+        ? this.proxyOf(listen.container, behaviour.statics, { netnsFd: toServe.netnsFd, pod, served }).server(
+            behaviour.entryPoint,
+          )
+        : this.streamServer(behaviour, toServe, served, log);
     server.on(behaviour.kind === "http" || behaviour.kind === "traefik" ? "request" : "connection", count);
     server.on("connection", (socket: Socket) => {
       served.connections.set(socket, listen.container);
@@ -177,10 +184,36 @@ export class ServedPods {
     return made.proxy;
   }
 
-  private streamServer(behaviour: Exclude<Behaviour, { kind: "traefik" }>, pod: PodFacts, log: AccessLog): Server {
+  private streamServer(
+    behaviour: Exclude<Behaviour, { kind: "traefik" }>,
+    toServe: PodToServe,
+    served: ServedPod,
+    log: AccessLog,
+  ): Server {
+    const { pod } = toServe;
+    if (behaviour.kind === "sidecar-inbound" || behaviour.kind === "sidecar-outbound") {
+      const sidecar = this.sidecarOf(toServe, served, log);
+      // Without a mesh it has nobody's certificate.
+      if (sidecar === undefined) return streamServer({ kind: "sink" }, pod, log);
+      return (behaviour.kind === "sidecar-inbound" ? new Inbound(sidecar) : new Outbound(sidecar)).server();
+    }
     if (behaviour.kind === "http") return httpServer(behaviour, pod, log);
     if (behaviour.kind === "dns") return dnsStreamServer(this.zone);
     return streamServer(behaviour.kind === "netexec-udp" ? { kind: "echo" } : behaviour, pod, log);
+  }
+
+  private sidecarOf(toServe: PodToServe, served: ServedPod, log: AccessLog): PodSidecar | undefined {
+    const { key, netnsFd, pod, credentials } = toServe;
+    if (credentials === undefined) return undefined;
+    const namespace = NetworkNamespace.adopt(key, netnsFd);
+    return {
+      mesh: this.mesh,
+      network: () => (this.pods.get(key) === served ? namespace : undefined),
+      credentials,
+      namespace: pod.namespace,
+      addresses: pod.ips,
+      log: (line) => log.add(line),
+    };
   }
 }
 

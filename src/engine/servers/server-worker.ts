@@ -3,6 +3,7 @@ import { buildZone } from "../nameserver/records.ts";
 import { updatedZone } from "../nameserver/zone-facts.ts";
 import type { ZoneSource } from "../nameserver/server.ts";
 import type { ServerRequest, ServerResponse } from "./messages.ts";
+import type { MeshSource } from "../sidecar/pod-sidecar.ts";
 import { ServedPods } from "./served-pods.ts";
 
 /**
@@ -11,7 +12,8 @@ import { ServedPods } from "./served-pods.ts";
  */
 function run(port: NonNullable<typeof parentPort>): void {
   const zone: ZoneSource = { current: undefined };
-  const pods = new ServedPods(zone);
+  const mesh: MeshSource = { current: undefined };
+  const pods = new ServedPods(zone, mesh);
   const following = new Map<number, AbortController>();
 
   const answer = (request: Exclude<ServerRequest, { type: "follow" }>): ServerResponse => {
@@ -31,6 +33,9 @@ function run(port: NonNullable<typeof parentPort>): void {
       case "ingress":
         pods.route(request.configuration);
         return { type: "stopped", id };
+      case "mesh":
+        mesh.current = request.facts;
+        return { type: "mesh", id, version: request.facts.version };
       case "logs":
         return { type: "logs", id, part: pods.logs(request.key, request.container, request.isPrevious) };
       case "unfollow":

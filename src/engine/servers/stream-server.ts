@@ -5,7 +5,10 @@ import type { PodFacts } from "./http-apps.ts";
 
 const IDLE_TIMEOUT_MS = 60_000;
 
-type StreamKind = Exclude<Behaviour["kind"], "http" | "dns" | "netexec-udp" | "traefik">;
+type StreamKind = Exclude<
+  Behaviour["kind"],
+  "http" | "dns" | "netexec-udp" | "traefik" | "sidecar-outbound" | "sidecar-inbound"
+>;
 
 /** A TCP server that is not HTTP: it says the little that its protocol's clients check for. */
 export function streamServer(behaviour: Behaviour & { kind: StreamKind }, pod: PodFacts, log: AccessLog): Server {

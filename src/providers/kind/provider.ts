@@ -22,8 +22,19 @@ function capabilities(): Capabilities {
   );
 }
 
+/** What kind lacks of this plan. */
+function refusals(plan: Pick<Plan, "topology" | "realCluster">): LabError[] {
+  return [...addOnRefusals(plan), ...familyRefusals(plan)];
+}
+
+function addOnRefusals({ realCluster }: Pick<Plan, "realCluster">): LabError[] {
+  if (realCluster?.addOns.includes("istio") !== true) return [];
+  const hint = "the embedded engine has it: provider netns";
+  return [new LabError("PLAN_PROVIDER_LACKS", "provider kind has no add-on istio", { hint })];
+}
+
 /** The router between several networks, and kind's knowledge of nodes in them, are for IPv4. */
-function refusals({ topology: { networks } }: Pick<Plan, "topology">): LabError[] {
+function familyRefusals({ topology: { networks } }: Pick<Plan, "topology">): LabError[] {
   if (networks.length === 1 || networks.every(({ subnets }) => subnets.length === 1)) return [];
   const message = `provider kind makes no dual-stack cluster (cluster.ipFamily) of nodes in ${networks.length} networks`;
   const hint = "take a topology with one network, or leave cluster.ipFamily out";

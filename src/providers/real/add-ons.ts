@@ -6,22 +6,32 @@ import { traefik } from "./add-ons/traefik.ts";
 import type { AddOnContext, AddOnInstall } from "./add-ons/types.ts";
 import { imagesOf, inApplyOrder } from "./upstream-manifest.ts";
 
-/** Every add-on by its name in lab files. */
-export const addOnInstalls: Readonly<Record<AddOn, AddOnInstall>> = {
+/** What the embedded engine alone has; providers of real clusters refuse it. */
+type EmbeddedAddOn = "istio";
+
+/** Every other add-on by its name in lab files. */
+export const addOnInstalls: Readonly<Record<Exclude<AddOn, EmbeddedAddOn>, AddOnInstall>> = {
   metallb,
   traefik,
   "metrics-server": metricsServer,
 };
 
+function installsOf(addOns: readonly AddOn[]): [name: AddOn, install: AddOnInstall][] {
+  return addOns.map((name) => {
+    if (name === "istio") throw new Error("unreachable: such a plan is refused");
+    return [name, addOnInstalls[name]];
+  });
+}
+
 /** Images that the nodes must have before add-ons are installed, each once. Throws what {@link Supplies.file} throws. */
 export async function addOnImages(addOns: readonly AddOn[], supplies: Pick<Supplies, "file">): Promise<string[]> {
-  const objects = await Promise.all(addOns.map((name) => addOnInstalls[name].objects(supplies, addOns)));
+  const objects = await Promise.all(installsOf(addOns).map(([, { objects }]) => objects(supplies, addOns)));
   return [...new Set(imagesOf(objects.flat()))];
 }
 
 /** Upstream files that add-ons are installed from, by their names in the lock. */
 export function addOnFiles(addOns: readonly AddOn[]): string[] {
-  return addOns.flatMap((name) => addOnInstalls[name].files);
+  return installsOf(addOns).flatMap(([, { files }]) => files);
 }
 
 /**
@@ -32,8 +42,7 @@ export function addOnFiles(addOns: readonly AddOn[]): string[] {
 export async function installAddOns(context: AddOnContext): Promise<void> {
   const { api, addOns, supplies, signal, progress } = context;
   await Promise.all(
-    addOns.map(async (name) => {
-      const install = addOnInstalls[name];
+    installsOf(addOns).map(async ([name, install]) => {
       const objects = inApplyOrder(await install.objects(supplies, addOns));
       progress(`install ${name} ${install.version}`);
       await api.apply(objects, { signal });

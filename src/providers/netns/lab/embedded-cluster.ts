@@ -35,6 +35,7 @@ import type { EvidenceSet } from "./evidence.ts";
 import { execIn } from "./exec.ts";
 import { Faults } from "./faults/faults.ts";
 import { firstDeployments, hasTraefik } from "./first-deployments.ts";
+import { meshAuthority, tellSidecars } from "./mesh.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
 import { PodNetwork } from "./pod-network.ts";
@@ -105,7 +106,8 @@ export class EmbeddedCluster {
       },
       (order) => threads.sweeper.makeNamespaces(order),
     );
-    const store = createStore({ cluster });
+    const authority = meshAuthority(plan);
+    const store = createStore({ cluster, hasMesh: authority !== undefined });
     this.feed = new ChangeFeed(store);
     this.runtime = new NamespaceRuntime({
       servers: threads.servers,
@@ -113,6 +115,7 @@ export class EmbeddedCluster {
       network: this.network,
       underlay: this.underlay,
       cluster,
+      authority,
     });
     this.controlPlane = createControlPlane({
       nodes: topology.nodes,
@@ -122,6 +125,7 @@ export class EmbeddedCluster {
       podCidrs: (node) => this.network.podCidrs(node),
       addressPool: metallbPool(plan),
       hasTraefik: hasTraefik(plan),
+      meshCertificate: authority?.certificate,
       readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
     });
@@ -135,6 +139,7 @@ export class EmbeddedCluster {
     });
     this.controlPlane.addBarrier(() => this.dataplane.controllers.idle());
     this.controlPlane.addBarrier(() => this.runtime.factsAreKnown());
+    if (authority !== undefined) tellSidecars(this.controlPlane, threads.servers, cluster);
     this.places = new Places({
       store,
       underlay: this.underlay,
@@ -143,12 +148,11 @@ export class EmbeddedCluster {
       cluster,
       variablesOf: (pod) => this.runtime.variablesOf(pod),
     });
-    let fabricRules: Nftables | undefined;
+    let rules: Nftables | undefined;
     const { underlay, network, dataplane, controlPlane } = this;
-    const fabric = (): Nftables => (fabricRules ??= new Nftables(underlay.fabric.namespace));
-    this.faults = new Faults({ underlay, network, dataplane, controlPlane, fabricRules: fabric }, (what) =>
-      this.feed.tell(what),
-    );
+    const fabricRules = (): Nftables => (rules ??= new Nftables(underlay.fabric.namespace));
+    const tell = this.feed.tell.bind(this.feed);
+    this.faults = new Faults({ underlay, network, dataplane, controlPlane, fabricRules }, tell);
     this.evidenceSets = evidenceSetsOf(model.policy, this.underlay.isDual ? ["ip", "ip6"] : ["ip"]);
     this.evidence = new EvidenceReader(
       [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({ node: name, namespace: host.namespace })),

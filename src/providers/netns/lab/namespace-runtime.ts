@@ -16,6 +16,9 @@ import { serviceVariables } from "../../../engine/service-variables.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ListenResult, PodToServe } from "../../../engine/servers/messages.ts";
 import type { StartedContainer } from "../../../engine/servers/pod-logs.ts";
+import type { MeshAuthority } from "../../../engine/mesh/authority.ts";
+import { isInjected } from "../../../engine/mesh/injection.ts";
+import { serviceAccountOf } from "../../../engine/mesh/mesh-facts.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
 import { loadConfiguration, TRAEFIK_KINDS } from "../../../engine/traefik/configuration.ts";
 import type { Configuration } from "../../../engine/traefik/types.ts";
@@ -24,6 +27,7 @@ import type { Container, KubeObject, Pod, PodSpec } from "../../../kube/types.ts
 import type { PlannedCluster } from "../../../plan/types.ts";
 import { podKey } from "./pod-network.ts";
 import type { PodNetwork } from "./pod-network.ts";
+import { redirectToSidecar } from "./mesh-redirect.ts";
 import type { ServerThread } from "./server-thread.ts";
 import type { Underlay } from "./underlay.ts";
 
@@ -33,6 +37,8 @@ export interface NamespaceRuntimeOptions {
   network: PodNetwork;
   underlay: Underlay;
   cluster: PlannedCluster;
+  /** Of a lab with a mesh. */
+  authority?: MeshAuthority | undefined;
 }
 
 /** Where a pod runs. */
@@ -95,12 +101,13 @@ export class NamespaceRuntime implements PodRuntime {
   async start(pods: readonly Pod[]): Promise<(PodStart | PodStartFailure)[]> {
     const files = pods.map((pod) => mountedFiles(pod, this.configOf(pod)));
     const attached = this.attach(pods, files);
+    this.redirect(pods, attached);
     const services = this.options.store.list("Service");
     for (const pod of pods) this.variables.set(pod.metadata.uid ?? "", serviceVariables(services, pod));
     const plans = pods.map((pod, index) => planPod(pod, this.variablesOf(pod), files[index]?.read));
     const toServe = pods.flatMap((pod, index): PodToServe[] => {
       const place = attached[index];
-      return place === undefined || place instanceof Error ? [] : [podToServe(pod, place, plans[index] ?? [])];
+      return place === undefined || place instanceof Error ? [] : [this.podToServe(pod, place, plans[index] ?? [])];
     });
     let results: ListenResult[][];
     try {
@@ -119,7 +126,7 @@ export class NamespaceRuntime implements PodRuntime {
     const place = this.placeOf(pod);
     const { read } = mountedFiles(pod, this.configOf(pod));
     const plans = planPod(pod, this.variablesOf(pod), read).filter(({ name }) => containers.includes(name));
-    const [results = []] = await this.options.servers.start([{ ...podToServe(pod, place, plans), isMore: true }]);
+    const [results = []] = await this.options.servers.start([{ ...this.podToServe(pod, place, plans), isMore: true }]);
     return containerStarts(pod, plans, results);
   }
 
@@ -154,6 +161,32 @@ export class NamespaceRuntime implements PodRuntime {
         : (attached[own.indexOf(pod)] ?? new Error("the pod was not attached"));
       return place instanceof Error ? place : this.placeOf(pod);
     });
+  }
+
+  /** What istio-init does before anything of the pod runs. */
+  private redirect(pods: readonly Pod[], places: readonly (PodPlace | Error)[]): void {
+    if (this.options.authority === undefined) return;
+    for (const [index, pod] of pods.entries()) {
+      const place = places[index];
+      if (place !== undefined && !(place instanceof Error) && isInjected(pod)) redirectToSidecar(podKey(pod), place);
+    }
+  }
+
+  private podToServe(pod: Pod, place: PodPlace, plans: readonly ContainerPlan[]): PodToServe {
+    const { name, namespace = "default" } = pod.metadata;
+    const facts = { name, hostname: podHostname(pod), namespace, ips: place.addresses };
+    const containers = plans.filter(({ waiting }) => waiting === undefined).map(startedContainer);
+    const listens = plans.flatMap((plan) => plan.listens);
+    const identity = { namespace, serviceAccount: serviceAccountOf(pod) };
+    const credentials = isInjected(pod) ? this.options.authority?.credentials(identity) : undefined;
+    return {
+      key: place.uid,
+      pod: facts,
+      netnsFd: place.netnsFd,
+      containers,
+      listens,
+      ...(credentials === undefined ? {} : { credentials }),
+    };
   }
 
   private placeOf(pod: Pod): PodPlace {
@@ -196,14 +229,6 @@ export class NamespaceRuntime implements PodRuntime {
     const part = await this.options.servers.logs(pod.metadata.uid ?? "", source.container);
     return (part?.lines ?? []).map(({ text }) => `${text}\n`).join("");
   }
-}
-
-function podToServe(pod: Pod, place: PodPlace, plans: readonly ContainerPlan[]): PodToServe {
-  const { name, namespace = "default" } = pod.metadata;
-  const facts = { name, hostname: podHostname(pod), namespace, ips: place.addresses };
-  const containers = plans.filter(({ waiting }) => waiting === undefined).map(startedContainer);
-  const listens = plans.flatMap((plan) => plan.listens);
-  return { key: place.uid, pod: facts, netnsFd: place.netnsFd, containers, listens };
 }
 
 /** What ends with an error says why. */

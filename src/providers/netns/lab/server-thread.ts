@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import { installed } from "../../../core/installation.ts";
 import type { LogPart } from "../../../engine/servers/access-log.ts";
+import type { MeshFacts } from "../../../engine/mesh/mesh-facts.ts";
 import type { RequestReading } from "../../../engine/metrics/metrics-server.ts";
 import type { ListenResult, PodToServe, ServerRequest, ServerResponse } from "../../../engine/servers/messages.ts";
 import { zoneUpdate } from "../../../engine/nameserver/zone-facts.ts";
@@ -88,6 +89,11 @@ export class ServerThread {
       if (this.ingress === ingress) this.ingress = undefined;
       throw error;
     }
+  }
+
+  /** Resolves when all sidecars act by these facts. */
+  async setMesh(facts: MeshFacts): Promise<void> {
+    await this.ask({ type: "mesh", facts });
   }
 
   /** Of one container, or of all; undefined where it has not run. */
