@@ -27,7 +27,7 @@ const FORBIDDEN_ENDS = ["/..", "/."];
  */
 export function ingressProblems({ metadata, ...object }: KubeObject, isNew = true): IngressProblem[] {
   const spec = object["spec"];
-  if (!isRecord(spec)) return [wrong(["spec"], spec, "either `defaultBackend` or `rules` must be specified")];
+  if (!isRecord(spec)) return [wrong(["spec"], [], "either `defaultBackend` or `rules` must be specified")];
   const { rules, defaultBackend, tls, ingressClassName } = spec;
   const found: IngressProblem[] = [];
   if (recordsOf(rules).length === 0 && defaultBackend === undefined)
