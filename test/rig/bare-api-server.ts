@@ -135,7 +135,14 @@ function send(
     const call = request({ host: "127.0.0.1", port, ca, method, path, headers }, (answer) => {
       let text = "";
       answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      answer.once("end", () => resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as JsonObject }));
+      answer.once("end", () => {
+        const status = answer.statusCode ?? 0;
+        try {
+          resolve({ status, body: JSON.parse(text) as JsonObject });
+        } catch (cause) {
+          reject(new Error(`${method} ${path}: ${status}, and no JSON: ${text}`, { cause }));
+        }
+      });
       answer.once("error", reject);
     });
     call.once("error", reject);

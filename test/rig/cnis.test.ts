@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -89,13 +90,10 @@ describeOnRig("the manifests of CNIs on a real API server", () => {
     "$cni.name in mode $mode with options $options passes a strict dry run with its patches",
     async (installation, context) => {
       const { name } = installation.cni;
+      if (name === "weave" && !existsSync(weaveManifests)) context.skip("needs Docker and the rig: it has no Weave");
       const supplies = suppliesFor(name, directory);
       const plan = planOf(installation);
-      const manifest = await cniManifest(plan, supplies).catch((error: unknown) => {
-        if (name === "weave" && (error as { code?: string }).code === "SUPPLY_MISSING")
-          context.skip("needs Docker and the rig: it has no Weave");
-        throw error;
-      });
+      const manifest = await cniManifest(plan, supplies);
       const results = await api.apply(manifest.objects, { dryRun: true });
       expect(results.flatMap(({ warnings }) => warnings)).toEqual([]);
       expect(results.map(({ action }) => action)).toEqual(manifest.objects.map(() => "created"));
