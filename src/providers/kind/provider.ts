@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { LabError } from "../../core/errors.ts";
+import { hasAddOn } from "../../plan/has-add-on.ts";
 import type { Plan } from "../../plan/types.ts";
 import { realCapabilities } from "../real/capabilities.ts";
 import type { Capabilities, Provider } from "../types.ts";
@@ -27,8 +28,8 @@ function refusals(plan: Pick<Plan, "topology" | "realCluster">): LabError[] {
   return [...addOnRefusals(plan), ...familyRefusals(plan)];
 }
 
-function addOnRefusals({ realCluster }: Pick<Plan, "realCluster">): LabError[] {
-  if (realCluster?.addOns.includes("istio") !== true) return [];
+function addOnRefusals(plan: Pick<Plan, "realCluster">): LabError[] {
+  if (!hasAddOn(plan, "istio")) return [];
   const hint = "the embedded engine has it: provider netns";
   return [new LabError("PLAN_PROVIDER_LACKS", "provider kind has no add-on istio", { hint })];
 }

@@ -1,16 +1,12 @@
 import { TRAEFIK_NAME, TRAEFIK_NAMESPACE } from "../../../kube/traefik.ts";
+import { hasAddOn } from "../../../plan/has-add-on.ts";
 import type { Plan } from "../../../plan/types.ts";
 import type { ObjectRef } from "../../types.ts";
 
 const DNS = { namespace: "kube-system", name: "coredns" };
 const TRAEFIK = { namespace: TRAEFIK_NAMESPACE, name: TRAEFIK_NAME };
 
-/** Whether the lab has asked for the Ingress controller. */
-export function hasTraefik({ realCluster }: Pick<Plan, "realCluster">): boolean {
-  return realCluster?.addOns.includes("traefik") ?? false;
-}
-
 /** What has to be available before a lab's own objects are applied. */
 export function firstDeployments(plan: Pick<Plan, "realCluster">): ObjectRef[] {
-  return [DNS, ...(hasTraefik(plan) ? [TRAEFIK] : [])].map((name) => ({ kind: "Deployment", ...name }));
+  return [DNS, ...(hasAddOn(plan, "traefik") ? [TRAEFIK] : [])].map((name) => ({ kind: "Deployment", ...name }));
 }

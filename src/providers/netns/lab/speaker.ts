@@ -7,14 +7,14 @@ import { ArpResponder } from "../../../kernel/arp-responder.ts";
 import { NdpResponder } from "../../../kernel/ndp-responder.ts";
 import { ReadLoop } from "../../../kernel/read-loop.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
+import { hasAddOn } from "../../../plan/has-add-on.ts";
 import type { Plan } from "../../../plan/types.ts";
 import { addressPool } from "../../address-pool.ts";
 import type { Underlay } from "./underlay.ts";
 
 /** The addresses that MetalLB gives out at first; undefined where the lab has no MetalLB. Throws ADD_ON_NETWORK_TOO_SMALL. */
-export function metallbPool({ realCluster, topology }: Pick<Plan, "realCluster" | "topology">): string[] | undefined {
-  const hasMetallb = realCluster?.addOns.includes("metallb") ?? false;
-  return hasMetallb ? addressPool(topology.networks[0]?.subnets ?? []) : undefined;
+export function metallbPool(plan: Pick<Plan, "realCluster" | "topology">): string[] | undefined {
+  return hasAddOn(plan, "metallb") ? addressPool(plan.topology.networks[0]?.subnets ?? []) : undefined;
 }
 
 /** The control loop of MetalLB's speakers, where the lab has MetalLB. */
