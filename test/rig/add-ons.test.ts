@@ -199,6 +199,8 @@ function shop(certificate: string, key: string): KubeObject[] {
 
 /** Whoever uses the shared cluster next finds no API group, class or namespace that it would not have by itself. */
 async function removeAddOns(api: KubernetesApi, cacheDirectory: string): Promise<void> {
+  // metrics-server's is made once it answers. Left behind without it, no namespace of this cluster could go any more.
+  await api.delete([{ apiVersion: "apiregistration.k8s.io/v1", kind: "APIService", name: "v1beta1.metrics.k8s.io" }]);
   const supplies = suppliesIn(cacheDirectory);
   for (const name of ADD_ONS) {
     const objects = await addOnInstalls[name].objects(supplies, ADD_ONS);

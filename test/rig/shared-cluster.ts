@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { isMakerAlive, thisMaker } from "../../src/providers/kind/maker.ts";
+import { kubernetesVersion } from "./kubernetes-version.ts";
 import { rigEnvironment, rigHome } from "./rig.ts";
 
 /*
@@ -84,7 +85,7 @@ export async function sharedCluster(): Promise<string> {
   await run("docker", ["network", "create", "--subnet", SUBNET, "--opt", NO_WAY_OUT, "--label", label, NAME]);
   // From here on the cluster is this run's: one that another run on this host has is not removed by this one's end.
   writeFileSync(join(folder, "kind.yaml"), CONFIG);
-  const image = `kindest/node:${readVersion()}`;
+  const image = `kindest/node:${kubernetesVersion()}`;
   const args = ["create", "cluster", "--name", NAME, "--config", join(folder, "kind.yaml"), "--image", image];
   await run("kind", [...args, "--kubeconfig", kubeconfig], { env });
   await loadImages(NODES, IMAGES);
@@ -96,15 +97,6 @@ export async function sharedCluster(): Promise<string> {
   await kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=120s");
   writeFileSync(join(folder, "ready"), "");
   return kubeconfig;
-}
-
-/** Kubernetes' version as the rig's kubectl gives it: the node image's tag. */
-function readVersion(): string {
-  const text = execFileSync("kubectl", ["version", "--client", "-o", "json"], {
-    env: rigEnvironment,
-    encoding: "utf8",
-  });
-  return (JSON.parse(text) as { clientVersion: { gitVersion: string } }).clientVersion.gitVersion;
 }
 
 /** Puts images of the local engine into node containers, as a cluster's administrator would. */

@@ -258,16 +258,27 @@ async function removeVolume(docker: Dockerode, name: string, { unlessInUse }: { 
   }
 }
 
-/** The rule of {@link KEPT_IMAGES}; an image that a node still uses is refused by Docker, and stays. */
+/**
+ * The rule of {@link KEPT_IMAGES}; an image that a node still uses is refused by Docker, and stays. One that `made` replaces,
+ * since its volume was gone (`docker volume prune`), goes whatever its age, and without the volume, which is now `made`'s.
+ */
 async function removeOld(docker: Dockerode, made: PreparedNodeImage): Promise<void> {
-  const old = (await candidates(docker)).filter(({ reference }) => reference !== made.reference).slice(KEPT_IMAGES - 1);
+  const others = (await candidates(docker)).filter(({ reference }) => reference !== made.reference);
+  const isReplaced = ({ hash }: Candidate): boolean => volumeName(hash) === made.volume;
+  const old = others.filter((candidate) => !isReplaced(candidate)).slice(KEPT_IMAGES - 1);
+  for (const { reference } of others.filter(isReplaced)) await removeImage(docker, reference);
   for (const { reference, hash } of old) {
-    try {
-      await docker.getImage(reference).remove();
-    } catch (error) {
-      if ((error as { statusCode?: number }).statusCode === 409) continue;
-      if (!isMissing(error)) throw error;
-    }
-    await removeVolume(docker, volumeName(hash), { unlessInUse: true });
+    if (await removeImage(docker, reference)) await removeVolume(docker, volumeName(hash), { unlessInUse: true });
   }
+}
+
+/** False where a container still uses it. */
+async function removeImage(docker: Dockerode, reference: string): Promise<boolean> {
+  try {
+    await docker.getImage(reference).remove();
+  } catch (error) {
+    if ((error as { statusCode?: number }).statusCode === 409) return false;
+    if (!isMissing(error)) throw error;
+  }
+  return true;
 }
