@@ -7,7 +7,7 @@ import { execa } from "execa";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { KubeObject } from "../../src/kube/types.ts";
 import type { Plan } from "../../src/plan/types.ts";
-import { addOnImages, addOnInstalls, installAddOns } from "../../src/providers/real/add-ons.ts";
+import { addOnInstalls, installAddOns } from "../../src/providers/real/add-ons.ts";
 import { hostAgents } from "../../src/providers/real/agents/host-agents.ts";
 import { openKubernetesApi, type KubernetesApi } from "../../src/providers/real/api/kubernetes-api.ts";
 import { RealCluster } from "../../src/providers/real/cluster.ts";
@@ -16,13 +16,12 @@ import { untilReady } from "../../src/providers/real/ready.ts";
 import { openSupplies } from "../../src/supplies/supplies.ts";
 import type { Supplies } from "../../src/supplies/types.ts";
 import { describeOnRig, rigEnvironment } from "./rig.ts";
-import { sharedKubeconfig } from "./shared-cluster.ts";
+import { SHARED_ADD_ONS, sharedKubeconfig } from "./shared-cluster.ts";
 
 /*
  * Add-ons on the shared cluster: its nodes are containers of the local engine, and this host is on their network's bridge.
  */
 const NAMESPACE = "rig-add-ons";
-const ADD_ONS = ["metallb", "traefik", "metrics-server"] as const;
 const WAIT = { timeout: 60_000, interval: 250 };
 
 describeOnRig("add-ons on a real cluster", () => {
@@ -36,10 +35,9 @@ describeOnRig("add-ons on a real cluster", () => {
     const supplies = suppliesIn(directory);
     api = await openKubernetesApi(await sharedKubeconfig());
     const nodes = (await api.list({ kind: "Node" })).map(({ metadata }) => metadata.name);
-    await loadImages(await addOnImages(ADD_ONS, supplies), nodes);
     await installAddOns({
       api,
-      addOns: ADD_ONS,
+      addOns: SHARED_ADD_ONS,
       nodeNetworkSubnets: [await subnetOf(nodes[0] ?? "")],
       supplies,
       signal: AbortSignal.timeout(250_000),
@@ -82,7 +80,8 @@ describeOnRig("add-ons on a real cluster", () => {
     const { body } = await api.connection.send({ method: "GET", path: "/apis/metrics.k8s.io/v1beta1/nodes" });
     const figures = (body as { items: { usage: { cpu: string } }[] }).items;
     expect(figures.length).toBe((await api.list({ kind: "Node" })).length);
-    for (const { usage } of figures) expect(usage.cpu).toMatch(/^\d+n$/);
+    // A Quantity in its shortest form: nanocores, or micro- where those end in three zeros.
+    for (const { usage } of figures) expect(usage.cpu).toMatch(/^\d+[num]?$/);
     await api.until(
       [{ kind: "HorizontalPodAutoscaler", apiVersion: "autoscaling/v2", namespace: NAMESPACE, name: "web" }],
       ([autoscaler]) => {
@@ -202,8 +201,8 @@ async function removeAddOns(api: KubernetesApi, cacheDirectory: string): Promise
   // metrics-server's is made once it answers. Left behind without it, no namespace of this cluster could go any more.
   await api.delete([{ apiVersion: "apiregistration.k8s.io/v1", kind: "APIService", name: "v1beta1.metrics.k8s.io" }]);
   const supplies = suppliesIn(cacheDirectory);
-  for (const name of ADD_ONS) {
-    const objects = await addOnInstalls[name].objects(supplies, ADD_ONS);
+  for (const name of SHARED_ADD_ONS) {
+    const objects = await addOnInstalls[name].objects(supplies, SHARED_ADD_ONS);
     await api.delete(
       objects.map(({ apiVersion, kind, metadata }) => ({
         apiVersion,
@@ -222,19 +221,6 @@ function suppliesIn(cacheDirectory: string): Supplies {
     isOffline: true,
     localFiles: rigEnvironment["CNILAB_FILES"],
   });
-}
-
-/** Nodes that have them already are left alone. */
-async function loadImages(images: readonly string[], nodes: readonly string[]): Promise<void> {
-  for (const node of nodes) {
-    const { stdout } = await execa("docker", ["exec", node, "ctr", "-n", "k8s.io", "images", "list", "-q"]);
-    const present = stdout.split("\n");
-    const missing = images.filter((image) => !present.some((each) => each === image || each.endsWith(`/${image}`)));
-    if (missing.length === 0) continue;
-    const saved = execa("docker", ["save", ...missing], { encoding: "buffer", buffer: false });
-    const importing = ["exec", "-i", node, "ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "-"];
-    await saved.pipe("docker", importing);
-  }
 }
 
 async function subnetOf(container: string): Promise<string> {

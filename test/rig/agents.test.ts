@@ -17,7 +17,7 @@ import { cell, deadlineMs, failure, inspect, outcomes, sweep } from "./agent-cal
 import { agentObjects } from "./agent-objects.ts";
 import { expectCaptures, expectEchoes } from "./agent-packets.ts";
 import { describeOnRig, onRig, rigEnvironment, rigMissing } from "./rig.ts";
-import { loadImages, SHARED_NETWORK, sharedCluster } from "./shared-cluster.ts";
+import { SHARED_NETWORK, sharedCluster } from "./shared-cluster.ts";
 
 /*
  * One contract, three implementations: agents in this process, in helper containers, and in pods, on a real cluster whose CNI
@@ -143,7 +143,6 @@ beforeAll(async () => {
     .split("\n")
     .map((name) => name.replace("node/", ""));
   const workers = nodes.filter((name) => !name.includes("control-plane"));
-  await loadImages(nodes, [image]);
   execFileSync("docker", [
     "run",
     "-d",

@@ -10,11 +10,10 @@ import { clusterFacts } from "./cluster-facts.ts";
 import { labsIn } from "./leftovers.ts";
 import { startOnTerminal } from "./on-terminal.ts";
 import { describeOnRig, rigEnvironment } from "./rig.ts";
-import { loadImages, sharedCluster } from "./shared-cluster.ts";
+import { sharedCluster } from "./shared-cluster.ts";
 import { writeSmallLab } from "./small-lab.ts";
 
 const minutes = 60_000;
-const IMAGES = [rigEnvironment["CNILAB_AGENT_IMAGE"] ?? "", "nginx:1.22"];
 const run = promisify(execFile);
 
 describeOnRig("a cluster that cnilab did not make", () => {
@@ -40,7 +39,6 @@ describeOnRig("a cluster that cnilab did not make", () => {
     kubeconfig = await sharedCluster();
     const nodes = (await kubectl("get", "nodes", "-o", "name")).trim().split("\n");
     there = nodes.map((line) => line.replace("node/", ""));
-    await loadImages(there, IMAGES);
     before = await clusterFacts(kubeconfig);
   });
 

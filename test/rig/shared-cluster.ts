@@ -1,9 +1,16 @@
-import { execFile, execFileSync, spawn } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { stringify } from "yaml";
+import { openDocker } from "../../src/exec/docker.ts";
 import { isMakerAlive, thisMaker } from "../../src/providers/kind/maker.ts";
+import { prepareNodeImage, type PreparedNodeImage } from "../../src/providers/kind/node-image.ts";
+import { STORE_PATH } from "../../src/providers/kind/node-store.ts";
+import { addOnImages } from "../../src/providers/real/add-ons.ts";
+import { AGNHOST_IMAGE } from "../../src/providers/real/agnhost-image.ts";
+import { openSupplies } from "../../src/supplies/supplies.ts";
 import { kubernetesVersion } from "./kubernetes-version.ts";
 import { rigEnvironment, rigHome } from "./rig.ts";
 
@@ -17,18 +24,11 @@ const NAME = "cnilab-rig-shared";
 const OWNER_LABEL = "dev.cnilab.test.owner";
 /** The Docker network of its nodes. */
 export const SHARED_NETWORK = NAME;
-const NODES = [`${NAME}-control-plane`, `${NAME}-worker`, `${NAME}-worker2`];
-const IMAGES = [
-  "registry.k8s.io/e2e-test-images/agnhost:2.53",
-  "docker.io/calico/node:v3.28.5",
-  "docker.io/calico/cni:v3.28.5",
-  "docker.io/calico/kube-controllers:v3.28.5",
-];
-const CONFIG = `kind: Cluster
-apiVersion: kind.x-k8s.io/v1alpha4
-networking: { disableDefaultCNI: true, podSubnet: 192.168.0.0/16 }
-nodes: [{ role: control-plane }, { role: worker }, { role: worker }]
-`;
+/** Add-ons whose images its nodes have; a test that installs them removes them. */
+export const SHARED_ADD_ONS = ["metallb", "traefik", "metrics-server"] as const;
+const CALICO_IMAGES = ["node", "cni", "kube-controllers"].map((name) => `docker.io/calico/${name}:v3.28.5`);
+const TEST_IMAGES = [AGNHOST_IMAGE, "nginx:1.22", rigEnvironment["CNILAB_AGENT_IMAGE"] ?? ""];
+const NODES_OF_CONFIG = ["control-plane", "worker", "worker"];
 /** Not of Docker's own pools, from which any lab's network may have been given out, nor of the pods' or Services'. */
 const SUBNET = "10.177.77.0/24";
 /** Names the folder of the kubeconfig to the processes of all test files. */
@@ -84,11 +84,10 @@ export async function sharedCluster(): Promise<string> {
   const label = `${OWNER_LABEL}=${process.env[OWNER] ?? ""}`;
   await run("docker", ["network", "create", "--subnet", SUBNET, "--opt", NO_WAY_OUT, "--label", label, NAME]);
   // From here on the cluster is this run's: one that another run on this host has is not removed by this one's end.
-  writeFileSync(join(folder, "kind.yaml"), CONFIG);
-  const image = `kindest/node:${kubernetesVersion()}`;
-  const args = ["create", "cluster", "--name", NAME, "--config", join(folder, "kind.yaml"), "--image", image];
+  const { reference, storeOnHost } = await nodeImage(folder);
+  writeFileSync(join(folder, "kind.yaml"), configOf(storeOnHost));
+  const args = ["create", "cluster", "--name", NAME, "--config", join(folder, "kind.yaml"), "--image", reference];
   await run("kind", [...args, "--kubeconfig", kubeconfig], { env });
-  await loadImages(NODES, IMAGES);
   const kubectl = async (...command: string[]): Promise<void> => {
     await run("kubectl", ["--kubeconfig", kubeconfig, ...command], { env, maxBuffer: 16 << 20 });
   };
@@ -99,20 +98,37 @@ export async function sharedCluster(): Promise<string> {
   return kubeconfig;
 }
 
-/** Puts images of the local engine into node containers, as a cluster's administrator would. */
-export async function loadImages(nodes: readonly string[], images: readonly string[]): Promise<void> {
-  for (const node of nodes) await load(node, images);
+/**
+ * Nodes that have the images of all tests on them, unpacked, as a lab's own nodes do: loading them into each node of a plain one
+ * takes minutes.
+ */
+async function nodeImage(folder: string): Promise<PreparedNodeImage> {
+  const docker = await openDocker();
+  const supplies = openSupplies({
+    cacheDirectory: folder,
+    docker: () => Promise.reject(new Error("no image is asked for")),
+    isOffline: true,
+    localFiles: rigEnvironment["CNILAB_FILES"],
+  });
+  const references = [...CALICO_IMAGES, ...TEST_IMAGES, ...(await addOnImages(SHARED_ADD_ONS, supplies))];
+  const idOf = async (reference: string): Promise<string> => (await docker.getImage(reference).inspect()).Id;
+  const base = `kindest/node:${kubernetesVersion()}`;
+  return prepareNodeImage({
+    docker,
+    base: { reference: base, id: await idOf(base) },
+    images: new Map(await Promise.all(references.map(async (each) => [each, await idOf(each)] as const))),
+    signal: AbortSignal.timeout(5 * 60_000),
+    progress: () => undefined,
+  });
 }
 
-function load(node: string, images: readonly string[]): Promise<void> {
-  const save = spawn("docker", ["save", ...images], { stdio: ["ignore", "pipe", "inherit"] });
-  const command = ["exec", "-i", node, "ctr", "-n", "k8s.io", "images", "import", "--all-platforms", "-"];
-  const take = spawn("docker", command, { stdio: ["pipe", "ignore", "inherit"] });
-  save.stdout.pipe(take.stdin);
-  return new Promise((resolve, reject) => {
-    save.once("error", reject);
-    take.once("error", reject);
-    take.once("exit", (code) => (code === 0 ? resolve() : reject(new Error(`${node} did not take the images`))));
+function configOf(storeOnHost: string): string {
+  const extraMounts = [{ hostPath: storeOnHost, containerPath: STORE_PATH, readOnly: true }];
+  return stringify({
+    kind: "Cluster",
+    apiVersion: "kind.x-k8s.io/v1alpha4",
+    networking: { disableDefaultCNI: true, podSubnet: "192.168.0.0/16" },
+    nodes: NODES_OF_CONFIG.map((role) => ({ role, extraMounts })),
   });
 }
 
