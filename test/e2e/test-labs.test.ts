@@ -5,7 +5,7 @@ import type { LabTests } from "../../src/report/test-types.ts";
 import { Cnilab, repository } from "./cnilab.ts";
 import { processes, until } from "./host-state.ts";
 
-const cnilab = new Cnilab({ timeoutMs: 240_000 });
+const cnilab = new Cnilab({ timeoutMs: 360_000 });
 const SIDE_BY_SIDE = 4;
 const weak = "test/fixtures/labs/missing-probe";
 
@@ -16,7 +16,7 @@ function expectNothingLeft(): void {
   expect(readdirSync(join(cnilab.stateHome, "cnilab/labs"))).toEqual([]);
 }
 
-test("the graders of all labs notice every mutant of their solutions", { timeout: 240_000 }, async () => {
+test("the graders of all labs notice every mutant of their solutions", { timeout: 360_000 }, async () => {
   const names = readdirSync(join(repository, "labs"));
   // Mutants wait for deadlines most of the time: some labs are tested side by side.
   const shares = await Promise.all(
