@@ -125,6 +125,7 @@ export class EmbeddedCluster {
       podCidrs: (node) => this.network.podCidrs(node),
       addressPool: metallbPool(plan),
       hasTraefik: hasAddOn(plan, "traefik"),
+      hasGatewayApi: hasAddOn(plan, "gateway-api"),
       meshCertificate: authority?.certificate,
       readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],
