@@ -56,14 +56,16 @@ export function route(spec: HttpRoute["spec"], name = "web", where = "default"):
 export const toWeb = [{ name: "web", port: 80 }];
 
 /** Lets HTTPRoutes of `default` refer to Services of `other`, or to one of them. */
-export function grant(more: { where?: string; name?: string; kind?: string; to?: string } = {}): ReferenceGrant {
-  const { where = "other", name, kind = "HTTPRoute", to = "Service" } = more;
+export function grant(
+  more: { where?: string; name?: string; kind?: string; to?: string; from?: string } = {},
+): ReferenceGrant {
+  const { where = "other", name, kind = "HTTPRoute", to = "Service", from = "default" } = more;
   return {
     apiVersion: `${API}/v1beta1`,
     kind: "ReferenceGrant",
     metadata: { name: "grant", namespace: where },
     spec: {
-      from: [{ group: API, kind, namespace: "default" }],
+      from: [{ group: API, kind, namespace: from }],
       to: [{ group: "", kind: to, ...(name === undefined ? {} : { name }) }],
     },
   };

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { systemClock } from "../../../../src/engine/clock.ts";
 import { createControlPlane, createStore, type ControlPlane } from "../../../../src/engine/control-plane.ts";
 import type { Condition } from "../../../../src/kube/gateway/gateway-types.ts";
 import { namespace } from "../store/objects.ts";
@@ -8,6 +9,8 @@ import { gateway, grant, route } from "./gateway-objects.ts";
 const cluster = { serviceCidrs: ["10.96.0.0/16"], dnsAddress: "10.96.0.10", dnsDomain: "cluster.local" };
 
 let plane: ControlPlane;
+/** The control plane's time, moved by hand. */
+let nowMs = 0;
 
 beforeEach(async () => {
   const worker = { name: "worker1", role: "worker" as const, labels: {}, taints: [] };
@@ -15,6 +18,7 @@ beforeEach(async () => {
     nodes: [{ ...worker, interfaces: [{ addresses: ["192.0.2.2"] }] }],
     cluster,
     runtime: new FakeRuntime(),
+    clock: { ...systemClock, nowMs: () => nowMs },
     store: createStore({ cluster }),
     addressPool: ["192.0.2.10-192.0.2.11"],
     hasTraefik: true,
@@ -61,6 +65,7 @@ it("a grant that comes later is seen, and the status is written no more than tha
   await plane.settle();
   expect(statusOfRoute()).toEqual(["Accepted True Accepted", "ResolvedRefs False BackendNotFound"]);
   const { resourceVersion } = plane.store.get("HTTPRoute", "web", "default")?.metadata ?? {};
+  nowMs += 60_000;
   plane.apply([namespace("another")]);
   await plane.settle();
   expect(plane.store.get("HTTPRoute", "web", "default")?.metadata.resourceVersion).toBe(resourceVersion);

@@ -185,6 +185,7 @@ describe("backends", () => {
     ["with one for it", { name: "web", port: 80, namespace: "other" }, "True ResolvedRefs", [grant({ name: "web" })]],
     ["for another", { name: "web", port: 80, namespace: "other" }, "False RefNotPermitted", [grant({ name: "api" })]],
     ["at home", { name: "web", port: 80, namespace: "other" }, "False RefNotPermitted", [grant({ where: "default" })]],
+    ["for others", { name: "web", port: 80, namespace: "other" }, "False RefNotPermitted", [grant({ from: "x" })]],
     [
       "for Gateways",
       { name: "web", port: 80, namespace: "other" },
