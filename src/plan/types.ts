@@ -70,7 +70,7 @@ export interface PlannedCni {
 }
 
 /** What is put on a real cluster beside its CNI. */
-export type AddOn = "metallb" | "traefik" | "metrics-server" | "istio";
+export type AddOn = "metallb" | "traefik" | "metrics-server" | "istio" | "gateway-api";
 
 export interface PlannedCluster {
   /** One a family. */
