@@ -1,6 +1,9 @@
 import adminPolicies from "./admin-policy-fields.json" with { type: "json" };
-import { gatewayFields } from "./gateway/gateway-fields.ts";
+import { schemaFields } from "./custom-resource/schema-fields.ts";
+import { interpretedGatewayKinds } from "./gateway/gateway-kinds.ts";
 import mesh from "./mesh/istio-fields.json" with { type: "json" };
+import { TRAEFIK_API } from "./traefik-kinds/middleware-types.ts";
+import { MIDDLEWARE_SCHEMA } from "./traefik-kinds/traefik-kinds.ts";
 import table from "./api-fields.json" with { type: "json" };
 
 /** The type of a field of the API, as api-fields.json and the tables beside it have it. */
@@ -24,19 +27,23 @@ export interface KindFacts {
   namespaced: boolean;
 }
 
-const gateway = gatewayFields();
+const gateway = schemaFields(interpretedGatewayKinds(), "Gateway API");
+const middleware = { kind: "Middleware", apiVersion: TRAEFIK_API, namespaced: true, schema: MIDDLEWARE_SCHEMA };
+const traefik = schemaFields([middleware], "Traefik");
 
 const KINDS: Readonly<Record<string, KindFacts>> = {
   ...table.kinds,
   ...adminPolicies.kinds,
   ...mesh.kinds,
   ...gateway.kinds,
+  ...traefik.kinds,
 };
 const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ...table.types,
   ...adminPolicies.types,
   ...mesh.types,
   ...gateway.types,
+  ...traefik.types,
 };
 
 const SCALARS: Readonly<Record<string, FieldType>> = {
@@ -64,7 +71,7 @@ export function isNamesake(kind: string, apiVersion: string): boolean {
 
 /** Whether clusters have the kind by a definition that is installed alone. */
 export function isByDefinition(kind: string): boolean {
-  return [adminPolicies.kinds, mesh.kinds, gateway.kinds].some((kinds) => Object.hasOwn(kinds, kind));
+  return [adminPolicies.kinds, mesh.kinds, gateway.kinds, traefik.kinds].some((kinds) => Object.hasOwn(kinds, kind));
 }
 
 /** All kinds whose fields are known. */

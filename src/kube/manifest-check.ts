@@ -9,6 +9,7 @@ import { checkIngress } from "./ingress-rules.ts";
 import { isByDefinition, isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
 import { checkGatewayObject } from "./gateway/check-gateway.ts";
 import { checkMeshObject } from "./mesh/mesh-rules.ts";
+import { checkMiddleware } from "./traefik-kinds/check-middleware.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
 import { checkStructure, describeValue } from "./manifest-structure.ts";
 import { dns1035LabelProblem, dnsLabelProblem, dnsSubdomainProblem, labelKeyProblem } from "./names.ts";
@@ -259,6 +260,7 @@ export function checkBody(
   if (findings.problems.length === 0) {
     checkMeshObject(object, findings);
     checkGatewayObject(object, findings);
+    checkMiddleware(object, findings);
   }
   warnNotModelled(object, findings);
 }

@@ -1,4 +1,6 @@
 import { GATEWAY_GROUP } from "./gateway/gateway-types.ts";
+import { TRAEFIK_GROUP } from "./traefik-kinds/middleware-types.ts";
+import { TRAEFIK_RESOURCES, traefikDefinitions } from "./traefik-kinds/traefik-kinds.ts";
 import type { KubeObject } from "./types.ts";
 
 /** The release that real clusters get, and that the embedded engine is a model of. */
@@ -17,8 +19,8 @@ const NODE_PORTS = { http: 30080, https: 30443 };
 
 /**
  * Traefik as Ingress controller: HTTP and HTTPS, certificates from the Ingress's own `tls` secrets
- * (doc.traefik.io/traefik/v3.5/providers/kubernetes-ingress). Rights as its page "Kubernetes Ingress: RBAC" lists them,
- * without those for its own kinds; with the Gateway API also those of its page "Kubernetes Gateway". With somebody who gives addresses to load balancers its Service is one.
+ * (doc.traefik.io/traefik/v3.5/providers/kubernetes-ingress), and its own kinds, for Ingresses to name its middlewares. Rights as its page
+ * "Kubernetes Ingress: RBAC" lists them; with the Gateway API also those of its page "Kubernetes Gateway". With somebody who gives addresses to load balancers its Service is one.
  */
 export function traefikObjects({
   hasBalancers,
@@ -32,6 +34,7 @@ export function traefikObjects({
   const rule = (apiGroups: string[], resources: string[], verbs: string[]): object => ({ apiGroups, resources, verbs });
   const read = ["get", "list", "watch"];
   return [
+    ...traefikDefinitions(),
     { apiVersion: "v1", kind: "Namespace", metadata: { name: TRAEFIK_NAMESPACE, labels: LABELS } },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: inNamespace },
     {
@@ -43,6 +46,7 @@ export function traefikObjects({
         rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
         rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], read),
         rule(["networking.k8s.io"], ["ingresses/status"], ["update"]),
+        rule([TRAEFIK_GROUP], [...TRAEFIK_RESOURCES], read),
         ...(hasGatewayApi ? gatewayRights() : []),
       ],
     },
@@ -125,6 +129,7 @@ function podSpec(hasGatewayApi: boolean): object {
           "--entrypoints.ping.address=:8080",
           "--ping.entrypoint=ping",
           "--providers.kubernetesingress=true",
+          "--providers.kubernetescrd=true",
           // By default two seconds between two changes: a lab would be probed before they count.
           "--providers.providersthrottleduration=100ms",
           `--providers.kubernetesingress.ingressendpoint.publishedservice=${TRAEFIK_NAMESPACE}/${TRAEFIK_NAME}`,

@@ -1,44 +1,80 @@
 import { canonicalName, type Headers } from "./forwarded-headers.ts";
+import { bytesOf, encoded, escapedPath, goPath, type GoPath } from "./go-path.ts";
+import { applyMiddleware } from "./middlewares/apply-middleware.ts";
 import type { Filter, HeaderChange, PathChange } from "./types.ts";
 
-/** A request on its way through a router's filters. */
-export interface Filtered {
+/** A request as it comes to a router's filters. */
+export interface Asked {
   /** Path and query. */
   target: string;
   /** As the client wrote it, or as it was rewritten. */
   host: string;
   headers: Headers;
+  method: string;
+  clientAddress: string;
+  isTls: boolean;
+}
+
+/** The same on its way through them. */
+export interface Filtered extends Asked {
+  /** Of the target, as filters have left it. */
+  path: GoPath;
+  /** With its question mark. */
+  query: string;
   /** Changes the headers of whatever answer there will be. */
   change?: (headers: Headers) => void;
   /** The answer, where a filter gives it. */
   redirect?: { status: number; location: string };
+  /** A status that a filter answers with, and its words where they are not the status's own. */
+  refused?: number;
+  why?: string;
 }
 
-/** What Traefik's middlewares of the Gateway API make of a request, in their order; headers are changed where they are. */
-export function applyFilters(filters: readonly Filter[], request: Filtered): Filtered {
-  let at = request;
+/** What Traefik's middlewares make of a request, in their order; headers are changed where they are. */
+export function applyFilters(filters: readonly Filter[], asked: Asked): Filtered {
+  const mark = asked.target.indexOf("?");
+  const [path, query] = mark < 0 ? [asked.target, ""] : [asked.target.slice(0, mark), asked.target.slice(mark)];
+  let at: Filtered = { ...asked, path: goPath(path), query };
   for (const filter of filters) {
-    switch (filter.kind) {
-      case "request-headers":
-        changeHeaders(at.headers, filter.change);
-        break;
-      case "response-headers": {
-        const outer = at.change;
-        const change = (headers: Headers): void => {
-          changeHeaders(headers, filter.change);
-          outer?.(headers);
-        };
-        at = { ...at, change };
-        break;
-      }
-      case "redirect":
-        return { ...at, redirect: { status: filter.status, location: locationOf(filter, at) } };
-      case "rewrite":
-        at = { ...at, target: changedTarget(at.target, filter.path), host: filter.hostname ?? at.host };
-        break;
-    }
+    at = applyFilter(filter, at);
+    at = { ...at, target: requestUri(at) };
+    if (at.redirect !== undefined || at.refused !== undefined) return at;
   }
   return at;
+}
+
+/** Go's URL.RequestURI. */
+function requestUri({ path, query }: Filtered): string {
+  const written = escapedPath(path);
+  return `${written === "" ? "/" : written}${query}`;
+}
+
+function applyFilter(filter: Filter, at: Filtered): Filtered {
+  switch (filter.kind) {
+    case "request-headers":
+      changeHeaders(at.headers, filter.change);
+      return at;
+    case "response-headers": {
+      const outer = at.change;
+      const change = (headers: Headers): void => {
+        changeHeaders(headers, filter.change);
+        outer?.(headers);
+      };
+      return { ...at, change };
+    }
+    case "redirect":
+      return { ...at, redirect: { status: filter.status, location: locationOf(filter, at) } };
+    case "rewrite": {
+      const host = filter.hostname ?? at.host;
+      return {
+        ...at,
+        host,
+        ...(filter.path === undefined ? {} : { path: goPath(changedWriting(at.path, filter.path)) }),
+      };
+    }
+    default:
+      return applyMiddleware(filter, at);
+  }
 }
 
 function changeHeaders(headers: Headers, { set, add, remove }: HeaderChange): void {
@@ -53,24 +89,19 @@ function changeHeaders(headers: Headers, { set, add, remove }: HeaderChange): vo
 }
 
 /** Go's URL.String of a URL that has the scheme that was said, or none. */
-function locationOf(
-  { scheme, hostname, port, path }: Filter & { kind: "redirect" },
-  { target, host }: Filtered,
-): string {
-  const [, bracketed, plain = "", asked = ""] = /^(?:\[(.*)\]|([^:]*))(?::(\d*))?$/.exec(host) ?? [];
+function locationOf({ scheme, hostname, port, path }: Filter & { kind: "redirect" }, at: Filtered): string {
+  const [, bracketed, plain = "", asked = ""] = /^(?:\[(.*)\]|([^:]*))(?::(\d*))?$/.exec(at.host) ?? [];
   const name = hostname ?? bracketed ?? plain;
   const wanted = port ?? asked;
   const place = wanted === "" ? name : `${name.includes(":") ? `[${name}]` : name}:${wanted}`;
-  return `${scheme === undefined ? "" : `${scheme}:`}//${place}${changedTarget(target, path)}`;
+  const target = path === undefined ? at.target : changedWriting(at.path, path) + at.query;
+  return `${scheme === undefined ? "" : `${scheme}:`}//${place}${target}`;
 }
 
-/** The query stays. */
-function changedTarget(target: string, change: PathChange | undefined): string {
-  if (change === undefined) return target;
-  const mark = target.indexOf("?");
-  const [path, query] = mark < 0 ? [target, ""] : [target.slice(0, mark), target.slice(mark)];
-  const written = encoded(changedPath(decoded(path), change));
-  return `${written.startsWith("/") ? "" : "/"}${written}${query}`;
+/** Another path as it is written. */
+function changedWriting(path: GoPath, change: PathChange): string {
+  const written = encoded(changedPath(path.decoded, change));
+  return written.startsWith("/") ? written : `/${written}`;
 }
 
 function changedPath(path: string, { path: to, prefix }: PathChange): string {
@@ -90,23 +121,4 @@ function joinedPath(one: string, other: string): string {
     else if (segment !== "" && segment !== ".") kept.push(segment);
   }
   return `/${kept.join("/")}`;
-}
-
-/** A text as its bytes, each a character. */
-function bytesOf(text: string): string {
-  return Buffer.from(text).toString("latin1");
-}
-
-function decoded(path: string): string {
-  return bytesOf(path).replaceAll(/%([0-9A-Fa-f]{2})/g, (_escape, digits: string) =>
-    String.fromCharCode(Number.parseInt(digits, 16)),
-  );
-}
-
-/** Go's EscapedPath of a path that was written by nobody. */
-function encoded(bytes: string): string {
-  return bytes.replaceAll(
-    /[^A-Za-z0-9\-_.~$&+,/:;=@]/g,
-    (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`,
-  );
 }

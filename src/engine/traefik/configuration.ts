@@ -12,6 +12,7 @@ import { AnnotationError, routerAnnotations, type RouterAnnotations } from "./an
 import { BackendError, loadBackend } from "./backend.ts";
 import { cookieName } from "./cookie-name.ts";
 import { GATEWAY_KINDS, loadGateways } from "./gateway/load-gateways.ts";
+import { loadMiddlewares, MIDDLEWARE_KIND } from "./middlewares/load-middlewares.ts";
 import { normalize } from "./normalize.ts";
 import { routerRule } from "./rule.ts";
 import { certificateOf } from "./secret-certificate.ts";
@@ -25,6 +26,7 @@ export const TRAEFIK_KINDS = [
   "EndpointSlice",
   "Secret",
   "Node",
+  MIDDLEWARE_KIND,
   ...GATEWAY_KINDS,
 ] as const;
 
@@ -63,7 +65,10 @@ export function loadConfiguration(store: ObjectStore): Configuration {
   const loaded = new Loader(store);
   for (const ingress of ingresses) loaded.add(ingress);
   const gateways = loadGateways(store);
-  return { ...loaded.configuration(), ...(gateways === undefined ? {} : { gateway: gateways.configuration }) };
+  const own = loaded.configuration();
+  const { middlewares, errors } = loadMiddlewares(store);
+  const both = { ...own, middlewares, errors: [...own.errors, ...errors] };
+  return { ...both, ...(gateways === undefined ? {} : { gateway: gateways.configuration }) };
 }
 
 /** Go's fmt of a ServiceBackendPort. */
@@ -82,7 +87,7 @@ class Loader {
     this.store = store;
   }
 
-  configuration(): Configuration {
+  configuration(): Omit<Configuration, "middlewares"> {
     const { routers, services, certificates, errors } = this;
     const inOrder = [...certificates].toSorted(([one], [other]) => (one < other ? -1 : 1)).map(([, pair]) => pair);
     return { routers, services, certificates: inOrder, errors };

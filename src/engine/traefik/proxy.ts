@@ -11,7 +11,7 @@ import { forward, type Exchange } from "./forward.ts";
 import { forwardUpgrade } from "./forward-upgrade.ts";
 import { requestHeaders, ruleHeaders, type Headers } from "./forwarded-headers.ts";
 import { logText } from "./log-line.ts";
-import { replyNothing, replyRedirect, replyText } from "./plain-reply.ts";
+import { replyNothing, replyRedirect, replyStatus, replyText } from "./plain-reply.ts";
 import { requestTarget, type RequestTarget } from "./request-target.ts";
 import { Routing, type RoutedService } from "./routing.ts";
 import { canonicalHost, type AskedRequest } from "./rule.ts";
@@ -26,7 +26,7 @@ export interface TraefikProxyOptions {
   log(line: string): void;
 }
 
-const EMPTY: Configuration = { routers: [], services: {}, certificates: [], errors: [] };
+const EMPTY: Configuration = { routers: [], services: {}, middlewares: {}, certificates: [], errors: [] };
 
 /** A running Traefik: its entry points route by one configuration, which may be replaced while requests are on their way. */
 export class TraefikProxy {
@@ -120,7 +120,10 @@ export class TraefikProxy {
       return undefined;
     }
     const headers = requestHeaders(client, hostname);
-    const filtered = applyFilters(service.filters ?? [], { target: target.target, host, headers });
+    const { method = "GET" } = request;
+    const { clientAddress } = client;
+    const asking = { target: target.target, host, headers, method, clientAddress, isTls };
+    const filtered = applyFilters(service.filters ?? [], asking);
     return this.sentTo(service, { request, response, filtered });
   }
 
@@ -129,9 +132,14 @@ export class TraefikProxy {
     service: RoutedService,
     { request, response, filtered }: Pick<Exchange, "request" | "response"> & { filtered: Filtered },
   ): Exchange | undefined {
-    const { target, host, headers, change, redirect } = filtered;
+    const { target, host, headers, change, redirect, refused, why } = filtered;
     if (redirect !== undefined) {
       replyRedirect(response, redirect.status, redirect.location, change);
+      return undefined;
+    }
+    if (refused !== undefined) {
+      if (why === undefined) replyStatus(response, refused, change);
+      else replyText(response, refused, why, change);
       return undefined;
     }
     const choice = service.balancer.choose(request.headers.cookie);

@@ -1,4 +1,5 @@
 import { Balancer } from "./balancer.ts";
+import { buildChain } from "./middlewares/build-chain.ts";
 import { matcherOf, type AskedRequest, type Matches } from "./rule.ts";
 import type {
   Configuration,
@@ -34,7 +35,8 @@ export class Routing {
   /** What could not be routed. */
   readonly errors: LogLine[] = [];
 
-  constructor(configuration: Configuration, { entryPoints, ping }: StaticConfiguration, random = Math.random) {
+  constructor(configuration: Configuration, statics: StaticConfiguration, random = Math.random) {
+    const { entryPoints, ping } = statics;
     for (const { name } of entryPoints) this.tables.set(name, { plain: [], tls: [] });
     const defaults = entryPoints.some(({ isDefault }) => isDefault)
       ? entryPoints.filter(({ isDefault }) => isDefault)
@@ -51,7 +53,7 @@ export class Routing {
         table?.[isTls ? "tls" : "plain"].push({ matches: matcherOf(router.rule), priority, service: found });
       }
     };
-    const ofIngress = ingressServices(configuration, random);
+    const ofIngress = ingressServices(configuration, statics, random);
     for (const router of configuration.routers) add(router, ofIngress(router));
     const { gateway } = configuration;
     const ofGateway = gateway && gatewayServices(gateway, random);
@@ -96,21 +98,26 @@ export class Routing {
   }
 }
 
-/** Gives each router its service, one for all routers that name it, or why it cannot be built. */
+/** Gives each router its service with what its middlewares do, or why it cannot be built; the balancer is one for all routers that name it. */
 function ingressServices(
-  configuration: Configuration,
+  { services, middlewares }: Configuration,
+  { hasCrdProvider }: StaticConfiguration,
   random: () => number,
 ): (router: Router) => RoutedService | string {
-  const services = new Map<string, RoutedService>();
+  const routed = new Map<string, RoutedService>();
+  const known = hasCrdProvider ? middlewares : {};
   return (router) => {
-    const fault = faultOf(router, configuration);
-    if (fault !== undefined) return fault;
+    const filters = buildChain(router.middlewares, known, "kubernetes");
+    if (typeof filters === "string") return filters;
     const id = router.service;
-    const balancer = Object.hasOwn(configuration.services, id) ? configuration.services[id] : undefined;
+    const balancer = Object.hasOwn(services, id) ? services[id] : undefined;
     if (balancer === undefined) return "";
-    const present = services.get(id) ?? routedService(id, balancer, random);
-    services.set(id, present);
-    return present;
+    const { serversTransport: transport } = balancer;
+    if (transport !== undefined)
+      return `servers transport not found ${transport.includes("@") ? transport : `${transport}@kubernetes`}`;
+    const present = routed.get(id) ?? routedService(id, balancer, random);
+    routed.set(id, present);
+    return { ...present, filters };
   };
 }
 
@@ -133,16 +140,4 @@ function gatewayServices(
 function routedService(id: string, service: LoadBalancer, random: () => number): RoutedService {
   const { passHostHeader } = service;
   return { name: `${id}@kubernetes`, balancer: new Balancer(service, random), passHostHeader };
-}
-
-/** Why a router that is well written cannot be built: kinds of Traefik's own, which this provider has none of. */
-function faultOf({ middlewares, service }: Router, { services }: Configuration): string | undefined {
-  const [middleware] = middlewares;
-  if (middleware !== undefined) {
-    const name = middleware.includes("@") ? middleware : `${middleware}@kubernetes`;
-    return `middleware ${JSON.stringify(name)} does not exist`;
-  }
-  const transport = services[service]?.serversTransport;
-  if (transport === undefined) return undefined;
-  return `servers transport not found ${transport.includes("@") ? transport : `${transport}@kubernetes`}`;
 }

@@ -1,5 +1,6 @@
 import type { IngressPath, IngressRule } from "../../kube/ingress.ts";
 import { canonicalName, type Headers } from "./forwarded-headers.ts";
+import { regexOf } from "./go-regexp.ts";
 import type { RequestRule, RouterRule, ValueRule } from "./types.ts";
 
 /** Rules of the path matchers that Traefik has for Ingresses; `router.pathmatcher` may name others, which have more or other arguments. */
@@ -45,15 +46,6 @@ function hostRule(host: string): string {
 
 function isMatcher(name: string): name is Matcher {
   return (MATCHERS as readonly string[]).includes(name);
-}
-
-/** Of a regular expression of Go's (RE2), which this engine's includes but for a few words. */
-export function regexOf(text: string): RegExp | undefined {
-  try {
-    return new RegExp(text, "u");
-  } catch {
-    return undefined;
-  }
 }
 
 /** What rules of the Gateway API ask beside host and path. */

@@ -38,12 +38,14 @@ export function staticConfiguration(args: readonly string[]): StaticConfiguratio
   // Without one Traefik has its own.
   if (entryPoints.length === 0) entryPoints.push({ name: "http", port: 80, hasTls: false, isDefault: false });
   const ping = isSet("ping") || flags.has("ping.entrypoint") ? (flags.get("ping.entrypoint") ?? "traefik") : undefined;
-  const hasIngressProvider = [...flags.keys()].some((flag) => /^providers\.kubernetesingress(?:\.|$)/.test(flag));
+  const hasProvider = (name: string): boolean =>
+    [...flags.keys()].some((flag) => flag === `providers.${name}` || flag.startsWith(`providers.${name}.`));
   const gatewayProvider = gatewayProviderOf(flags);
   return {
     entryPoints,
     ...(ping === undefined ? {} : { ping }),
-    hasIngressProvider,
+    hasIngressProvider: hasProvider("kubernetesingress"),
+    hasCrdProvider: hasProvider("kubernetescrd"),
     ...(gatewayProvider === undefined ? {} : { gatewayProvider }),
   };
 }

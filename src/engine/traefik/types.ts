@@ -58,8 +58,10 @@ export interface PathChange {
   prefix?: string;
 }
 
-/** What Traefik's middlewares of the Gateway API do (pkg/middlewares/gatewayapi). */
-export type Filter =
+/** What Traefik's middlewares do: those of the Gateway API (pkg/middlewares/gatewayapi), and its own. */
+export type Filter = GatewayFilter | MiddlewareFilter;
+
+export type GatewayFilter =
   | { kind: "request-headers"; change: HeaderChange }
   | { kind: "response-headers"; change: HeaderChange }
   | {
@@ -72,6 +74,23 @@ export type Filter =
       path?: PathChange;
     }
   | { kind: "rewrite"; hostname?: string; path?: PathChange };
+
+/** Of kinds that are made by users (pkg/middlewares). Regular expressions and replacements are Go's. */
+export type MiddlewareFilter =
+  | { kind: "add-prefix"; prefix: string }
+  | { kind: "strip-prefix"; prefixes: string[]; forceSlash: boolean }
+  | { kind: "strip-prefix-regex"; regexes: string[] }
+  | { kind: "replace-path"; path: string }
+  | { kind: "replace-path-regex"; regex: string; replacement: string }
+  | { kind: "redirect-scheme"; scheme: string; port: string; isPermanent: boolean }
+  | { kind: "redirect-regex"; regex: string; replacement: string; isPermanent: boolean }
+  /** Header by header; an empty value takes it away. */
+  | { kind: "custom-headers"; request: [name: string, value: string][]; response: [name: string, value: string][] }
+  /** Clients of other addresses are answered with the status. */
+  | { kind: "allow-addresses"; ranges: string[]; status: number };
+
+/** A middleware by its name: what it does, other middlewares in their order, or why it cannot be built. */
+export type Middleware = { filter: MiddlewareFilter } | { chain: string[] } | { error: string };
 
 /** Where a service sends requests. */
 export interface Server {
@@ -123,6 +142,8 @@ export interface Configuration {
   routers: Router[];
   /** By name. */
   services: Record<string, LoadBalancer>;
+  /** By name with its provider: `shop-strip@kubernetescrd`. */
+  middlewares: Record<string, Middleware>;
   /** PEM, in the order of their Secrets' names. */
   certificates: { cert: string; key: string }[];
   /** What it cannot make anything of. */
@@ -132,7 +153,7 @@ export interface Configuration {
 }
 
 /** What Traefik makes of the Gateway API's objects. */
-export interface GatewayConfiguration extends Omit<Configuration, "gateway"> {
+export interface GatewayConfiguration extends Omit<Configuration, "gateway" | "middlewares"> {
   /** By name. */
   weighted: Record<string, WeightedService[]>;
 }
@@ -155,6 +176,8 @@ export interface StaticConfiguration {
   ping?: string;
   /** Whether it reads Ingresses. */
   hasIngressProvider: boolean;
+  /** Whether it reads its own kinds. */
+  hasCrdProvider: boolean;
   /** Absent: it does not read the Gateway API. */
   gatewayProvider?: {
     /** Whose load balancer's addresses Gateways have (`statusaddress.service`). */

@@ -1,4 +1,5 @@
 import type { CustomSchema } from "../custom-resource/custom-schema.ts";
+import type { SchemaKind } from "../custom-resource/schema-fields.ts";
 import type { KubeObject } from "../types.ts";
 import { gatewayClassSchema, gatewaySchema } from "./gateway-schema.ts";
 import { GATEWAY_API_VERSION, GATEWAY_CLASS, GATEWAY_CONTROLLER, GATEWAY_GROUP } from "./gateway-types.ts";
@@ -79,12 +80,7 @@ export function gatewaySchemaOf({
 }
 
 /** The kinds that have a meaning here, with what a manifest of them is checked by. */
-export function interpretedGatewayKinds(): {
-  kind: string;
-  apiVersion: string;
-  namespaced: boolean;
-  schema: CustomSchema;
-}[] {
+export function interpretedGatewayKinds(): SchemaKind[] {
   return Object.entries(KINDS)
     .filter(([kind]) => kind !== "GRPCRoute")
     .map(([kind, { version, scope, schema }]) => ({

@@ -1,5 +1,5 @@
 import type { PathMatch, RouteMatch, ValueMatch } from "../../../kube/gateway/gateway-types.ts";
-import { regexOf } from "../rule.ts";
+import { regexOf } from "../go-regexp.ts";
 import type { RequestRule, RouterRule, ValueRule } from "../types.ts";
 
 export interface MatchRule {

@@ -9,7 +9,14 @@ import { ask, RunningProxy } from "./running-proxy.ts";
 
 describe("a request through filters", () => {
   const through = (target: string, ...filters: Filter[]) =>
-    applyFilters(filters, { target, host: "shop.example:8080", headers: new Map([["X-Old", ["1"]]]) });
+    applyFilters(filters, {
+      target,
+      host: "shop.example:8080",
+      headers: new Map([["X-Old", ["1"]]]),
+      method: "GET",
+      clientAddress: "192.0.2.1",
+      isTls: false,
+    });
 
   it.each<[what: string, filter: Omit<Filter & { kind: "redirect" }, "kind" | "status">, location: string]>([
     ["nothing", {}, "//shop.example:8080/a/b?x=1"],
@@ -92,7 +99,7 @@ describe("a running proxy", () => {
       filters,
     };
     const gateway = { routers: [router], services, weighted: { w: named }, certificates: [], errors: [] };
-    proxy.route({ routers: [], services: {}, certificates: [], errors: [], gateway });
+    proxy.route({ routers: [], services: {}, middlewares: {}, certificates: [], errors: [], gateway });
     return running.listen(proxy.server("http"));
   }
 
@@ -174,7 +181,7 @@ describe("a running proxy", () => {
     const { rule, priority } = matchRule([], {});
     const router: Router = { name: "r", rule, priority, entryPoints: [], middlewares: [], isTls: false, service: "w" };
     const gateway = { routers: [router], services: {}, weighted: { w: [] }, certificates: [], errors: [] };
-    running.proxy.route({ routers: [], services: {}, certificates: [], errors: [], gateway });
+    running.proxy.route({ routers: [], services: {}, middlewares: {}, certificates: [], errors: [], gateway });
     expect((await ask(running.ports["http"] ?? 0, { headers: host })).status).toBe(404);
   });
 });

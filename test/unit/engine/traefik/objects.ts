@@ -50,6 +50,10 @@ export function path(text: string, name = "web", pathType = "Prefix", port: obje
   return { path: text, pathType, backend: { service: { name, port } } };
 }
 
+export function middleware(name: string, spec: object, namespace = "default"): KubeObject {
+  return { apiVersion: "traefik.io/v1alpha1", kind: "Middleware", metadata: { name, namespace }, spec };
+}
+
 export function ingress(name: string, spec: Ingress["spec"], annotations: Record<string, string> = {}): Ingress {
   return {
     apiVersion: "networking.k8s.io/v1",
@@ -66,4 +70,5 @@ export const statics: StaticConfiguration = {
   entryPoints: [entryPoint("http", false), entryPoint("https", true), entryPoint("ping", false)],
   ping: "ping",
   hasIngressProvider: true,
+  hasCrdProvider: true,
 };

@@ -38,7 +38,12 @@ export class RunningProxy {
   }
 
   /** All requests go to these ports of the loopback. */
-  route(ports: readonly number[], service: Partial<LoadBalancer> = {}, more: Partial<Configuration> = {}): void {
+  route(
+    ports: readonly number[],
+    service: Partial<LoadBalancer> = {},
+    more: Partial<Configuration> = {},
+    middlewares: string[] = [],
+  ): void {
     const servers = ports.map((port) => ({ scheme: "http", address: "127.0.0.1", port, isFenced: false }));
     const rule = { text: "PathPrefix(`/`)", path: { matcher: "PathPrefix", value: "/" } } as const;
     const router: Router = {
@@ -46,12 +51,12 @@ export class RunningProxy {
       rule,
       priority: 0,
       entryPoints: [],
-      middlewares: [],
+      middlewares,
       isTls: false,
       service: "all",
     };
     const services = { all: { servers, passHostHeader: true, ...service } };
-    this.proxy.route({ routers: [router], services, certificates: [], errors: [], ...more });
+    this.proxy.route({ routers: [router], services, middlewares: {}, certificates: [], errors: [], ...more });
   }
 
   close(): void {

@@ -1,15 +1,25 @@
-import type { CustomSchema } from "../custom-resource/custom-schema.ts";
-import { interpretedGatewayKinds } from "./gateway-kinds.ts";
+import type { CustomSchema } from "./custom-schema.ts";
 
-/** The schemas in the notation of api-fields.json: kinds, and the fields of each object type. */
-export function gatewayFields(): {
+/** A kind whose manifests are checked by its schema, field by field. */
+export interface SchemaKind {
+  kind: string;
+  apiVersion: string;
+  namespaced: boolean;
+  schema: CustomSchema;
+}
+
+/** Schemas in the notation of api-fields.json: kinds, and the fields of each object type; types are called after `family`. */
+export function schemaFields(
+  all: readonly SchemaKind[],
+  family: string,
+): {
   kinds: Record<string, { apiVersion: string; type: string; namespaced: boolean }>;
   types: Record<string, Record<string, string>>;
 } {
-  const kinds: ReturnType<typeof gatewayFields>["kinds"] = {};
+  const kinds: ReturnType<typeof schemaFields>["kinds"] = {};
   const types: Record<string, Record<string, string>> = {};
-  for (const { kind, apiVersion, namespaced, schema } of interpretedGatewayKinds()) {
-    const type = `Gateway API ${kind}`;
+  for (const { kind, apiVersion, namespaced, schema } of all) {
+    const type = `${family} ${kind}`;
     kinds[kind] = { apiVersion, type, namespaced };
     notation(schema, type, types);
     types[type] = { apiVersion: "string!", kind: "string!", metadata: "V1ObjectMeta!", ...types[type] };
