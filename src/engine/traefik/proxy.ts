@@ -53,7 +53,8 @@ export class TraefikProxy {
     const { gateway, ...own } = configuration;
     const ingress = statics.hasIngressProvider ? own : EMPTY;
     const read = statics.gatewayProvider === undefined ? undefined : gateway;
-    this.routing = new Routing({ ...ingress, ...(read === undefined ? {} : { gateway: read }) }, statics);
+    const { middlewares } = own;
+    this.routing = new Routing({ ...ingress, middlewares, ...(read === undefined ? {} : { gateway: read }) }, statics);
     const certificates = [...ingress.certificates, ...(read?.certificates ?? [])];
     this.certificates = new Certificates(certificates, this.ownContext);
     const errors = [...ingress.errors, ...(read?.errors ?? [])];

@@ -53,10 +53,11 @@ export class Routing {
         table?.[isTls ? "tls" : "plain"].push({ matches: matcherOf(router.rule), priority, service: found });
       }
     };
-    const ofIngress = ingressServices(configuration, statics, random);
+    const middlewares = statics.hasCrdProvider ? configuration.middlewares : {};
+    const ofIngress = ingressServices(configuration, middlewares, random);
     for (const router of configuration.routers) add(router, ofIngress(router));
     const { gateway } = configuration;
-    const ofGateway = gateway && gatewayServices(gateway, random);
+    const ofGateway = gateway && gatewayServices(gateway, middlewares, random);
     for (const router of gateway?.routers ?? []) add(router, ofGateway?.(router) ?? "");
     // Stable: of two with one priority the first by name, where Traefik leaves it to chance.
     for (const { plain, tls } of this.tables.values())
@@ -100,14 +101,13 @@ export class Routing {
 
 /** Gives each router its service with what its middlewares do, or why it cannot be built; the balancer is one for all routers that name it. */
 function ingressServices(
-  { services, middlewares }: Configuration,
-  { hasCrdProvider }: StaticConfiguration,
+  { services }: Configuration,
+  middlewares: Configuration["middlewares"],
   random: () => number,
 ): (router: Router) => RoutedService | string {
   const routed = new Map<string, RoutedService>();
-  const known = hasCrdProvider ? middlewares : {};
   return (router) => {
-    const filters = buildChain(router.middlewares, known, "kubernetes");
+    const filters = buildChain(router.middlewares, middlewares, "kubernetes");
     if (typeof filters === "string") return filters;
     const id = router.service;
     const balancer = Object.hasOwn(services, id) ? services[id] : undefined;
@@ -124,11 +124,22 @@ function ingressServices(
 /** Services are shared by all routers, what shares requests among them is each router's own. */
 function gatewayServices(
   { services, weighted }: GatewayConfiguration,
+  middlewares: Configuration["middlewares"],
   random: () => number,
 ): (router: Router) => RoutedService | string {
   const balancers = new Map(Object.entries(services).map(([id, service]) => [id, new Balancer(service, random)]));
-  return ({ service: id, filters = [] }) => {
-    const children = (weighted[id] ?? []).map(({ service, status = 500, weight }): WeightedChild => {
+  return ({ service: id, filters: named = [] }) => {
+    const filters: Filter[] = [];
+    for (const filter of named) {
+      const own = filter.kind === "middleware" ? buildChain([filter.name], middlewares, "kubernetesgateway") : [filter];
+      if (typeof own === "string") return own;
+      filters.push(...own);
+    }
+    const shares = weighted[id] ?? [];
+    // Services of Traefik's own kind, which are not modelled.
+    const missing = shares.find(({ service }) => service !== undefined && !balancers.has(service))?.service;
+    if (missing !== undefined) return `the service ${JSON.stringify(missing)} does not exist`;
+    const children = shares.map(({ service, status = 500, weight }): WeightedChild => {
       const balancer = service === undefined ? undefined : balancers.get(service);
       return { weight, choose: (cookies) => (balancer === undefined ? { status } : balancer.choose(cookies)) };
     });

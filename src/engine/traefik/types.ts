@@ -42,7 +42,13 @@ export interface Router {
   /** Of services, or of weighted ones. */
   service: string;
   /** What is done with requests and answers, the first one outermost. */
-  filters?: Filter[];
+  filters?: (GatewayFilter | NamedFilter)[];
+}
+
+/** One of Configuration's middlewares. */
+export interface NamedFilter {
+  kind: "middleware";
+  name: string;
 }
 
 /** Changes of headers: set, then added, then removed. */

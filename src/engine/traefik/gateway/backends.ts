@@ -1,4 +1,5 @@
 import type { BackendRef } from "../../../kube/gateway/gateway-types.ts";
+import { TRAEFIK_GROUP } from "../../../kube/traefik-kinds/middleware-types.ts";
 import type { EndpointSlice, ServicePort } from "../../../kube/types.ts";
 import type { ObjectStore } from "../../store/store.ts";
 import { normalize } from "../normalize.ts";
@@ -8,7 +9,8 @@ import { CORE, isGranted } from "./grants.ts";
 /** A backend that requests can be sent to, under the name that Traefik gives it. */
 export interface Backend {
   name: string;
-  service: LoadBalancer;
+  /** Absent of one of another provider's. */
+  service?: LoadBalancer;
 }
 
 /** Why a backend is none: the reason and the message of the route's condition ResolvedRefs. */
@@ -32,6 +34,8 @@ export function loadBackend(store: ObjectStore, routeNamespace: string, ref: Bac
   const from = { kind: "HTTPRoute", namespace: routeNamespace } as const;
   if (!isGranted(store, from, { group, kind, name, namespace }))
     return cannot("RefNotPermitted", "missing ReferenceGrant");
+  if (group === TRAEFIK_GROUP && kind === "TraefikService")
+    return { name: `${normalize(`${namespace}-${name}`)}@kubernetescrd` };
   if (group !== CORE || kind !== "Service")
     return cannot("InvalidKind", `unsupported HTTPBackendRef ${ref.group ?? ""}/${kind}/${name}`);
   if (port === 0) return cannot("UnsupportedProtocol", "port is required");

@@ -1,15 +1,20 @@
 import type { HeaderFilter, PathMatch, PathModifier, RouteFilter } from "../../../kube/gateway/gateway-types.ts";
-import type { Filter, HeaderChange, PathChange } from "../types.ts";
+import { TRAEFIK_GROUP } from "../../../kube/traefik-kinds/middleware-types.ts";
+import { middlewareName } from "../middlewares/load-middlewares.ts";
+import type { GatewayFilter, HeaderChange, NamedFilter, PathChange } from "../types.ts";
 
 /** Why filters are none that Traefik has, in its words; every request of their rule is answered with 500. */
 export class FilterError extends Error {}
 
-/** What Traefik makes of the filters of a rule, for one of its matches (loadMiddlewares). Throws FilterError. */
-export function routeFilters(filters: readonly RouteFilter[], path: PathMatch = {}): Filter[] {
-  return filters.map((filter) => routeFilter(filter, path));
+/** What Traefik makes of the filters of a rule, for one of its matches (loadMiddlewares); middlewares are of the route's namespace. Throws FilterError. */
+export function routeFilters(
+  filters: readonly RouteFilter[],
+  { namespace, path = {} }: { namespace: string; path?: PathMatch | undefined },
+): (GatewayFilter | NamedFilter)[] {
+  return filters.map((filter) => routeFilter(filter, namespace, path));
 }
 
-function routeFilter(filter: RouteFilter, path: PathMatch): Filter {
+function routeFilter(filter: RouteFilter, namespace: string, path: PathMatch): GatewayFilter | NamedFilter {
   const { type, requestHeaderModifier, responseHeaderModifier, requestRedirect, urlRewrite, extensionRef } = filter;
   switch (type) {
     case "RequestHeaderModifier":
@@ -26,6 +31,8 @@ function routeFilter(filter: RouteFilter, path: PathMatch): Filter {
     }
     case "ExtensionRef": {
       const { group = "", kind = "", name = "" } = extensionRef ?? {};
+      if (group === TRAEFIK_GROUP && kind === "Middleware")
+        return { kind: "middleware", name: middlewareName(namespace, name) };
       const why = `unsupported filter extension ref ${group}/${kind}/${name}`;
       throw new FilterError(`loading ExtensionRef filter ExtensionRef: ${why}`);
     }
@@ -44,7 +51,7 @@ function headerChange({ set = [], add = [], remove = [] }: HeaderFilter = {}): H
 function redirect(
   { scheme, hostname, port, path, statusCode = 302 }: NonNullable<RouteFilter["requestRedirect"]>,
   match: PathMatch,
-): Filter {
+): GatewayFilter {
   const own = scheme === undefined ? undefined : "";
   const wanted = port === undefined ? own : String(port);
   return {

@@ -127,7 +127,7 @@ function loadRules({ store, route, listener, hostnames, parts, tell }: RulesOf):
         service: `${routerName}-wrr`,
       };
       try {
-        const filters = routeFilters(rule.filters ?? [], match.path);
+        const filters = routeFilters(rule.filters ?? [], { namespace, path: match.path });
         if (filters.length > 0) router.filters = filters;
         const resolved = weighBackends(store, { rule, namespace, name: router.service, parts });
         for (const { message } of resolved) tell({ message: `Unable to load HTTPRoute backend: ${message}`, fields });
@@ -162,7 +162,7 @@ function weighBackends(
       faults.push(backend);
       return { status: 500, weight };
     }
-    parts.services[backend.name] = backend.service;
+    if (backend.service !== undefined) parts.services[backend.name] = backend.service;
     return { service: backend.name, weight };
   });
   return faults;

@@ -16,6 +16,11 @@ export const MIDDLEWARE_KIND = `Middleware.${TRAEFIK_GROUP}`;
 
 const PROVIDER = "kubernetescrd";
 
+/** Under which name a middleware is known, with its provider. */
+export function middlewareName(namespace: string, name: string): string {
+  return `${normalize(`${namespace}-${name}`)}@${PROVIDER}`;
+}
+
 /** Why a middleware cannot be built, in Traefik's words. */
 class MiddlewareError extends Error {}
 
@@ -25,15 +30,15 @@ export function loadMiddlewares(store: ObjectStore): { middlewares: Record<strin
   const errors: LogLine[] = [];
   for (const object of store.all({ kind: MIDDLEWARE_KIND }) as MiddlewareObject[]) {
     const { namespace = "default", name } = object.metadata;
-    const id = normalize(`${namespace}-${name}`);
+    const id = middlewareName(namespace, name);
     const spec: MiddlewareSpec = isRecord(object.spec) ? object.spec : {};
     const chain = spec.chain && chainOf(spec.chain, namespace);
     if (typeof chain === "string") {
-      const fields = { middlewareName: id, providerName: PROVIDER };
+      const fields = { middlewareName: id.replace(/@.*$/, ""), providerName: PROVIDER };
       errors.push({ message: "Error while reading chain middleware", error: chain, fields });
       continue;
     }
-    middlewares[`${id}@${PROVIDER}`] = middlewareOf(spec, `${id}@${PROVIDER}`, chain);
+    middlewares[id] = middlewareOf(spec, id, chain);
   }
   return { middlewares, errors };
 }
@@ -48,7 +53,7 @@ function chainOf({ middlewares = [] }: NonNullable<MiddlewareSpec["chain"]>, nam
     }
     if (other !== "" && other !== namespace)
       return `middleware ${other}/${name} is not in the chain namespace ${namespace}`;
-    names.push(`${normalize(`${namespace}-${name}`)}@${PROVIDER}`);
+    names.push(middlewareName(namespace, name));
   }
   return names;
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { applyFilters } from "../../../../src/engine/traefik/apply-filters.ts";
 import { matchRule } from "../../../../src/engine/traefik/gateway/match-rule.ts";
 import { TraefikProxy } from "../../../../src/engine/traefik/proxy.ts";
-import type { Filter, Router, WeightedService } from "../../../../src/engine/traefik/types.ts";
+import type { Filter, GatewayFilter, Router, WeightedService } from "../../../../src/engine/traefik/types.ts";
 import type { RouteMatch } from "../../../../src/kube/gateway/gateway-types.ts";
 import { statics } from "./objects.ts";
 import { ask, RunningProxy } from "./running-proxy.ts";
@@ -64,7 +64,7 @@ describe("a running proxy", () => {
   /** The port of a proxy that routes all that matches to these shares: the index of who answered is the body. */
   async function routed(
     children: WeightedService[],
-    { match = {}, filters = [] }: { match?: RouteMatch; filters?: Filter[] } = {},
+    { match = {}, filters = [] }: { match?: RouteMatch; filters?: GatewayFilter[] } = {},
   ): Promise<number> {
     const services: Record<string, { servers: Router[] & never[]; passHostHeader: boolean }> = {};
     const named = await Promise.all(
@@ -151,7 +151,7 @@ describe("a running proxy", () => {
 
   it("rewrites path and host, and changes headers of requests and of all answers", async () => {
     const change = { set: [], add: [], remove: [] };
-    const filters: Filter[] = [
+    const filters: GatewayFilter[] = [
       { kind: "request-headers", change: { ...change, set: [["X-New", "1"]] } },
       { kind: "response-headers", change: { ...change, set: [["X-Said", "2"]], remove: ["Date"] } },
       { kind: "rewrite", hostname: "in.example", path: { path: "/", prefix: "/api" } },

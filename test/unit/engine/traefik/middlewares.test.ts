@@ -4,7 +4,9 @@ import { loadConfiguration } from "../../../../src/engine/traefik/configuration.
 import { regexOf, replaceAll } from "../../../../src/engine/traefik/go-regexp.ts";
 import { Routing } from "../../../../src/engine/traefik/routing.ts";
 import type { MiddlewareFilter } from "../../../../src/engine/traefik/types.ts";
+import type { RouteFilter, RouteRule } from "../../../../src/kube/gateway/gateway-types.ts";
 import type { KubeObject } from "../../../../src/kube/types.ts";
+import { gateway, route, storeWithGateways, toWeb } from "./gateway-objects.ts";
 import { ingress, middleware, path, statics, storeWithTraefik } from "./objects.ts";
 import { ask, RunningProxy } from "./running-proxy.ts";
 
@@ -142,6 +144,35 @@ describe("the middlewares of a router", () => {
         fields: { middlewareName: "default-c", providerName: "kubernetescrd" },
       },
     ]);
+  });
+});
+
+describe("an HTTPRoute", () => {
+  function routed(rule: RouteRule, ...objects: KubeObject[]): unknown {
+    const store = storeWithGateways(gateway(), route({ rules: [rule] }), ...objects);
+    const of = new Routing(loadConfiguration(store), statics);
+    const service = of.find({ entryPoint: "http", isTls: false, host: "shop.example", path: "/" });
+    return typeof service === "object" ? service.filters : of.errors[0]?.error;
+  }
+  const extension = (name: string): RouteFilter => ({
+    type: "ExtensionRef",
+    extensionRef: { group: "traefik.io", kind: "Middleware", name },
+  });
+
+  it("names a middleware of its namespace among its filters", () => {
+    const redirect: RouteFilter = { type: "RequestHeaderModifier", requestHeaderModifier: { remove: ["X-A"] } };
+    const filters = [redirect, extension("m")];
+    expect(routed({ filters, backendRefs: toWeb }, middleware("m", { addPrefix: { prefix: "/a" } }))).toEqual([
+      { kind: "request-headers", change: { set: [], add: [], remove: ["X-A"] } },
+      { kind: "add-prefix", prefix: "/a" },
+    ]);
+  });
+
+  it("is not there with one that does not exist, or a service of Traefik's own kind", () => {
+    const error = 'middleware "default-m@kubernetescrd" does not exist';
+    expect(routed({ filters: [extension("m")], backendRefs: toWeb })).toBe(error);
+    const own = { group: "traefik.io", kind: "TraefikService", name: "s" };
+    expect(routed({ backendRefs: [own] })).toBe('the service "default-s@kubernetescrd" does not exist');
   });
 });
 
