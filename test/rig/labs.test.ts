@@ -27,6 +27,7 @@ const OF_OWN_CLUSTERS = [
   "dual-stack-policy",
   "gateway-routes",
   "gateway-split",
+  "gateway-tls",
   "load-balancer",
   "traffic-distribution",
 ];
