@@ -1,7 +1,8 @@
 import { formatIpBytes } from "../../../core/ip.ts";
+import { EVIDENCE_LASTS_MS } from "../../../engine/nft/evidence.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
-import { NETLINK_NETFILTER, readSetElements } from "../../../kernel/nft-set.ts";
+import { NETLINK_NETFILTER, eachSetElement } from "../../../kernel/nft-set.ts";
 import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 
 /** An nftables set that a rule fills with the flows it drops or rejects: saddr . daddr . l4proto [. sport . dport]. */
@@ -12,6 +13,8 @@ export interface EvidenceSet {
   direction: DropProof["direction"];
   /** The rule answers: who sent the packet is told, if not at once, then when it is sent again. */
   isAnswered?: boolean;
+  /** Of packets without ports. */
+  isPortless?: boolean;
 }
 
 export interface EvidenceNode {
@@ -22,6 +25,8 @@ export interface EvidenceNode {
 const PROTOCOLS = { 6: "tcp", 17: "udp", 1: "icmp", 58: "icmp" } as const;
 
 const PORTS_BYTES = 12;
+/** Of a key with ports: the source's stands before the destination's, each padded to four bytes. */
+const SOURCE_PORT_FROM_END = 8;
 
 function isKnownProtocol(number: number): number is keyof typeof PROTOCOLS {
   return number in PROTOCOLS;
@@ -48,24 +53,16 @@ export function decode(key: Buffer, node: string, direction: DropProof["directio
   };
 }
 
-/** When a record will be forgotten, in performance.now() milliseconds: each further packet that is dropped puts that off. */
-export interface Kept {
-  atLeastMs: number;
-  atMostMs: number;
-}
-
-/** What was recorded at one moment: by set, by its elements' keys (latin1), how long each is kept. The same flow through the same rule has one. */
-export type Snapshot = readonly ReadonlyMap<string, Kept>[];
-
-/** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and the two readings that are compared are each rounded by it. */
-const TICKS_MS = 20;
+/** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and a busy host may hold a tick up. */
+const TICKS_MS = 200;
 
 /**
- * Whether a record is of a packet that was dropped after it was read `earlier`: it was not there, or it is kept for longer than then. A
- * flow of seconds ago may have had the same ends and ports.
+ * Whether a record that is forgotten in `expiresMs` may be of a packet that was dropped since a moment, both in performance.now()
+ * milliseconds: each further packet puts that off. What it tells of a little earlier is taken, too; the ends of a flow do not come again so soon, since
+ * the kernel gives source ports of TCP in turn (RFC 6056, 3.3.4), and we those of UDP.
  */
-export function isSince(kept: Kept, earlier: Kept | undefined): boolean {
-  return earlier === undefined || kept.atLeastMs > earlier.atMostMs + TICKS_MS;
+export function isSince(readMs: number, expiresMs: number, sinceMs: number): boolean {
+  return readMs + expiresMs - EVIDENCE_LASTS_MS + TICKS_MS >= sinceMs;
 }
 
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
@@ -83,47 +80,48 @@ export class EvidenceReader {
 
   /** What all records tell. */
   read(): DropProof[] {
-    return this.since([], "all");
-  }
-
-  /** What is recorded now, not looked at any closer. */
-  snapshot(): Snapshot {
-    const sets: Map<string, Kept>[] = [];
-    this.each("all", (set, key, kept) => {
-      (sets[set] ??= new Map<string, Kept>()).set(key.toString("latin1"), kept);
-    });
-    return sets;
-  }
-
-  /** What records tell that are of packets dropped since then; of all packets, or of those that nobody answers. */
-  since(before: Snapshot, which: "all" | "silent"): DropProof[] {
     const proofs: DropProof[] = [];
-    this.each(which, (set, key, kept, proofOf) => {
-      if (!isSince(kept, before[set]?.get(key.toString("latin1")))) return;
-      const proof = proofOf(key);
+    this.each(this.sets, (buffer, start, end, _expiresMs, proofOf) => {
+      const proof = proofOf(buffer.subarray(start, end));
+      if (proof !== undefined) proofs.push(proof);
+    });
+    return proofs;
+  }
+
+  /**
+   * What records tell of packets from these source ports that were dropped since a moment ({@link isSince}): of all that were, or of those
+   * that nobody answers. Others are passed over unread: records of ten seconds may be tens of thousands.
+   */
+  since(sinceMs: number, ports: ReadonlySet<number>, which: "all" | "silent"): DropProof[] {
+    const proofs: DropProof[] = [];
+    const sets = this.sets.filter(
+      ({ isPortless, isAnswered }) => isPortless !== true && (which === "all" || isAnswered !== true),
+    );
+    this.each(sets, (buffer, start, end, expiresMs, proofOf) => {
+      if (!ports.has(buffer.readUInt16BE(end - SOURCE_PORT_FROM_END))) return;
+      if (!isSince(performance.now(), expiresMs, sinceMs)) return;
+      const proof = proofOf(buffer.subarray(start, end));
       if (proof !== undefined) proofs.push(proof);
     });
     return proofs;
   }
 
   private each(
-    which: "all" | "silent",
-    take: (set: number, key: Buffer, kept: Kept, proofOf: (key: Buffer) => DropProof | undefined) => void,
+    sets: readonly EvidenceSet[],
+    take: (
+      buffer: Buffer,
+      start: number,
+      end: number,
+      expiresMs: number,
+      proofOf: (key: Buffer) => DropProof | undefined,
+    ) => void,
   ): void {
-    for (const [at, { node, socket }] of this.nodes.entries()) {
-      for (const [index, { family, table, set, direction, isAnswered }] of this.sets.entries()) {
-        if (which === "silent" && isAnswered === true) continue;
+    for (const { node, socket } of this.nodes) {
+      for (const { family, table, set, direction } of sets) {
         const proofOf = (key: Buffer): DropProof | undefined => decode(key, node, direction);
-        const askedMs = performance.now();
-        const elements = readSetElements(socket, family, table, set);
-        const toldMs = performance.now();
-        for (const { key, expiresMs = 0 } of elements)
-          take(
-            at * this.sets.length + index,
-            key,
-            { atLeastMs: askedMs + expiresMs, atMostMs: toldMs + expiresMs },
-            proofOf,
-          );
+        eachSetElement(socket, family, table, set, (buffer, start, end, expiresMs) =>
+          take(buffer, start, end, expiresMs, proofOf),
+        );
       }
     }
   }

@@ -1,10 +1,8 @@
 import { fstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
-import type { ProbeTarget } from "../../../kernel/probe-round.ts";
-import type { SweepResult } from "../../types.ts";
 import { SweepThread } from "./sweep-thread.ts";
-import type { SweepRequest } from "./sweep-worker.ts";
+import type { PackedTargets, SweepPart, SweepRequest } from "./sweep-worker.ts";
 
 /** From here on two threads are worth what it takes to tell both: starting a probe is most of it, 10 µs or so. */
 const MANY_TARGETS = 200;
@@ -20,20 +18,17 @@ export class Sweeper {
     this.first.makeNamespaces(order);
   }
 
-  async sweep(request: Omit<SweepRequest, "id">): Promise<SweepResult> {
-    if (request.targets.length < MANY_TARGETS || availableParallelism() < 2) return this.first.sweep(request);
+  /** What each thread saw of its part. */
+  async sweep(request: Omit<SweepRequest, "id">): Promise<SweepPart[]> {
+    if (request.targets.places.length < MANY_TARGETS || availableParallelism() < 2)
+      return [await this.first.sweep(request)];
     this.second ??= new SweepThread();
-    if (!this.second.isReady) return this.first.sweep(request);
+    if (!this.second.isReady) return [await this.first.sweep(request)];
     const [here, there] = halvesOf(request.targets);
-    const all = await Promise.all([
+    return Promise.all([
       this.first.sweep({ ...request, targets: here }),
       this.second.sweep({ ...request, targets: there }),
     ]);
-    return {
-      cells: all.flatMap(({ cells }) => cells),
-      durationMs: Math.max(...all.map(({ durationMs }) => durationMs)),
-      retransmits: all.reduce((sum, { retransmits }) => sum + retransmits, 0),
-    };
   }
 }
 
@@ -41,15 +36,21 @@ export class Sweeper {
  * A namespace is always of the same half, so that one thread knows which source ports were given there (`bindInTurn`), and sees all
  * flows that may share one.
  */
-function halvesOf(targets: readonly ProbeTarget[]): [ProbeTarget[], ProbeTarget[]] {
-  const halves: [ProbeTarget[], ProbeTarget[]] = [[], []];
+function halvesOf(targets: PackedTargets): [PackedTargets, PackedTargets] {
+  const { netnsFds } = targets;
   const halfOf = new Map<number, 0 | 1>();
-  for (const target of targets) {
-    let half = halfOf.get(target.netnsFd);
-    if (half === undefined) halfOf.set(target.netnsFd, (half = halfOfNamespace(fstatSync(target.netnsFd).ino)));
-    halves[half].push(target);
+  const halves: [number[], number[]] = [[], []];
+  for (const [index, fd] of netnsFds.entries()) {
+    let half = halfOf.get(fd);
+    if (half === undefined) halfOf.set(fd, (half = halfOfNamespace(fstatSync(fd).ino)));
+    halves[half].push(index);
   }
-  return halves;
+  return [partOf(targets, halves[0]), partOf(targets, halves[1])];
+}
+
+function partOf({ places, netnsFds, to, destinations }: PackedTargets, indexes: readonly number[]): PackedTargets {
+  const pick = (list: Int32Array): Int32Array => Int32Array.from(indexes, (index) => list[index] as number);
+  return { places: pick(places), netnsFds: pick(netnsFds), to: pick(to), destinations };
 }
 
 /** The kernel numbers namespaces (nsfs inodes) in turn, but not one by one. */
