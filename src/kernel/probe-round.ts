@@ -59,10 +59,8 @@ const NO_RETRANSMIT_MS = 900;
 const A_STRIDE = 64;
 /** How long a round goes on to begin connections: what the rules recorded of its first is still there (10 s) when they are all begun. */
 const LONGEST_START_MS = 2000;
-
 /** Descriptors a round may hold; two threads may have one each, of 20,000 and fewer that some hosts allow a process. */
 const MOST_AT_ONCE = 4096;
-
 /** RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 const OFF = new Uint8Array(4);

@@ -94,7 +94,7 @@ export class ProbeBench {
   async run(
     probes: readonly PlannedProbe[],
     onProbe?: (name: string) => void,
-    part: Pick<ProbeContext, "kept" | "only"> = {},
+    part: Pick<ProbeContext, "kept" | "only" | "again"> = {},
   ): Promise<RanProbe[]> {
     const { context, request, view } = this;
     for (const { name } of probes) this.lenses.set(name, view.lens);

@@ -6,7 +6,7 @@ import type { RanCell, RanProbe } from "../probes/scheduler.ts";
 import type { Flow } from "../providers/types.ts";
 import { changedPlaces } from "../grade/last-cells.ts";
 import { cellId } from "./cell-id.ts";
-import { CellChoice, KeptCells } from "./kept-cells.ts";
+import { KeptCells } from "./kept-cells.ts";
 import { MatrixCells } from "./matrix-cells.ts";
 import { PolicyView } from "./policy-view.ts";
 import type { ProbeBench } from "./probe-bench.ts";
@@ -145,14 +145,18 @@ export class Regrader {
     );
   }
 
-  /** Probes the cells of a matrix at these places and its destinations' controls; all others stay where they are. */
-  private async runPart(earlier: RanProbe, known: MatrixCells, places: readonly number[]): Promise<void> {
-    const touched = cellsAt(known.cells, places);
-    const choice = new CellChoice(touched);
-    const [ran] = await this.bench.run([earlier.probe], undefined, { only: choice.sources });
+  /**
+   * Probes the cells of a matrix at these places and its destinations' controls once more; all others stay where they are. Its pods are as
+   * they were.
+   */
+  private async runPart(earlier: RanProbe, known: MatrixCells, touched: readonly number[]): Promise<void> {
+    const places = known.withControls(touched);
+    const again = places.map((place) => known.cells[place] as RanCell);
+    const [ran] = await this.bench.run([earlier.probe], undefined, { again });
     const now = ran === undefined ? undefined : known.withNewer(ran.cells, places);
+    // The probe as a whole could not be made.
     if (ran === undefined || now === undefined)
-      return this.runWithKept(earlier.probe, new KeptCells(earlier.cells, touched));
+      return this.runWithKept(earlier.probe, new KeptCells(earlier.cells, new Set(again)));
     this.addFresh(earlier.name, ran.cells);
     this.matrices.set(earlier.name, now);
     this.ran.set(earlier.name, { ...ran, cells: now.cells });
