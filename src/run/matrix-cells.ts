@@ -63,14 +63,26 @@ export class MatrixCells {
 
   /** These places, ascending, with those of their destinations' controls. */
   withControls(places: readonly number[]): number[] {
+    const destinations = new Set<string>();
+    for (const { start, sort } of this.rowsOf(places))
+      if (sort !== "controls") destinations.add(destinationOf(this.cells[start] as RanCell));
     const wanted = new Set(places);
-    const destinations = new Set(places.map((place) => destinationOf(this.cells[place] as RanCell)));
     for (const { start, end, sort } of this.rows) {
       if (sort !== "controls") continue;
       for (let place = start; place < end; place++)
         if (destinations.has(destinationOf(this.cells[place] as RanCell))) wanted.add(place);
     }
     return wanted.size === places.length ? [...places] : [...wanted].sort((one, other) => one - other);
+  }
+
+  /** The rows that have any of these places, ascending. */
+  private rowsOf(places: readonly number[]): Row[] {
+    let next = 0;
+    return this.rows.filter(({ end }) => {
+      const first = next;
+      while ((places[next] ?? end) < end) next += 1;
+      return next > first;
+    });
   }
 
   /** With what was seen anew of the cells at these places, ascending; undefined where it is of other cells. */
@@ -82,12 +94,8 @@ export class MatrixCells {
       if (cell.key !== this.cells[place]?.key) return undefined;
       cells[place] = cell;
     }
-    let next = 0;
-    const rows = this.rows.map((row) => {
-      const first = next;
-      while ((places[next] ?? row.end) < row.end) next += 1;
-      return next === first ? row : rowOf(cells, row.start, row.end, this.isEnd);
-    });
+    const others = new Set(this.rowsOf(places));
+    const rows = this.rows.map((row) => (others.has(row) ? rowOf(cells, row.start, row.end, this.isEnd) : row));
     return new MatrixCells(cells, rows, this.isEnd);
   }
 }
