@@ -46,8 +46,11 @@ export class Regrader {
     this.view = viewOf(bench);
   }
 
-  /** Probes what the changes touch, as the cluster is now; `objects` are settled. */
-  async regrade(objects: readonly KubeObject[], impact: Impact): Promise<Regraded> {
+  /**
+   * Probes what the changes touch, as the cluster is now; `objects` are settled. `onProbed` is called whenever something was probed, before
+   * it is judged.
+   */
+  async regrade(objects: readonly KubeObject[], impact: Impact, onProbed: () => void): Promise<Regraded> {
     await this.bench.takeObjects(objects, !impact.hasReference);
     const before = this.view;
     this.view = viewOf(this.bench);
@@ -62,9 +65,10 @@ export class Regrader {
     for (const ran of await this.bench.run(others)) this.keep(ran);
     const isSame = this.rowsThatStay(impact, before);
     for (const probe of matrices) await this.runMatrix(probe, impact, (cells) => cells.touched(isTouched, isSame));
+    onProbed();
     this.doubtful = new Set();
     const probed = this.freshCells().size;
-    const grade = await this.tryFailuresAgain();
+    const grade = await this.tryFailuresAgain(onProbed);
     const cells = this.results().reduce((sum, each) => sum + each.cells.length, 0);
     return { grade, probed, cells };
   }
@@ -186,7 +190,7 @@ export class Regrader {
    * As every grade does, but of what was probed just now only: what failed before has had its second try. Nor is there one where the
    * policies in force say the same: no chance is in what they were to do and the kernel has recorded.
    */
-  private async tryFailuresAgain(): Promise<GradeReport> {
+  private async tryFailuresAgain(onProbed: () => void): Promise<GradeReport> {
     const { grade } = this.bench.judge(this.results());
     let isRepeated = false;
     for (const [index, { name, cells, notEnforceable }] of grade.probes.entries()) {
@@ -201,6 +205,7 @@ export class Regrader {
       isRepeated = true;
       await this.tryAgain(first, again);
     }
+    if (isRepeated) onProbed();
     this.lastGrade = isRepeated ? this.bench.judge(this.results()).grade : grade;
     return this.lastGrade;
   }

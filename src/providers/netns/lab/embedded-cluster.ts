@@ -202,8 +202,12 @@ export class EmbeddedCluster {
     return { durationMs: performance.now() - startedAt };
   }
 
-  exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
-    return execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.evidence.read());
+  async exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
+    try {
+      return await execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.evidence.read());
+    } finally {
+      this.sweeper.flowsEnded();
+    }
   }
 
   /** The server ends with `stopServing`, and with the client that asked for it. */

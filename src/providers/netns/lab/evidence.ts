@@ -53,22 +53,37 @@ export function decode(key: Buffer, node: string, direction: DropProof["directio
   };
 }
 
-/** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and a busy host may hold a tick up. */
-const TICKS_MS = 200;
+/** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and the two readings that are compared are each rounded by it. */
+const TICKS_MS = 20;
 
 /**
  * Whether a record that is forgotten in `expiresMs` may be of a packet that was dropped since a moment, both in performance.now()
- * milliseconds: each further packet puts that off. What it tells of a little earlier is taken, too; the ends of a flow do not come again so soon, since
- * the kernel gives source ports of TCP in turn (RFC 6056, 3.3.4), and we those of UDP.
+ * milliseconds: each further packet puts that off. It may be of one that was dropped a tick earlier, too.
  */
 export function isSince(readMs: number, expiresMs: number, sinceMs: number): boolean {
   return readMs + expiresMs - EVIDENCE_LASTS_MS + TICKS_MS >= sinceMs;
+}
+
+/** Is given the number of the node's set, the key's place in a buffer that is not kept, and what decodes a key. */
+type TakeRecord = (
+  at: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  expiresMs: number,
+  proofOf: (key: Buffer) => DropProof | undefined,
+) => void;
+
+function keyOf(at: number, buffer: Buffer, start: number, end: number): string {
+  return `${at} ${buffer.toString("latin1", start, end)}`;
 }
 
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
 export class EvidenceReader {
   private readonly nodes: { node: string; socket: NetlinkSocket }[];
   private readonly sets: readonly EvidenceSet[];
+  /** Keys of records that are of no later packet. */
+  private readonly earlier = new Set<string>();
 
   constructor(nodes: readonly { node: string; namespace: NetworkNamespace }[], sets: readonly EvidenceSet[]) {
     this.sets = sets;
@@ -81,11 +96,19 @@ export class EvidenceReader {
   /** What all records tell. */
   read(): DropProof[] {
     const proofs: DropProof[] = [];
-    this.each(this.sets, (buffer, start, end, _expiresMs, proofOf) => {
+    const isWanted = (): boolean => true;
+    this.each(isWanted, (_at, buffer, start, end, _expiresMs, proofOf) => {
       const proof = proofOf(buffer.subarray(start, end));
       if (proof !== undefined) proofs.push(proof);
     });
     return proofs;
+  }
+
+  /** Passes over, from now on, what was recorded by now and {@link isSince} cannot tell from later ones: flows ended just now. */
+  passOverRecent(sinceMs: number): void {
+    this.eachFlow("all", (at, buffer, start, end, expiresMs) => {
+      if (isSince(performance.now(), expiresMs, sinceMs)) this.earlier.add(keyOf(at, buffer, start, end));
+    });
   }
 
   /**
@@ -94,33 +117,30 @@ export class EvidenceReader {
    */
   since(sinceMs: number, ports: ReadonlySet<number>, which: "all" | "silent"): DropProof[] {
     const proofs: DropProof[] = [];
-    const sets = this.sets.filter(
-      ({ isPortless, isAnswered }) => isPortless !== true && (which === "all" || isAnswered !== true),
-    );
-    this.each(sets, (buffer, start, end, expiresMs, proofOf) => {
+    this.eachFlow(which, (at, buffer, start, end, expiresMs, proofOf) => {
       if (!ports.has(buffer.readUInt16BE(end - SOURCE_PORT_FROM_END))) return;
       if (!isSince(performance.now(), expiresMs, sinceMs)) return;
+      if (this.earlier.size > 0 && this.earlier.has(keyOf(at, buffer, start, end))) return;
       const proof = proofOf(buffer.subarray(start, end));
       if (proof !== undefined) proofs.push(proof);
     });
     return proofs;
   }
 
-  private each(
-    sets: readonly EvidenceSet[],
-    take: (
-      buffer: Buffer,
-      start: number,
-      end: number,
-      expiresMs: number,
-      proofOf: (key: Buffer) => DropProof | undefined,
-    ) => void,
-  ): void {
-    for (const { node, socket } of this.nodes) {
-      for (const { family, table, set, direction } of sets) {
+  private eachFlow(which: "all" | "silent", take: TakeRecord): void {
+    const isWanted = ({ isPortless, isAnswered }: EvidenceSet): boolean =>
+      isPortless !== true && (which === "all" || isAnswered !== true);
+    this.each(isWanted, take);
+  }
+
+  private each(isWanted: (set: EvidenceSet) => boolean, take: TakeRecord): void {
+    for (const [at, { node, socket }] of this.nodes.entries()) {
+      for (const [index, wanted] of this.sets.entries()) {
+        if (!isWanted(wanted)) continue;
+        const { family, table, set, direction } = wanted;
         const proofOf = (key: Buffer): DropProof | undefined => decode(key, node, direction);
         eachSetElement(socket, family, table, set, (buffer, start, end, expiresMs) =>
-          take(buffer, start, end, expiresMs, proofOf),
+          take(at * this.sets.length + index, buffer, start, end, expiresMs, proofOf),
         );
       }
     }

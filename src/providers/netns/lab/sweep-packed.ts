@@ -12,7 +12,7 @@ export async function sweepPacked(
   { sources, destinations, cells }: PackedCells,
   from: Places,
   sweeper: Sweeper,
-  request: Omit<SweepRequest, "id" | "targets">,
+  request: Omit<SweepRequest, "id" | "targets" | "isSoon">,
 ): Promise<JsonText<PackedSweepResult>> {
   const opened = sources.map((source) => openNamespace(source, from));
   try {

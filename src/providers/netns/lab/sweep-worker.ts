@@ -21,6 +21,8 @@ export interface PackedTargets {
 export interface SweepRequest {
   id: number;
   targets: PackedTargets;
+  /** Other flows ended a moment ago, or are still under way: what was recorded of them is told from this sweep's by reading it before. */
+  isSoon: boolean;
   deadlineMs: number;
   nodes: EvidenceNode[];
   sets: EvidenceSet[];
@@ -54,7 +56,7 @@ function targetsOf({ places, netnsFds, to, destinations }: PackedTargets): Probe
   });
 }
 
-function sweep({ targets: packed, deadlineMs, nodes, sets }: SweepRequest): SweepPart {
+function sweep({ targets: packed, isSoon, deadlineMs, nodes, sets }: SweepRequest): SweepPart {
   const startedAt = performance.now();
   const targets = targetsOf(packed);
   const reader = new EvidenceReader(
@@ -64,6 +66,7 @@ function sweep({ targets: packed, deadlineMs, nodes, sets }: SweepRequest): Swee
   const proofs = new Map<number, DropProof>();
   const destinations = new Map(targets.map((target) => [target.id, target]));
   try {
+    if (isSoon) reader.passOverRecent(startedAt);
     const lookup = (pending: readonly PendingFlow[], which: "all" | "silent"): ReadonlySet<number> => {
       const byFlow = new Map<string, DropProof[]>();
       const ports = new Set(pending.map(({ source }) => source.port));

@@ -7,19 +7,40 @@ import type { PackedTargets, SweepPart, SweepRequest } from "./sweep-worker.ts";
 /** From here on two threads are worth what it takes to tell both: starting a probe is most of it, 10 µs or so. */
 const MANY_TARGETS = 200;
 
+/** For so long after flows have ended their records might be taken for later ones' by the time at which they were written. */
+const SOON_MS = 50;
+
 /** Runs sweeps on threads of their own: small ones on the first, large ones on two, a half of the sources each. */
 export class Sweeper {
   private readonly first = new SweepThread();
   /** Loaded while the first large sweep runs. */
   private second: SweepThread | undefined;
+  private running = 0;
+  private endedMs = Number.NEGATIVE_INFINITY;
 
   /** Has namespaces made on this otherwise idle thread. */
   makeNamespaces(order: NamespaceOrder): void {
     this.first.makeNamespaces(order);
   }
 
+  /** Flows that may have been dropped are over by now: a command's. */
+  flowsEnded(): void {
+    this.endedMs = performance.now();
+  }
+
   /** What each thread saw of its part. */
-  async sweep(request: Omit<SweepRequest, "id">): Promise<SweepPart[]> {
+  async sweep(asked: Omit<SweepRequest, "id" | "isSoon">): Promise<SweepPart[]> {
+    const isSoon = this.running > 0 || performance.now() - this.endedMs < SOON_MS;
+    this.running += 1;
+    try {
+      return await this.onThreads({ ...asked, isSoon });
+    } finally {
+      this.running -= 1;
+      this.flowsEnded();
+    }
+  }
+
+  private async onThreads(request: Omit<SweepRequest, "id">): Promise<SweepPart[]> {
     if (request.targets.places.length < MANY_TARGETS || availableParallelism() < 2)
       return [await this.first.sweep(request)];
     this.second ??= new SweepThread();
