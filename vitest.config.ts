@@ -43,7 +43,7 @@ export default defineConfig({
         test: {
           name: "rig",
           include: ["test/rig/**/*.test.ts"],
-          globalSetup: ["test/rig/calico-image.ts", "test/rig/shared-cluster.ts"],
+          globalSetup: ["test/rig/killed-lane.ts", "test/rig/calico-image.ts", "test/rig/shared-cluster.ts"],
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 600_000,

@@ -5,8 +5,12 @@ import type { Reporter, TestCase, TestModule } from "vitest/node";
 const DIFFERENCE_LINES = 4;
 const LINE_LENGTH = 300;
 
-/** Before vitest's own account of the failures: all of them in a few lines each. */
+/** Each failure in a few lines, when its file ends: a run that is cut off has told them. And all of them before vitest's own account. */
 export default class FailuresReporter implements Reporter {
+  onTestModuleEnd(module: TestModule): void {
+    for (const test of module.children.allTests("failed")) process.stdout.write(describe(test));
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     for (const test of modules.flatMap((module) => [...module.children.allTests("failed")]))
       process.stdout.write(describe(test));

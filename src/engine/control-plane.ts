@@ -2,7 +2,6 @@ import { LabError } from "../core/errors.ts";
 import { formatIp, nthAddress, parseCidr } from "../core/ip.ts";
 import type { LabWarning } from "../core/errors.ts";
 import { METALLB_NAMESPACE } from "../kube/address-pools.ts";
-import { TRAEFIK_NAMESPACE, traefikObjects } from "../kube/traefik.ts";
 import type { KubeObject, Pod } from "../kube/types.ts";
 import { rolloutRestart, scale } from "./change-workload.ts";
 import { checkAutoscaler } from "./admission/autoscaler.ts";
@@ -12,6 +11,7 @@ import { fillDefaults } from "./admission/defaults.ts";
 import { refuseForbiddenChanges } from "./admission/immutable.ts";
 import { nodePorts } from "./admission/node-port.ts";
 import { serviceAddresses } from "./admission/service-address.ts";
+import { checkGatewayApi } from "./admission/gateway-api.ts";
 import { checkIngress } from "./admission/ingress.ts";
 import { checkTrafficDistribution } from "./admission/traffic-distribution.ts";
 import { checkWorkload } from "./admission/workload-selector.ts";
@@ -48,7 +48,9 @@ import { seededRandom } from "./seeded-random.ts";
 import { applyObjects, type AppliedObject } from "./store/apply.ts";
 import type { StoreRef } from "./store/object-parts.ts";
 import { ObjectStore } from "./store/store.ts";
+import { gatewayStatus } from "./traefik/gateway/gateway-status.ts";
 import { ingressStatus } from "./traefik/ingress-status.ts";
+import { installTraefik } from "./traefik/install.ts";
 import { deleteObjects } from "./delete-objects.ts";
 import { waitFor, type WaitCondition, type WaitOptions } from "./wait-for.ts";
 
@@ -65,6 +67,8 @@ export interface ControlPlaneOptions {
   podCidrs?: (node: string) => string[];
   /** Whether Traefik is installed, as the add-on of real clusters. */
   hasTraefik?: boolean;
+  /** Whether it serves the Gateway API, too. */
+  hasGatewayApi?: boolean;
   /** Ranges (`FIRST-LAST`) that MetalLB gives out until its pools say otherwise; absent: there is no MetalLB. */
   addressPool?: readonly string[] | undefined;
   /** Of the authority of a service mesh, as PEM; absent: there is no mesh. */
@@ -126,6 +130,7 @@ export function createStore(options: {
       checkTrafficDistribution,
       defaultIngressClass,
       checkIngress,
+      checkGatewayApi,
       fillDefaults,
       defaultTolerations,
       refuseForbiddenChanges,
@@ -153,14 +158,14 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   if (addressPool !== undefined && store.get("Namespace", METALLB_NAMESPACE) === undefined)
     createDefaultPool(store, addressPool);
 
-  if (options.hasTraefik === true && store.get("Namespace", TRAEFIK_NAMESPACE) === undefined)
-    for (const object of traefikObjects({ hasBalancers: addressPool !== undefined })) store.create(object);
+  installTraefik(store, options);
   if (meshCertificate !== undefined) installMesh(store);
 
   const metrics = readRequests && new MetricsServer({ store, clock, read: readRequests });
   const addOns = [
     ...(addressPool === undefined ? [] : [metallbController]),
     ...(options.hasTraefik === true ? [ingressStatus] : []),
+    ...(options.hasGatewayApi === true ? [gatewayStatus] : []),
     ...(meshCertificate === undefined ? [] : [rootCertificates(meshCertificate)]),
   ];
   // Before the loops: it sees each change before they answer it.

@@ -174,16 +174,16 @@ export interface ProbePhase {
   fault: string;
 }
 
-/** One run of a probe that is repeated after the restore of a fault. */
+/** One run of a probe that is repeated until it is as expected. */
 export interface RecoveryTry {
-  /** Milliseconds from the restore to what it saw. */
+  /** Milliseconds from the restore (`after`), the fault (`during`) or its first try to what it saw. */
   atMs: number;
   verdict: Verdict;
   /** Of its first cell that did not pass, else of its first. */
   reason: string;
 }
 
-/** How long it took after the restore of a fault until a probe saw what it should. */
+/** How long it took until a probe saw what it should. */
 export interface Recovery {
   withinMs: number;
   /** Absent where it never did. */

@@ -73,12 +73,15 @@ function silentAnyway({ expected, withoutFault }: Cell, { phase }: CellContext):
 }
 
 function tooLate({ phase, recovery }: CellContext): ReasonedVerdict | undefined {
-  if (phase === undefined || recovery?.tookMs === undefined || recovery.tookMs <= recovery.withinMs) return undefined;
-  const since = phase.when === "during" ? "the fault " : "the restore of ";
+  if (recovery?.tookMs === undefined || recovery.tookMs <= recovery.withinMs) return undefined;
+  const since =
+    phase === undefined
+      ? "it was first tried"
+      : `${phase.when === "during" ? "the fault" : "the restore of"} ${phase.fault}`;
   const [took, within] = [recovery.tookMs, recovery.withinMs].map(formatDurationMs);
   return {
     verdict: "fail",
-    reason: `as expected only ${took} after ${since}${phase.fault}, not within ${within}`,
+    reason: `as expected only ${took} after ${since}, not within ${within}`,
   };
 }
 

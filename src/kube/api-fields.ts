@@ -1,4 +1,5 @@
 import adminPolicies from "./admin-policy-fields.json" with { type: "json" };
+import { gatewayFields } from "./gateway/gateway-fields.ts";
 import mesh from "./mesh/istio-fields.json" with { type: "json" };
 import table from "./api-fields.json" with { type: "json" };
 
@@ -23,15 +24,19 @@ export interface KindFacts {
   namespaced: boolean;
 }
 
+const gateway = gatewayFields();
+
 const KINDS: Readonly<Record<string, KindFacts>> = {
   ...table.kinds,
   ...adminPolicies.kinds,
   ...mesh.kinds,
+  ...gateway.kinds,
 };
 const TYPES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ...table.types,
   ...adminPolicies.types,
   ...mesh.types,
+  ...gateway.types,
 };
 
 const SCALARS: Readonly<Record<string, FieldType>> = {
@@ -59,7 +64,7 @@ export function isNamesake(kind: string, apiVersion: string): boolean {
 
 /** Whether clusters have the kind by a definition that is installed alone. */
 export function isByDefinition(kind: string): boolean {
-  return Object.hasOwn(adminPolicies.kinds, kind) || Object.hasOwn(mesh.kinds, kind);
+  return [adminPolicies.kinds, mesh.kinds, gateway.kinds].some((kinds) => Object.hasOwn(kinds, kind));
 }
 
 /** All kinds whose fields are known. */

@@ -7,6 +7,7 @@ import { isAdminPolicy } from "./admin-policy-types.ts";
 import { isMetallbObject } from "./address-pools.ts";
 import { checkIngress } from "./ingress-rules.ts";
 import { isByDefinition, isNamesake, kindFacts, knownKinds } from "./api-fields.ts";
+import { checkGatewayObject } from "./gateway/check-gateway.ts";
 import { checkMeshObject } from "./mesh/mesh-rules.ts";
 import { ManifestFindings } from "./manifest-findings.ts";
 import { checkStructure, describeValue } from "./manifest-structure.ts";
@@ -60,6 +61,9 @@ const STORED_KINDS = new Set([
   "ReplicationController",
   "Event",
   "Lease",
+  "GRPCRoute",
+  "TCPRoute",
+  "TLSRoute",
 ]);
 
 /**
@@ -252,7 +256,10 @@ export function checkBody(
       break;
   }
   if (isAdminPolicy(object)) checkAdminPolicy(object, findings);
-  if (findings.problems.length === 0) checkMeshObject(object, findings);
+  if (findings.problems.length === 0) {
+    checkMeshObject(object, findings);
+    checkGatewayObject(object, findings);
+  }
   warnNotModelled(object, findings);
 }
 

@@ -1,3 +1,4 @@
+import { GATEWAY_GROUP } from "./gateway/gateway-types.ts";
 import type { KubeObject } from "./types.ts";
 
 /** The release that real clusters get, and that the embedded engine is a model of. */
@@ -17,9 +18,15 @@ const NODE_PORTS = { http: 30080, https: 30443 };
 /**
  * Traefik as Ingress controller: HTTP and HTTPS, certificates from the Ingress's own `tls` secrets
  * (doc.traefik.io/traefik/v3.5/providers/kubernetes-ingress). Rights as its page "Kubernetes Ingress: RBAC" lists them,
- * without those for its own kinds. With somebody who gives addresses to load balancers its Service is one.
+ * without those for its own kinds; with the Gateway API also those of its page "Kubernetes Gateway". With somebody who gives addresses to load balancers its Service is one.
  */
-export function traefikObjects({ hasBalancers }: { hasBalancers: boolean }): KubeObject[] {
+export function traefikObjects({
+  hasBalancers,
+  hasGatewayApi = false,
+}: {
+  hasBalancers: boolean;
+  hasGatewayApi?: boolean;
+}): KubeObject[] {
   const inNamespace = { namespace: TRAEFIK_NAMESPACE, name: TRAEFIK_NAME, labels: LABELS };
   const ofCluster = { name: TRAEFIK_NAME, labels: LABELS };
   const rule = (apiGroups: string[], resources: string[], verbs: string[]): object => ({ apiGroups, resources, verbs });
@@ -36,6 +43,7 @@ export function traefikObjects({ hasBalancers }: { hasBalancers: boolean }): Kub
         rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
         rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], read),
         rule(["networking.k8s.io"], ["ingresses/status"], ["update"]),
+        ...(hasGatewayApi ? gatewayRights() : []),
       ],
     },
     {
@@ -71,13 +79,34 @@ export function traefikObjects({ hasBalancers }: { hasBalancers: boolean }): Kub
       spec: {
         replicas: 1,
         selector: { matchLabels: LABELS },
-        template: { metadata: { labels: LABELS }, spec: podSpec() },
+        template: { metadata: { labels: LABELS }, spec: podSpec(hasGatewayApi) },
       },
     },
   ];
 }
 
-function podSpec(): object {
+/** gRPC's routes too: Traefik waits until it can list them. */
+const GATEWAY_RESOURCES = ["gatewayclasses", "gateways", "httproutes", "grpcroutes", "referencegrants"];
+
+function gatewayRights(): object[] {
+  return [
+    { apiGroups: [""], resources: ["namespaces"], verbs: ["list", "watch"] },
+    { apiGroups: [GATEWAY_GROUP], resources: GATEWAY_RESOURCES, verbs: ["get", "list", "watch"] },
+    {
+      apiGroups: [GATEWAY_GROUP],
+      resources: GATEWAY_RESOURCES.map((name) => `${name}/status`),
+      verbs: ["update"],
+    },
+  ];
+}
+
+const GATEWAY_FLAGS = [
+  "--providers.kubernetesgateway=true",
+  `--providers.kubernetesgateway.statusaddress.service.namespace=${TRAEFIK_NAMESPACE}`,
+  `--providers.kubernetesgateway.statusaddress.service.name=${TRAEFIK_NAME}`,
+];
+
+function podSpec(hasGatewayApi: boolean): object {
   return {
     serviceAccountName: TRAEFIK_NAME,
     nodeSelector: { "kubernetes.io/os": "linux" },
@@ -99,6 +128,7 @@ function podSpec(): object {
           // By default two seconds between two changes: a lab would be probed before they count.
           "--providers.providersthrottleduration=100ms",
           `--providers.kubernetesingress.ingressendpoint.publishedservice=${TRAEFIK_NAMESPACE}/${TRAEFIK_NAME}`,
+          ...(hasGatewayApi ? GATEWAY_FLAGS : []),
         ],
         ports: [
           { name: "http", containerPort: 8000, protocol: "TCP" },

@@ -159,6 +159,7 @@ export interface Deployment extends KubeObject {
 }
 
 export interface ServicePort {
+  appProtocol?: string;
   name?: string;
   protocol?: Protocol;
   port: number;

@@ -118,14 +118,7 @@ function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list:
       "write allowed, blocked or rejected",
     );
   if (withinMs === undefined) return;
-  if (after === undefined && during === undefined)
-    list.errorAtKey(
-      "LAB_PROBE_TIME",
-      [...entry.path, "within"],
-      "within is counted from when a fault was made or restored, and this probe has neither during nor after",
-      "add one of them with the fault's name, or leave within out",
-    );
-  else if (withinMs < WITHIN.min || withinMs > WITHIN.max)
+  if (withinMs < WITHIN.min || withinMs > WITHIN.max)
     list.error(
       "LAB_PROBE_TIME",
       [...entry.path, "within"],
@@ -133,9 +126,16 @@ function checkProbe({ entry, probe }: ReadProbe, names: readonly string[], list:
     );
 }
 
-/** What is measured of a change of policies is not measured at any time of a fault. */
+/** What is measured of a change of policies is not measured at any time of a fault, nor again. */
 function checkEnforcement({ entry, probe }: ReadProbe, list: ProblemList): void {
   if (enforcedWithin(probe.expect) === undefined) return;
+  if (probe.withinMs !== undefined)
+    list.errorAtKey(
+      "LAB_PROBE_TIME",
+      [...entry.path, "within"],
+      "what was measured of a change of policies is not measured again",
+      "leave it out: enforcedWithin is the time",
+    );
   for (const [field, value] of Object.entries({ during: probe.during, after: probe.after })) {
     if (value === undefined) continue;
     list.errorAtKey(

@@ -15,9 +15,11 @@ export const realClusterFields = {
     .optional()
     .describe("kube-proxy's mode; default nftables, as the embedded engine's Services are made"),
   addOns: z
-    .array(z.enum(["metallb", "traefik", "metrics-server", "istio"]))
+    .array(z.enum(["metallb", "traefik", "metrics-server", "istio", "gateway-api"]))
     .optional()
-    .describe("LoadBalancer addresses, Ingress, what HorizontalPodAutoscaler reads, and a service mesh"),
+    .describe(
+      "LoadBalancer addresses, Ingress, what HorizontalPodAutoscaler reads, a service mesh, and the Gateway API",
+    ),
   kubeadmPatches: z
     .array(z.string().min(1).max(20_000))
     .optional()
@@ -72,6 +74,10 @@ function checkAddOns(addOns: readonly string[], list: ProblemList): void {
   for (const [index, name] of addOns.entries()) {
     if (addOns.indexOf(name) !== index)
       list.error("LAB_BAD_VALUE", ["cluster", "addOns", index], `${name} is listed twice`);
+    if (name === "gateway-api" && !addOns.includes("traefik")) {
+      const hint = "list traefik, too: it serves Gateways and HTTPRoutes";
+      list.error("LAB_BAD_VALUE", ["cluster", "addOns", index], "gateway-api needs the add-on traefik", hint);
+    }
   }
 }
 

@@ -132,7 +132,7 @@ export function labSchema(registries: LabRegistries) {
     within: durationField()
       .optional()
       .describe(
-        "Repeated until it is as expected, at most so long after the fault, with after: after its restore; 1s to 10m",
+        "Repeated until it is as expected, at most so long; with during from the fault on, with after from its restore; 1s to 10m",
       ),
     ...optionsOf(registries.probes),
   });

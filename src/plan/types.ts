@@ -70,7 +70,7 @@ export interface PlannedCni {
 }
 
 /** What is put on a real cluster beside its CNI. */
-export type AddOn = "metallb" | "traefik" | "metrics-server" | "istio";
+export type AddOn = "metallb" | "traefik" | "metrics-server" | "istio" | "gateway-api";
 
 export interface PlannedCluster {
   /** One a family. */
@@ -126,7 +126,7 @@ export interface PlannedProbe {
   during?: string;
   /** The name of the fault after whose restore it runs. */
   after?: string;
-  /** It is repeated until it is as expected, at most so long after the fault was made (`during`) or restored (`after`). */
+  /** It is repeated until it is as expected, at most so long after the fault was made (`during`) or restored (`after`), else after its first try. */
   withinMs?: number;
   span?: Span;
 }

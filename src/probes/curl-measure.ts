@@ -36,9 +36,15 @@ export interface CurlMeasured {
   endpoints?: string[];
 }
 
-/** Sums replies up. A pod is named by its X-Pod-Name header, else by a body that is just the name of an endpoint's pod. */
-export function measureReplies(replies: readonly HttpReply[], target: ResolvedTarget): Record<string, unknown> {
-  const pods = new Set(target.backends.flatMap(({ pod }) => (pod === undefined ? [] : [pod.name])));
+/**
+ * Sums replies up. A pod is named by its X-Pod-Name header, else by a body that is just the name of one of `pods`: behind a proxy, such as an
+ * Ingress's, these are not the target's endpoints.
+ */
+export function measureReplies(
+  replies: readonly HttpReply[],
+  target: ResolvedTarget,
+  pods: ReadonlySet<string>,
+): Record<string, unknown> {
   const backends = new Map<string, number>();
   const distinct = new Map<string, DistinctReply>();
   for (const { status, headers, body } of replies) {

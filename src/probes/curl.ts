@@ -4,6 +4,7 @@ import { formatEndpointRef, parseEndpointRef } from "../lab/refs.ts";
 import type { EndpointRef } from "../plan/types.ts";
 import type { ResolvedSource } from "../providers/source.ts";
 import { probeControls } from "./controls.ts";
+import type { KubeObject } from "../kube/types.ts";
 import { compareCurl, measureReplies } from "./curl-measure.ts";
 import { curlExpect, curlOptions } from "./curl-options.ts";
 import type { CurlExpect, CurlOptions } from "./curl-options.ts";
@@ -144,7 +145,13 @@ async function requestWithin(connectMs: number, asked: Request, before: Evidence
   if (failure === undefined) {
     if (replies?.length !== options.requests || replies.some(({ status }) => status === 0))
       throw unreadable("curl", run.result);
-    return { observation: withTls(observeReplies(replies, target, evidence), url, options) };
+    return {
+      observation: withTls(
+        observeReplies(replies, { target, pods: podNames(context.objects), evidence }),
+        url,
+        options,
+      ),
+    };
   }
   // The last is the transfer that failed, which may have had a status before its body ended too soon.
   const answered = (replies ?? []).slice(0, -1);
@@ -213,9 +220,16 @@ function curlCommand(
   ];
 }
 
+function podNames(objects: readonly KubeObject[]): ReadonlySet<string> {
+  return new Set(objects.flatMap(({ kind, metadata }) => (kind === "Pod" ? [metadata.name] : [])));
+}
+
 /** 4xx and 5xx are `rejected`: for a client that is to reach a service they are no success; `expect: {status}` sees them. */
-function observeReplies(replies: readonly HttpReply[], target: ResolvedTarget, evidence: Evidence[]): Observation {
-  const measured = measureReplies(replies, target);
+function observeReplies(
+  replies: readonly HttpReply[],
+  { target, pods, evidence }: { target: ResolvedTarget; pods: ReadonlySet<string>; evidence: Evidence[] },
+): Observation {
+  const measured = measureReplies(replies, target, pods);
   const bad = replies.find(({ status }) => status >= 400);
   const mean = replies.reduce((sum, { latencyMs }) => sum + latencyMs, 0) / replies.length;
   const times = replies.length === 1 ? "" : ` (${replies.length} requests)`;

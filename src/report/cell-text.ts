@@ -78,9 +78,10 @@ export function describePhase(phase: ProbePhase | undefined): string {
   return phase === undefined ? "" : `${phase.when} ${phase.fault}`;
 }
 
-/** `recovered after 2.10 s, 3 tries, within 5.00 s`. */
-export function describeRecovery({ withinMs, tookMs, tries }: Recovery): string {
+/** `recovered after 2.10 s, 3 tries, within 5.00 s`; without a fault there was nothing to recover from: `as expected after 2.10 s, …`. */
+export function describeRecovery({ withinMs, tookMs, tries }: Recovery, phase: ProbePhase | undefined): string {
   const count = `${tries.length} ${tries.length === 1 ? "try" : "tries"}`;
-  const took = tookMs === undefined ? "not recovered" : `recovered after ${describeDuration(tookMs)}`;
+  const what = phase === undefined ? "as expected" : "recovered";
+  const took = tookMs === undefined ? `not ${what}` : `${what} after ${describeDuration(tookMs)}`;
   return `${took}, ${count}, within ${describeDuration(withinMs)}`;
 }

@@ -51,10 +51,10 @@ function layerLine({ layer }: JudgedCell, paint: Paint): string[] {
   return [`${indent}${paint.dim("stopped at:")} ${text}`];
 }
 
-/** When it was probed, where a fault decides that: what was seen without the fault, and every try after its restore. */
+/** When it was probed, where that counts: what was seen without the fault, and the tries after it, its restore, or the first of them. */
 function timeLines({ phase, recovery }: JudgedProbe, { withoutFault }: JudgedCell): string[] {
-  if (phase === undefined) return [];
-  const since = phase.when === "during" ? "fault" : "restore";
+  if (phase === undefined && recovery === undefined) return [];
+  const since = phase === undefined ? "beginning" : phase.when === "during" ? "fault" : "restore";
   const tries = (recovery?.tries ?? []).map(
     ({ atMs, reason }, index) =>
       `try ${index + 1}, ${describeDuration(atMs)} after the ${since}: ${makeVisibleLine(reason)}`,
@@ -62,7 +62,7 @@ function timeLines({ phase, recovery }: JudgedProbe, { withoutFault }: JudgedCel
   const shown =
     tries.length > mostTries ? [...tries.slice(0, mostTries), `… and ${tries.length - mostTries} more tries`] : tries;
   return [
-    makeVisibleLine(describePhase(phase)),
+    ...(phase === undefined ? [] : [makeVisibleLine(describePhase(phase))]),
     ...(withoutFault === undefined
       ? []
       : [`without the fault: ${describeObservation({ ...withoutFault, evidence: [] })}`]),

@@ -25,7 +25,7 @@ export function renderJunit(report: Report): string {
     suite.property("provider", report.provider).property("cni", `${report.cni.name}:${report.cni.mode}`);
     if (probe.isBonus === true) suite.property("bonus", "true");
     if (probe.phase !== undefined) suite.property("phase", xmlText(describePhase(probe.phase)));
-    if (probe.recovery !== undefined) suite.property("recovery", describeRecovery(probe.recovery));
+    if (probe.recovery !== undefined) suite.property("recovery", describeRecovery(probe.recovery, probe.phase));
     for (const cell of probe.cells) addCase(suite.testCase(), report, probe, cell);
   }
   if (report.mode === "grade" && report.grade.tasks.length > 0) {

@@ -69,7 +69,7 @@ export function probeLine(report: Pick<Report, "mode" | "grade">, probe: JudgedP
   const guard = report.mode === "grade" && report.grade.tasks.length > 0 && probe.role === "guard" ? "  guard" : "";
   const expectation = `expect ${makeVisibleLine(probe.expectText)}`;
   const phase = probe.phase === undefined ? "" : `  ${makeVisibleLine(describePhase(probe.phase))}`;
-  const recovery = probe.recovery === undefined ? "" : `  ${describeRecovery(probe.recovery)}`;
+  const recovery = probe.recovery === undefined ? "" : `  ${describeRecovery(probe.recovery, probe.phase)}`;
   return `${ownMark(probe, paint)} ${makeVisibleLine(probe.name)}${phase}  ${paint.dim(expectation)}  ${cells}${recovery}${paint.dim(guard + bonus)}${points}`;
 }
 

@@ -12,7 +12,7 @@ import { probeAndJudge } from "./probing.ts";
 import { withRunningLab } from "./running-lab.ts";
 import { untilReady } from "./scenario.ts";
 import { watchEnforcement } from "./watch-enforcement.ts";
-import { isTimed } from "./timed-probes.ts";
+import { isRepeated, isTimed } from "./timed-probes.ts";
 
 export interface ApplyRequest {
   lab: string;
@@ -52,7 +52,8 @@ export async function applyLab(request: ApplyRequest, context: RunContext): Prom
       return results.map(({ ref, action }): ObjectChange => ({ ...ref, action }));
     });
     const probes = plan.probes.filter(
-      (probe) => probe.kind !== "iperf" && !isTimed(probe) && enforcedWithin(probe.expect) === undefined,
+      (probe) =>
+        probe.kind !== "iperf" && !isTimed(probe) && !isRepeated(probe) && enforcedWithin(probe.expect) === undefined,
     );
     const { controls } = await phases.run("baseline", "see what answers", () =>
       probeAndJudge({ plan, cluster, probes, tasks: [], controls: record.controls, phase: "baseline" }, context),

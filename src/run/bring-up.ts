@@ -1,3 +1,4 @@
+import type { BaselineCell } from "../grade/baseline.ts";
 import type { Plan, PlannedProbe } from "../plan/types.ts";
 import { labOrBundled } from "./bundle-labs.ts";
 import type { RunContext } from "./context.ts";
@@ -8,13 +9,18 @@ import { provision, type Provisioned, type ProvisionOptions } from "./provision.
 import { planLab, readLab, type LabRequest } from "./read-lab.ts";
 import { applyScenario } from "./scenario.ts";
 import type { UndoStack } from "./undo.ts";
-import { isTimed } from "./timed-probes.ts";
+import { isRepeated, isTimed } from "./timed-probes.ts";
 
 /** A lab's cluster with its plan and record, whoever brought it up. */
 export type PlacedLab = Pick<Provisioned, "plan" | "cluster" | "record">;
 
-export interface BringUpOptions extends Pick<ProvisionOptions, "keepFailed" | "force"> {
+export interface BringUpOptions extends Pick<ProvisionOptions, "keepFailed" | "force">, SceneOptions {}
+
+/** How the untouched lab is looked at. */
+export interface SceneOptions {
   needsBaseline: boolean;
+  /** What the same lab gave untouched elsewhere: of probes that are repeated, which take all their time to fail, that is taken over. */
+  known?: readonly BaselineCell[] | undefined;
 }
 
 /**
@@ -41,7 +47,7 @@ export async function bringUp(
 /** The phases of {@link bringUp} that follow the plan. */
 export async function bringUpPlan(
   plan: Plan,
-  { needsBaseline, ...options }: BringUpOptions,
+  { needsBaseline, known, ...options }: BringUpOptions,
   phases: PhaseRunner,
   undo: UndoStack,
   lock?: LabLock,
@@ -50,14 +56,14 @@ export async function bringUpPlan(
   const lab = await phases.run("provision", `make ${nodes.length} nodes with ${plan.cni.name}`, () =>
     provision(plan, undo, phases.context, lock, options),
   );
-  await setScene(lab, { needsBaseline }, phases);
+  await setScene(lab, { needsBaseline, known }, phases);
   return lab;
 }
 
 /** Applies the plan's scenario to a cluster that has nothing of a lab in it, and keeps in the record what answers then. */
 export async function setScene(
   lab: PlacedLab,
-  { needsBaseline }: { needsBaseline: boolean },
+  { needsBaseline, known = [] }: SceneOptions,
   phases: PhaseRunner,
 ): Promise<void> {
   const { plan, cluster } = lab;
@@ -66,23 +72,26 @@ export async function setScene(
     await phases.run("scenario", "apply the scenario", () => applyScenario(plan, cluster, context));
   }
   if (plan.tasks.length > 0 || needsBaseline) {
-    await phases.run("baseline", "probe the untouched lab", () => takeBaseline(lab, context));
+    await phases.run("baseline", "probe the untouched lab", () => takeBaseline(lab, known, context));
   }
 }
 
-/** Neither bandwidth nor what a fault does says who may reach whom, and both take longer than all the rest. */
+/** Neither bandwidth, nor what a fault does, nor what comes in time says who may reach whom, and all take longer than the rest. */
 function isForBaseline(probe: PlannedProbe, taskProbes: ReadonlySet<string>): boolean {
-  return (probe.kind !== "iperf" && !isTimed(probe)) || taskProbes.has(probe.name);
+  return (probe.kind !== "iperf" && !isTimed(probe) && !isRepeated(probe)) || taskProbes.has(probe.name);
 }
 
-async function takeBaseline(lab: PlacedLab, context: RunContext): Promise<void> {
+async function takeBaseline(lab: PlacedLab, known: readonly BaselineCell[], context: RunContext): Promise<void> {
   const { plan, cluster, record } = lab;
   const taskProbes = new Set(plan.tasks.flatMap(({ probes }) => probes));
+  const repeated = new Set(plan.probes.filter(isRepeated).map(({ name }) => name));
+  const kept = known.filter(({ probe }) => repeated.has(probe));
+  const isKept = ({ name }: PlannedProbe): boolean => kept.some(({ probe }) => probe === name);
   const { controls, baseline } = await probeAndJudge(
     {
       plan,
       cluster,
-      probes: plan.probes.filter((probe) => isForBaseline(probe, taskProbes)),
+      probes: plan.probes.filter((probe) => isForBaseline(probe, taskProbes) && !isKept(probe)),
       tasks: [],
       controls: record.controls,
       phase: "baseline",
@@ -90,5 +99,5 @@ async function takeBaseline(lab: PlacedLab, context: RunContext): Promise<void> 
     context,
   );
   record.controls = controls;
-  if (plan.tasks.length > 0) record.baseline = baseline;
+  if (plan.tasks.length > 0) record.baseline = [...baseline, ...kept];
 }

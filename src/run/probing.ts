@@ -15,7 +15,11 @@ import { addIngressEvidence } from "./ingress-evidence.ts";
 import { addNodeEvidence } from "./node-evidence.ts";
 import { ProbeBench } from "./probe-bench.ts";
 import type { HintTaken } from "./record.ts";
-import { isTimed, timedFaults } from "./timed-probes.ts";
+import { isRepeated, isTimed, timedFaults } from "./timed-probes.ts";
+import { untilExpected } from "./until-expected.ts";
+
+/** How often an ordinary probe with `within` is tried: so often are the requests sent that stand in it, at most. */
+const roundMs = 1000;
 
 /** What is probed, and what is known from before. */
 export interface ProbingRequest {
@@ -53,14 +57,18 @@ export interface Probing {
 }
 
 /**
- * Probes, once more where something unexpected was seen, and judges: the ordinary probes first, then fault by fault those that ask for
- * its time. No fault of theirs is left. Rejects when the signal is aborted, and where a fault cannot be made or restored.
+ * Probes, once more where something unexpected was seen, and judges: the ordinary probes first, those with a time after the
+ * others, then fault by fault those that ask for its time. No fault of theirs is left. Rejects when the signal is aborted, and where a fault cannot be made or restored.
  */
 export async function probeAndJudge(request: ProbingRequest, context: RunContext): Promise<Probing> {
   const { plan, probes } = request;
   if (request.tasks.length > 0 && (request.baseline ?? []).length === 0) warnOfNoBaseline(context);
   const bench = await ProbeBench.open(request, context);
-  const found = await bench.runTwice(probes.filter((probe) => !isTimed(probe)));
+  const ordinary = probes.filter((probe) => !isTimed(probe));
+  const found = await bench.runTwice(ordinary.filter((probe) => !isRepeated(probe)));
+  const beganMs = context.monotonicMs();
+  const elapsedMs = (): number => context.monotonicMs() - beganMs;
+  found.push(...(await untilExpected(ordinary.filter(isRepeated), bench, elapsedMs, roundMs)));
   for (const timed of timedFaults(plan, probes)) found.push(...(await aroundFault(timed, bench)));
   const ran = probes.flatMap(({ name }) => found.find((each) => each.name === name) ?? []);
   const { results, grade } = bench.judge(ran);

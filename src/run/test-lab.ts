@@ -2,7 +2,7 @@ import { cniText } from "../core/cni-text.ts";
 import type { Pod } from "../kube/types.ts";
 import type { Plan } from "../plan/types.ts";
 import type { LabTest, TestedMutant } from "../report/test-types.ts";
-import { bringUpPlan, type PlacedLab, setScene } from "./bring-up.ts";
+import { bringUpPlan, type PlacedLab, type SceneOptions, setScene } from "./bring-up.ts";
 import type { RunContext } from "./context.ts";
 import { deletedRefs, readManifest } from "./lens.ts";
 import type { EffectScope } from "./mutant-effect.ts";
@@ -39,7 +39,7 @@ export async function testLab(wish: Plan, context: RunContext): Promise<LabTest>
   const phases = new PhaseRunner(context);
   // Beside the lab itself, which may be up.
   const plan: Plan = { ...wish, lab: { ...wish.lab, name: `${wish.lab.name.slice(0, 58)}-test` } };
-  const graded = await onOwnCluster(plan, phases, (lab) => gradeAll(lab, phases));
+  const graded = await onOwnCluster(plan, undefined, phases, (lab) => gradeAll(lab, phases));
   const { name, title, file } = wish.lab;
   const { mutants } = graded;
   const count = (status: TestedMutant["status"]): number => mutants.filter((each) => each.status === status).length;
@@ -63,12 +63,13 @@ export async function testLab(wish: Plan, context: RunContext): Promise<LabTest>
 
 async function onOwnCluster<Result>(
   plan: Plan,
+  known: SceneOptions["known"],
   phases: PhaseRunner,
   act: (lab: PlacedLab) => Promise<Result>,
 ): Promise<Result> {
   const { context } = phases;
   return withUndo(context, async (undo) => {
-    const lab = await bringUpPlan(plan, { needsBaseline: false }, phases, undo);
+    const lab = await bringUpPlan(plan, { needsBaseline: false, known }, phases, undo);
     const result = await act(lab);
     await phases.runToEnd("down", `remove ${plan.lab.name}`, () => remove(lab, context));
     return result;
@@ -180,14 +181,15 @@ async function tryAlone(mutant: Mutant, lab: PlacedLab, looked: Looked, context:
   const { plan, cluster } = lab;
   const phases = new PhaseRunner(context);
   const state = new SolutionState(untouchedObjects({ plan, deletedRefs }));
+  const known = lab.record.baseline;
   if (cluster.reset !== undefined) {
     await cluster.reset();
     const fresh: PlacedLab = { ...lab, record: forgetAnswers(lab.record) };
-    await setScene(fresh, { needsBaseline: false }, phases);
+    await setScene(fresh, { needsBaseline: false, known }, phases);
     return tryMutant(mutant, fresh, state, looked, context);
   }
   const own: Plan = { ...plan, lab: { ...plan.lab, name: `${plan.lab.name.slice(0, 58)}-own` } };
-  return onOwnCluster(own, phases, (fresh) => tryMutant(mutant, fresh, state, looked, context));
+  return onOwnCluster(own, known, phases, (fresh) => tryMutant(mutant, fresh, state, looked, context));
 }
 
 /** What is unsteady or in vain in a mutant is nothing that anyone can mend. */

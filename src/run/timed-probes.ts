@@ -16,6 +16,11 @@ export function isTimed({ during, after }: PlannedProbe): boolean {
   return during !== undefined || after !== undefined;
 }
 
+/** Whether it is tried until it is as expected, and may so take longer than a look. */
+export function isRepeated({ withinMs }: PlannedProbe): boolean {
+  return withinMs !== undefined;
+}
+
 /** The faults that these probes ask for, in the scenario's order. Throws RECORD_UNKNOWN_FAULT. */
 export function timedFaults({ scenario }: Plan, probes: readonly PlannedProbe[]): TimedFault[] {
   const named = scenario.flatMap(({ kind, options, span }) => {

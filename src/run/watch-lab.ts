@@ -19,7 +19,7 @@ import { gradeLab } from "./grade-lab.ts";
 import { lockLab, type LabLock } from "./lab-lock.ts";
 import { readRecord, stampRecord, writeRecord } from "./record.ts";
 import { labDirectory } from "./state-directory.ts";
-import { isTimed } from "./timed-probes.ts";
+import { isRepeated, isTimed } from "./timed-probes.ts";
 import { enforcementProbes, watchEnforcement } from "./watch-enforcement.ts";
 import { notPossible, WatchedGrade } from "./watched-grade.ts";
 
@@ -258,7 +258,9 @@ class WatchSession {
 /** Those that take seconds whatever they see, those about a change that was watched by whoever made it, and those for which a fault is made. */
 function isUnwatched(probe: PlannedProbe): boolean {
   const kind = (probeKinds as unknown as Record<string, ProbeKind>)[probe.kind];
-  return isTimed(probe) || enforcedWithin(probe.expect) !== undefined || kind?.exclusive === "links";
+  return (
+    isTimed(probe) || isRepeated(probe) || enforcedWithin(probe.expect) !== undefined || kind?.exclusive === "links"
+  );
 }
 
 function isGone(error: unknown): boolean {

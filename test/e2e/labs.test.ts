@@ -46,7 +46,7 @@ afterAll(async () => {
 
 /** Runs the lab to its end, of which no process is left. */
 async function runLab(lab: string, mode: string, ...options: string[]): Promise<Report & { exitCode: number | null }> {
-  const own = new Cnilab();
+  const own = new Cnilab({ timeoutMs: 110_000 });
   commands.push(own);
   const run = await own.run("run", `labs/${lab}`, "--cni", mode, ...options, "-o", "json");
   expect(run.stdout, run.stderr).not.toBe("");

@@ -163,8 +163,9 @@ afterAll(async () => {
   rmSync(scratchDirectory, { recursive: true, force: true });
   if (missing !== undefined) return;
   execFileSync("docker", ["rm", "-f", external]);
-  await kubectl("delete", "namespace", namespace, podAgentsNamespace, "--ignore-not-found", "--wait=false");
-}, 60_000);
+  // To the end: the next file on this cluster holds what it finds against what it leaves.
+  await kubectl("delete", "namespace", namespace, podAgentsNamespace, "--ignore-not-found", "--timeout=120s");
+}, 150_000);
 
 describe.each<Implementation>(implementations)("$name", ({ skip, make, hasNoOutside = false }) => {
   onRig(missing ?? (skip ? "needs Docker and root on its host" : undefined))("on a real cluster", () => {

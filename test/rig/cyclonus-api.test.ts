@@ -30,7 +30,12 @@ const LEFT_OUT = ["multi-peer", "upstream-e2e", "example", "end-port", "namespac
 const ALL_PARTS = [...TAGS, undefined].map((tag, index) => ({ tag, excluded: [...LEFT_OUT, ...TAGS.slice(0, index)] }));
 /** All of them wait for four minutes, most of it for their own clients: `npm run test:cyclonus`. */
 const isLong = process.env["CNILAB_LONG_LANES"] !== undefined;
-const PARTS = isLong ? ALL_PARTS : ALL_PARTS.filter(({ tag }) => tag === "udp");
+const PARTS = isLong ? ALL_PARTS : ALL_PARTS.filter(({ tag }) => tag === "udp").flatMap(byDirection);
+
+/** Halves of a part: cases about egress, and about ingress. */
+function byDirection(part: { tag: string | undefined; excluded: string[] }): (typeof part)[] {
+  return ["ingress", "egress"].map((other) => ({ ...part, excluded: [...part.excluded, other] }));
+}
 
 /** What became of a part's cases, and of its commands: Cyclonus takes every one that fails for blocked, whatever the reason. */
 interface Part {

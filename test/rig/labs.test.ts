@@ -22,7 +22,14 @@ const OF_WAYS = [
  * Labs that would each need a cluster made for them alone, a minute and a half each: other add-ons, address families or nodes
  * than the others'. Of load balancers is also `OF_WAYS`.
  */
-const OF_OWN_CLUSTERS = ["dual-stack", "dual-stack-policy", "load-balancer", "traffic-distribution"];
+const OF_OWN_CLUSTERS = [
+  "dual-stack",
+  "dual-stack-policy",
+  "gateway-routes",
+  "gateway-split",
+  "load-balancer",
+  "traffic-distribution",
+];
 /** Of one CNI: all labs, on a machine half as fast as most, take twenty minutes. */
 const LIMIT = 30 * minutes;
 const isLong = process.env["CNILAB_LONG_LANES"] !== undefined;

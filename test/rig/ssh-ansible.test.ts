@@ -22,6 +22,7 @@ const CONTROL_PLANE = ["apiserver", "controller-manager", "scheduler"]
 
 const ansibleMissing = process.env["CNILAB_ANSIBLE_MISSING"];
 const reason = ansibleMissing === undefined || ansibleMissing === "" ? undefined : `needs Ansible: ${ansibleMissing}`;
+const isLong = process.env["CNILAB_LONG_LANES"] !== undefined;
 
 onRig(rigMissing ?? reason)("machines become a cluster by Ansible, and are given back", () => {
   let set: RigMachines;
@@ -58,7 +59,9 @@ onRig(rigMissing ?? reason)("machines become a cluster by Ansible, and are given
 
   afterAll(() => set.remove());
 
-  test("three bare machines are nodes, with a CNI they are ready, and a second run changes nothing", async () => {
+  // Machines that become a lab's cluster, and are given back as they were, are in ssh-provider.test.ts, in every build.
+  test("three bare machines are nodes, with a CNI they are ready, and a second run changes nothing", async (context) => {
+    if (!isLong) context.skip("too long for CI: npm run test:machines");
     const steps: string[] = [];
     const started = performance.now();
     await playbook({ ...run, progress: (step) => steps.push(step) });
@@ -82,7 +85,8 @@ onRig(rigMissing ?? reason)("machines become a cluster by Ansible, and are given
     expect(Object.values(second).map(({ changed }) => changed)).toEqual([0, 0, 0]);
   });
 
-  test("reset gives back all that was there, leaves what is others', and has nothing to do a second time", async () => {
+  test("reset gives back all that was there, leaves what is others', and has nothing to do a second time", async (context) => {
+    if (!isLong) context.skip("too long for CI: npm run test:machines");
     await playbook({ ...run, playbook: "reset" });
     expectGivenBack();
     expect(docker("exec", machine(0).container, "ctr", "-n", "others", "tasks", "list")).toMatch(/somebody .*RUNNING/);
@@ -92,7 +96,7 @@ onRig(rigMissing ?? reason)("machines become a cluster by Ansible, and are given
 
   test("an end in the middle of making the control plane leaves nothing running here, and reset gives back", async (context) => {
     // A killed run of the whole provider is in ssh-provider.test.ts.
-    if (process.env["CNILAB_LONG_LANES"] === undefined) context.skip("too long for CI: npm run test:machines");
+    if (!isLong) context.skip("too long for CI: npm run test:machines");
     const abort = new AbortController();
     const alone = {
       ...run,

@@ -35,6 +35,12 @@ function wrongField(draft: KubeObject): WrongField | undefined {
     const detail = "must have the field of its type, with a positive target of its kind";
     return { field: `spec.metrics[${wrong}]`, value: metrics?.[wrong], detail };
   }
+  for (const [index, metric] of (metrics ?? []).entries()) {
+    const field = otherSource(metric);
+    if (field === undefined) continue;
+    const detail = "must populate the given metric source only";
+    return { field: `spec.metrics[${index}].${field}`, value: metric[field], detail };
+  }
   return behavior === undefined ? undefined : wrongBehavior(behavior);
 }
 
@@ -55,6 +61,12 @@ function hasTarget(metric: Record<string, unknown>): boolean {
   if (!isRecord(target) || !isRecord(source)) return false;
   const isNamed = field.endsWith("esource") ? typeof source["name"] === "string" : isRecord(source["metric"]);
   return isNamed && targets.some((name) => (milliOf(target[name]) ?? 0) > 0);
+}
+
+/** A field that is of another type than the metric's. */
+function otherSource(metric: Record<string, unknown>): string | undefined {
+  const [own] = SOURCES[String(metric["type"])] ?? [];
+  return Object.values(SOURCES).find(([field]) => field !== own && metric[field] !== undefined)?.[0];
 }
 
 function wrongBehavior(behavior: unknown): WrongField | undefined {

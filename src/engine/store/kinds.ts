@@ -1,5 +1,6 @@
 import { splitApiVersion } from "../../kube/group-version.ts";
 import type { AdminPolicy } from "../../kube/admin-policy-types.ts";
+import type { Gateway, GatewayClass, HttpRoute, ReferenceGrant } from "../../kube/gateway/gateway-types.ts";
 import type { Ingress, IngressClass } from "../../kube/ingress.ts";
 import type { ControllerRevision, DaemonSet, StatefulSet } from "../../kube/set-types.ts";
 import type {
@@ -31,6 +32,10 @@ export interface InterpretedKinds {
   NetworkPolicy: NetworkPolicy;
   Ingress: Ingress;
   IngressClass: IngressClass;
+  GatewayClass: GatewayClass;
+  Gateway: Gateway;
+  HTTPRoute: HttpRoute;
+  ReferenceGrant: ReferenceGrant;
   AdminNetworkPolicy: AdminPolicy;
   BaselineAdminNetworkPolicy: AdminPolicy;
   ClusterNetworkPolicy: AdminPolicy;
@@ -88,6 +93,10 @@ const builtIn: Readonly<Record<string, KindFacts>> = {
   AdminNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
   BaselineAdminNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
   ClusterNetworkPolicy: clusterWide("policy.networking.k8s.io", true),
+  GatewayClass: clusterWide("gateway.networking.k8s.io", true),
+  Gateway: spaced("gateway.networking.k8s.io", true),
+  HTTPRoute: spaced("gateway.networking.k8s.io", true),
+  ReferenceGrant: spaced("gateway.networking.k8s.io"),
 };
 
 /** Own keys only: a kind may be any word, such as `constructor`. */

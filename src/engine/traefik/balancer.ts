@@ -82,9 +82,10 @@ function cookieOf(header: string, name: string): string | undefined {
   return undefined;
 }
 
-function shuffled(servers: readonly Server[], random: () => number): Server[] {
-  const left = [...servers];
-  const drawn: Server[] = [];
+/** In an order that is drawn. */
+export function shuffled<Item>(items: readonly Item[], random: () => number): Item[] {
+  const left = [...items];
+  const drawn: Item[] = [];
   while (left.length > 0) drawn.push(...left.splice(Math.floor(random() * left.length), 1));
   return drawn;
 }

@@ -11,12 +11,22 @@ import type { ObjectStore } from "../store/store.ts";
 import { AnnotationError, routerAnnotations, type RouterAnnotations } from "./annotations.ts";
 import { BackendError, loadBackend } from "./backend.ts";
 import { cookieName } from "./cookie-name.ts";
+import { GATEWAY_KINDS, loadGateways } from "./gateway/load-gateways.ts";
+import { normalize } from "./normalize.ts";
 import { routerRule } from "./rule.ts";
 import { certificateOf } from "./secret-certificate.ts";
 import type { Configuration, LoadBalancer, Router } from "./types.ts";
 
 /** Kinds whose changes change {@link loadConfiguration}. */
-export const TRAEFIK_KINDS = ["Ingress", "IngressClass", "Service", "EndpointSlice", "Secret", "Node"] as const;
+export const TRAEFIK_KINDS = [
+  "Ingress",
+  "IngressClass",
+  "Service",
+  "EndpointSlice",
+  "Secret",
+  "Node",
+  ...GATEWAY_KINDS,
+] as const;
 
 /** After every route that is not told its priority (Go's math.MinInt32). */
 const LAST = -2_147_483_648;
@@ -52,7 +62,8 @@ export function loadConfiguration(store: ObjectStore): Configuration {
   const ingresses = servedIngresses(store);
   const loaded = new Loader(store);
   for (const ingress of ingresses) loaded.add(ingress);
-  return loaded.configuration();
+  const gateways = loadGateways(store);
+  return { ...loaded.configuration(), ...(gateways === undefined ? {} : { gateway: gateways.configuration }) };
 }
 
 /** Go's fmt of a ServiceBackendPort. */
@@ -180,14 +191,6 @@ class Loader {
       fields: { ingress: name, namespace, providerName: "kubernetes", ...fields },
     });
   }
-}
-
-/** pkg/provider Normalize: what is no letter and no digit parts the words. */
-function normalize(name: string): string {
-  return name
-    .split(/[^\p{L}\p{N}]+/u)
-    .filter((word) => word !== "")
-    .join("-");
 }
 
 /** Two of one name are told apart by their rules, as Traefik does it by a digest of them. */

@@ -24,7 +24,7 @@ export function forwardUpgrade(exchange: Exchange, client: Duplex, head: Buffer)
   });
   sent.once("upgrade", (answer, upstream, upstreamHead) => {
     exchange.response.detachSocket(client as never);
-    client.write(switchingHead(answer, exchange.setCookie));
+    client.write(switchingHead(answer, exchange));
     client.write(upstreamHead);
     upstream.write(head);
     join(client, upstream);
@@ -32,8 +32,9 @@ export function forwardUpgrade(exchange: Exchange, client: Duplex, head: Buffer)
   sent.end();
 }
 
-function switchingHead(answer: IncomingMessage, setCookie: string | undefined): string {
+function switchingHead(answer: IncomingMessage, { setCookie, change }: Exchange): string {
   const headers = responseHeaders(answer.rawHeaders, true);
+  change?.(headers);
   const cookies = setCookie === undefined ? [] : [`Set-Cookie: ${setCookie}`];
   const lines = [...headers].flatMap(([name, values]) => values.map((value) => `${name}: ${value}`));
   return ["HTTP/1.1 101 Switching Protocols", ...cookies, ...lines, "", ""].join("\r\n");

@@ -13,6 +13,8 @@ export interface Exchange {
   server: Server;
   wanted: UpstreamRequest;
   setCookie?: string;
+  /** What the router does with the headers of every answer. */
+  change?: (headers: Headers) => void;
   upstreams: Upstreams;
   tell(line: LogLine): void;
 }
@@ -71,7 +73,7 @@ function frameBody(
 }
 
 /** Answers for a server that did not. */
-export function refuse({ request, response, setCookie, tell }: Exchange, error: NodeJS.ErrnoException): void {
+export function refuse({ request, response, setCookie, change, tell }: Exchange, error: NodeJS.ErrnoException): void {
   if (response.headersSent) {
     response.destroy();
     return;
@@ -82,14 +84,15 @@ export function refuse({ request, response, setCookie, tell }: Exchange, error: 
   // What else the client sends is not read.
   if (!request.complete) response.shouldKeepAlive = false;
   if (setCookie !== undefined) response.setHeader("set-cookie", setCookie);
-  replyStatus(response, status);
+  replyStatus(response, status, change);
 }
 
 /** Sends an answer to the client. One that breaks off breaks off there, too. */
 export function relay(answer: IncomingMessage, exchange: Exchange): void {
-  const { response, setCookie } = exchange;
+  const { response, setCookie, change } = exchange;
   const headers = responseHeaders(answer.rawHeaders);
   if (setCookie !== undefined) headers.set("Set-Cookie", [setCookie, ...(headers.get("Set-Cookie") ?? [])]);
+  change?.(headers);
   prepare(response);
   try {
     for (const [name, values] of headers) response.setHeader(name, values.length === 1 ? (values[0] ?? "") : values);

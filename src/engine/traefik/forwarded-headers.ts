@@ -54,7 +54,8 @@ export function headersOf(rawHeaders: readonly string[]): Headers {
   return headers;
 }
 
-function canonicalName(name: string): string {
+/** As Go writes it. */
+export function canonicalName(name: string): string {
   return name.toLowerCase().replaceAll(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
 }
 
@@ -93,6 +94,19 @@ export function requestHeaders(client: ClientRequest, server: string): Headers {
   headers.set("X-Forwarded-Server", [server]);
   headers.set("X-Real-Ip", [clientAddress]);
   return new Map([...headers].map(([name, values]) => [name.replace(WEBSOCKET, "Sec-WebSocket-$1"), values]));
+}
+
+/** What rules are compared with: the client's headers, but for what Traefik itself says of where they came from. */
+export function ruleHeaders(client: ClientRequest, server: string): Headers {
+  const headers = headersOf(client.rawHeaders);
+  headers.delete("Host");
+  const said = requestHeaders(client, server);
+  for (const name of FORWARDED) {
+    const values = said.get(name);
+    if (values === undefined) headers.delete(name);
+    else headers.set(name, values);
+  }
+  return headers;
 }
 
 /** What the client is sent of the server's headers; with an upgrade those of the connection, too. */

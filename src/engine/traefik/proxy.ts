@@ -3,17 +3,18 @@ import type { Server, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { makeServerCertificate } from "../api/certificate.ts";
-import { type Choice, serverUrl } from "./balancer.ts";
+import { applyFilters, type Filtered } from "./apply-filters.ts";
+import { serverUrl } from "./balancer.ts";
 import { Certificates } from "./certificates.ts";
 import { entryPointServer } from "./entry-point.ts";
 import { forward, type Exchange } from "./forward.ts";
 import { forwardUpgrade } from "./forward-upgrade.ts";
-import { requestHeaders } from "./forwarded-headers.ts";
+import { requestHeaders, ruleHeaders, type Headers } from "./forwarded-headers.ts";
 import { logText } from "./log-line.ts";
-import { replyNothing, replyText } from "./plain-reply.ts";
+import { replyNothing, replyRedirect, replyText } from "./plain-reply.ts";
 import { requestTarget, type RequestTarget } from "./request-target.ts";
 import { Routing, type RoutedService } from "./routing.ts";
-import { canonicalHost } from "./rule.ts";
+import { canonicalHost, type AskedRequest } from "./rule.ts";
 import type { Configuration, LogLine, StaticConfiguration } from "./types.ts";
 import { Upstreams, type Connect } from "./upstream.ts";
 
@@ -49,10 +50,14 @@ export class TraefikProxy {
   /** The next request goes by this configuration; those that have begun keep their server. */
   route(configuration: Configuration): void {
     const { statics } = this.options;
-    const given = statics.hasIngressProvider ? configuration : EMPTY;
-    this.routing = new Routing(given, statics);
-    this.certificates = new Certificates(given.certificates, this.ownContext);
-    this.tellOnce([...given.errors, ...this.certificates.errors, ...this.routing.errors]);
+    const { gateway, ...own } = configuration;
+    const ingress = statics.hasIngressProvider ? own : EMPTY;
+    const read = statics.gatewayProvider === undefined ? undefined : gateway;
+    this.routing = new Routing({ ...ingress, ...(read === undefined ? {} : { gateway: read }) }, statics);
+    const certificates = [...ingress.certificates, ...(read?.certificates ?? [])];
+    this.certificates = new Certificates(certificates, this.ownContext);
+    const errors = [...ingress.errors, ...(read?.errors ?? [])];
+    this.tellOnce([...errors, ...this.certificates.errors, ...this.routing.errors]);
   }
 
   /** The server of an entry point; the caller lets it listen, and closes it. */
@@ -96,34 +101,52 @@ export class TraefikProxy {
     }
     const isTls = "encrypted" in request.socket;
     const host = target.host ?? request.headers.host ?? "";
-    const asked = { entryPoint, isTls, host: canonicalHost(host), path: target.routingPath };
+    const client = { rawHeaders: request.rawHeaders, host, clientAddress: addressOf(request), isTls };
+    const { hostname } = this.options;
+    const asked = {
+      entryPoint,
+      isTls,
+      host: canonicalHost(host),
+      path: target.routingPath,
+      request: () => askedRequest(request, target, ruleHeaders(client, hostname)),
+    };
     const service = this.routing.find(asked);
     if (service === "ping") {
       replyText(response, 200, "OK");
       return undefined;
     }
-    const choice = service?.balancer.choose(request.headers.cookie);
-    if (service === undefined || choice === undefined) {
-      if (service === undefined) replyText(response, 404, "404 page not found");
-      else replyText(response, 503, "no available server");
+    if (service === undefined) {
+      replyText(response, 404, "404 page not found");
       return undefined;
     }
-    return { request, response, ...this.wantedOf(request, { target, host, isTls, service, choice }) };
+    const headers = requestHeaders(client, hostname);
+    const filtered = applyFilters(service.filters ?? [], { target: target.target, host, headers });
+    return this.sentTo(service, { request, response, filtered });
   }
 
-  private wantedOf(
-    { rawHeaders, method = "GET", socket }: IncomingMessage,
-    found: { target: RequestTarget; host: string; isTls: boolean; service: RoutedService; choice: Choice },
-  ): Pick<Exchange, "server" | "wanted" | "setCookie" | "upstreams" | "tell"> {
-    const { target, host, isTls, service, choice } = found;
+  /** The exchange with one of a service's servers; undefined where the request is answered here. */
+  private sentTo(
+    service: RoutedService,
+    { request, response, filtered }: Pick<Exchange, "request" | "response"> & { filtered: Filtered },
+  ): Exchange | undefined {
+    const { target, host, headers, change, redirect } = filtered;
+    if (redirect !== undefined) {
+      replyRedirect(response, redirect.status, redirect.location, change);
+      return undefined;
+    }
+    const choice = service.balancer.choose(request.headers.cookie);
+    if (choice === undefined) replyText(response, 503, "no available server", change);
+    else if ("status" in choice) replyNothing(response, choice.status, change);
+    if (choice === undefined || "status" in choice) return undefined;
     const { server, setCookie } = choice;
-    const clientAddress = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
-    const headers = requestHeaders({ rawHeaders, host, clientAddress, isTls }, this.options.hostname);
     const own = serverUrl(server).replace(/^.*:\/\//, "");
     return {
+      request,
+      response,
       server,
-      wanted: { method, target: target.target, headers, host: service.passHostHeader ? host : own },
+      wanted: { method: request.method ?? "GET", target, headers, host: service.passHostHeader ? host : own },
       ...(setCookie === undefined ? {} : { setCookie }),
+      ...(change === undefined ? {} : { change }),
       upstreams: this.upstreams,
       tell: (line) => this.tell(line),
     };
@@ -139,4 +162,13 @@ export class TraefikProxy {
     for (const [text, line] of texts) if (!this.told.has(text)) this.tell(line);
     this.told = new Set(texts.keys());
   }
+}
+
+function addressOf({ socket }: IncomingMessage): string {
+  return (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
+}
+
+function askedRequest({ method = "GET" }: IncomingMessage, { target }: RequestTarget, headers: Headers): AskedRequest {
+  const mark = target.indexOf("?");
+  return { method, headers, query: new URLSearchParams(mark < 0 ? "" : target.slice(mark)) };
 }

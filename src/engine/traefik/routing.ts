@@ -1,13 +1,25 @@
 import { Balancer } from "./balancer.ts";
-import { matcherOf, type Matches } from "./rule.ts";
-import type { Configuration, EntryPoint, LoadBalancer, LogLine, Router, StaticConfiguration } from "./types.ts";
+import { matcherOf, type AskedRequest, type Matches } from "./rule.ts";
+import type {
+  Configuration,
+  EntryPoint,
+  Filter,
+  GatewayConfiguration,
+  LoadBalancer,
+  LogLine,
+  Router,
+  StaticConfiguration,
+} from "./types.ts";
+import { WeightedBalancer, type WeightedChild } from "./weighted-balancer.ts";
 
 /** A service as requests are sent to it. */
 export interface RoutedService {
   /** With its provider. */
   name: string;
-  balancer: Balancer;
+  balancer: Pick<WeightedChild, "choose">;
   passHostHeader: boolean;
+  /** What the router does with its requests; absent: nothing. */
+  filters?: readonly Filter[];
 }
 
 interface Route {
@@ -23,32 +35,27 @@ export class Routing {
   readonly errors: LogLine[] = [];
 
   constructor(configuration: Configuration, { entryPoints, ping }: StaticConfiguration, random = Math.random) {
-    const services = new Map<string, RoutedService>();
-    const serviceOf = (id: string): RoutedService | undefined => {
-      const balancer = Object.hasOwn(configuration.services, id) ? configuration.services[id] : undefined;
-      if (balancer === undefined) return undefined;
-      const present = services.get(id) ?? routedService(id, balancer, random);
-      services.set(id, present);
-      return present;
-    };
     for (const { name } of entryPoints) this.tables.set(name, { plain: [], tls: [] });
     const defaults = entryPoints.some(({ isDefault }) => isDefault)
       ? entryPoints.filter(({ isDefault }) => isDefault)
       : entryPoints;
-    for (const router of configuration.routers) {
-      const fault = faultOf(router, configuration);
-      const service = serviceOf(router.service);
+    const add = (router: Router, found: RoutedService | string): void => {
       for (const { entryPoint, isTls } of this.placesOf(router, entryPoints, defaults)) {
-        if (fault !== undefined || service === undefined) {
+        if (typeof found === "string") {
           const entryPointName = entryPoint.name;
-          this.errors.push({ message: "", error: fault ?? "", fields: { entryPointName, routerName: router.name } });
+          this.errors.push({ message: "", error: found, fields: { entryPointName, routerName: router.name } });
           continue;
         }
         const priority = router.priority === 0 ? router.rule.text.length : router.priority;
         const table = this.tables.get(entryPoint.name);
-        table?.[isTls ? "tls" : "plain"].push({ matches: matcherOf(router.rule), priority, service });
+        table?.[isTls ? "tls" : "plain"].push({ matches: matcherOf(router.rule), priority, service: found });
       }
-    }
+    };
+    const ofIngress = ingressServices(configuration, random);
+    for (const router of configuration.routers) add(router, ofIngress(router));
+    const { gateway } = configuration;
+    const ofGateway = gateway && gatewayServices(gateway, random);
+    for (const router of gateway?.routers ?? []) add(router, ofGateway?.(router) ?? "");
     // Stable: of two with one priority the first by name, where Traefik leaves it to chance.
     for (const { plain, tls } of this.tables.values())
       for (const routes of [plain, tls]) routes.sort((one, other) => other.priority - one.priority);
@@ -58,11 +65,18 @@ export class Routing {
   private readonly ping: string | undefined;
 
   /** The service of a request; undefined where no rule is its own. */
-  find(asked: { entryPoint: string; isTls: boolean; host: string; path: string }): RoutedService | "ping" | undefined {
-    const { entryPoint, isTls, host, path } = asked;
+  find(asked: {
+    entryPoint: string;
+    isTls: boolean;
+    host: string;
+    path: string;
+    /** Read where a rule asks for more than host and path. */
+    request?: () => AskedRequest;
+  }): RoutedService | "ping" | undefined {
+    const { entryPoint, isTls, host, path, request } = asked;
     if (entryPoint === this.ping && !isTls && path.startsWith("/ping")) return "ping";
     const routes = this.tables.get(entryPoint)?.[isTls ? "tls" : "plain"] ?? [];
-    return routes.find(({ matches }) => matches(host, path))?.service;
+    return routes.find(({ matches }) => matches(host, path, request))?.service;
   }
 
   /** Where a router's rule counts, and whether for TLS: by its own word, else by its entry point's (pkg/server/aggregator.go, applyModel). */
@@ -80,6 +94,40 @@ export class Routing {
       this.errors.push({ message: "No valid entryPoint for this router", fields: { routerName } });
     return chosen.map((entryPoint) => ({ entryPoint, isTls: router.isTls || entryPoint.hasTls }));
   }
+}
+
+/** Gives each router its service, one for all routers that name it, or why it cannot be built. */
+function ingressServices(
+  configuration: Configuration,
+  random: () => number,
+): (router: Router) => RoutedService | string {
+  const services = new Map<string, RoutedService>();
+  return (router) => {
+    const fault = faultOf(router, configuration);
+    if (fault !== undefined) return fault;
+    const id = router.service;
+    const balancer = Object.hasOwn(configuration.services, id) ? configuration.services[id] : undefined;
+    if (balancer === undefined) return "";
+    const present = services.get(id) ?? routedService(id, balancer, random);
+    services.set(id, present);
+    return present;
+  };
+}
+
+/** Services are shared by all routers, what shares requests among them is each router's own. */
+function gatewayServices(
+  { services, weighted }: GatewayConfiguration,
+  random: () => number,
+): (router: Router) => RoutedService | string {
+  const balancers = new Map(Object.entries(services).map(([id, service]) => [id, new Balancer(service, random)]));
+  return ({ service: id, filters = [] }) => {
+    const children = (weighted[id] ?? []).map(({ service, status = 500, weight }): WeightedChild => {
+      const balancer = service === undefined ? undefined : balancers.get(service);
+      return { weight, choose: (cookies) => (balancer === undefined ? { status } : balancer.choose(cookies)) };
+    });
+    const balancer = new WeightedBalancer(children, random);
+    return { name: `${id}@kubernetesgateway`, balancer, passHostHeader: true, filters };
+  };
 }
 
 function routedService(id: string, service: LoadBalancer, random: () => number): RoutedService {

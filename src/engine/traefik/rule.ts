@@ -1,5 +1,6 @@
 import type { IngressPath, IngressRule } from "../../kube/ingress.ts";
-import type { RouterRule } from "./types.ts";
+import { canonicalName, type Headers } from "./forwarded-headers.ts";
+import type { RequestRule, RouterRule, ValueRule } from "./types.ts";
 
 /** Rules of the path matchers that Traefik has for Ingresses; `router.pathmatcher` may name others, which have more or other arguments. */
 const MATCHERS = ["Path", "PathPrefix", "PathRegexp"] as const;
@@ -47,7 +48,7 @@ function isMatcher(name: string): name is Matcher {
 }
 
 /** Of a regular expression of Go's (RE2), which this engine's includes but for a few words. */
-function regexOf(text: string): RegExp | undefined {
+export function regexOf(text: string): RegExp | undefined {
   try {
     return new RegExp(text, "u");
   } catch {
@@ -55,13 +56,59 @@ function regexOf(text: string): RegExp | undefined {
   }
 }
 
-/** Whether a request is one of the rule's: host without its port, in lower case, and the path as {@link routingPath} has it. */
-export type Matches = (host: string, path: string) => boolean;
+/** What rules of the Gateway API ask beside host and path. */
+export interface AskedRequest {
+  method: string;
+  headers: Headers;
+  query: URLSearchParams;
+}
 
-export function matcherOf({ host, path }: RouterRule): Matches {
+/** Whether a request is one of the rule's: host without its port, in lower case, and the path as {@link routingPath} has it. */
+export type Matches = (host: string, path: string, request?: () => AskedRequest) => boolean;
+
+export function matcherOf({ host, path, request }: RouterRule): Matches {
+  if (request !== undefined) return requestMatcher(request);
   const hostMatches = hostMatcher(host);
   const pathMatches = pathMatcherOf(path);
   return (askedHost, askedPath) => hostMatches(askedHost) && pathMatches(askedPath);
+}
+
+/** A match of an HTTPRoute; without a request there is no header, no parameter and no method. */
+function requestMatcher({ hosts, path, method, headers, queries }: RequestRule): Matches {
+  const matchHosts = hosts.map((host) => (host.startsWith("*.") ? domainMatcher(host.slice(1)) : hostMatcher(host)));
+  const matchPath = requestPathMatcher(path);
+  const values = [
+    ...headers.map((rule) => valueMatcher(rule, ({ headers: asked }) => asked.get(canonicalName(rule.name)) ?? [])),
+    ...queries.map((rule) => valueMatcher(rule, ({ query }) => query.getAll(rule.name))),
+  ];
+  return (askedHost, askedPath, request) => {
+    if (matchHosts.length > 0 && !matchHosts.some((matches) => matches(askedHost))) return false;
+    if (!matchPath(askedPath)) return false;
+    if (method === undefined && values.length === 0) return true;
+    const asked = request?.();
+    if (asked === undefined) return false;
+    return (method === undefined || asked.method === method) && values.every((matches) => matches(asked));
+  };
+}
+
+/** Names of any depth below a domain, which is given with its dot. */
+function domainMatcher(end: string): (asked: string) => boolean {
+  return (asked) => asked.endsWith(end) && /^[a-z0-9.-]+$/.test(asked.slice(0, -end.length));
+}
+
+function requestPathMatcher({ matcher, value }: RequestRule["path"]): (asked: string) => boolean {
+  if (matcher === "exact") return (asked) => asked === value;
+  if (matcher === "element") return (asked) => asked === value || asked.startsWith(`${value}/`);
+  const regex = regexOf(value);
+  return (asked) => regex?.test(asked) ?? false;
+}
+
+function valueMatcher(
+  { value, isRegexp }: ValueRule,
+  valuesOf: (asked: AskedRequest) => readonly string[],
+): (asked: AskedRequest) => boolean {
+  const regex = isRegexp ? regexOf(value) : undefined;
+  return (asked) => valuesOf(asked).some((each) => (isRegexp ? (regex?.test(each) ?? false) : each === value));
 }
 
 function hostMatcher(host: string | undefined): (asked: string) => boolean {

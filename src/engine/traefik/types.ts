@@ -5,6 +5,26 @@ export interface RouterRule {
   /** Exact in lower case, or `*.` and a domain; absent: any. */
   host?: string;
   path?: { matcher: "Path" | "PathPrefix" | "PathRegexp"; value: string };
+  /** What an HTTPRoute asks beside; absent of Ingresses. */
+  request?: RequestRule;
+}
+
+/** Of a header or a query parameter: one of its values is this one, or has a place that fits. */
+export interface ValueRule {
+  name: string;
+  value: string;
+  isRegexp: boolean;
+}
+
+/** What a match of an HTTPRoute asks; all of it has to fit. */
+export interface RequestRule {
+  /** Any of them, in lower case; `*.` and a domain is for names of any depth below it. Empty: every host. */
+  hosts: string[];
+  /** `element`: the value itself, and what is below it. */
+  path: { matcher: "exact" | "element" | "regexp"; value: string };
+  method?: string;
+  headers: ValueRule[];
+  queries: ValueRule[];
 }
 
 /** A route: which requests of which entry points go to which service. */
@@ -19,8 +39,39 @@ export interface Router {
   middlewares: string[];
   /** Answers TLS alone, at whichever entry point. */
   isTls: boolean;
+  /** Of services, or of weighted ones. */
   service: string;
+  /** What is done with requests and answers, the first one outermost. */
+  filters?: Filter[];
 }
+
+/** Changes of headers: set, then added, then removed. */
+export interface HeaderChange {
+  set: [name: string, value: string][];
+  add: [name: string, value: string][];
+  remove: string[];
+}
+
+/** Another path: whole, or instead of what the prefix is; a change of it keeps a slash at the end. */
+export interface PathChange {
+  path: string;
+  prefix?: string;
+}
+
+/** What Traefik's middlewares of the Gateway API do (pkg/middlewares/gatewayapi). */
+export type Filter =
+  | { kind: "request-headers"; change: HeaderChange }
+  | { kind: "response-headers"; change: HeaderChange }
+  | {
+      kind: "redirect";
+      status: number;
+      scheme?: string;
+      hostname?: string;
+      /** Empty: the scheme's own. */
+      port?: string;
+      path?: PathChange;
+    }
+  | { kind: "rewrite"; hostname?: string; path?: PathChange };
 
 /** Where a service sends requests. */
 export interface Server {
@@ -50,6 +101,15 @@ export interface LoadBalancer {
   serversTransport?: string;
 }
 
+/** One of the services that share a route's requests. */
+export interface WeightedService {
+  /** Of services; absent: all requests are answered with this status. */
+  service?: string;
+  status?: number;
+  /** Of 0 it gets none. */
+  weight: number;
+}
+
 /** A line of Traefik's log. */
 export interface LogLine {
   message: string;
@@ -67,6 +127,14 @@ export interface Configuration {
   certificates: { cert: string; key: string }[];
   /** What it cannot make anything of. */
   errors: LogLine[];
+  /** The same of the Gateway API; absent where there is nothing of it. */
+  gateway?: GatewayConfiguration;
+}
+
+/** What Traefik makes of the Gateway API's objects. */
+export interface GatewayConfiguration extends Omit<Configuration, "gateway"> {
+  /** By name. */
+  weighted: Record<string, WeightedService[]>;
 }
 
 /** An address that Traefik listens at. */
@@ -87,4 +155,9 @@ export interface StaticConfiguration {
   ping?: string;
   /** Whether it reads Ingresses. */
   hasIngressProvider: boolean;
+  /** Absent: it does not read the Gateway API. */
+  gatewayProvider?: {
+    /** Whose load balancer's addresses Gateways have (`statusaddress.service`). */
+    statusService?: { namespace: string; name: string };
+  };
 }

@@ -14,6 +14,7 @@ const CLUSTER_WIDE = new Set([
   "CSIDriver",
   "CustomResourceDefinition",
   "FlowSchema",
+  "GatewayClass",
   "IngressClass",
   "MutatingWebhookConfiguration",
   "Node",

@@ -1,5 +1,6 @@
 import type { AddOn } from "../../plan/types.ts";
 import type { Supplies } from "../../supplies/types.ts";
+import { gatewayApi } from "./add-ons/gateway-api.ts";
 import { metallb } from "./add-ons/metallb.ts";
 import { metricsServer } from "./add-ons/metrics-server.ts";
 import { traefik } from "./add-ons/traefik.ts";
@@ -14,6 +15,7 @@ export const addOnInstalls: Readonly<Record<Exclude<AddOn, EmbeddedAddOn>, AddOn
   metallb,
   traefik,
   "metrics-server": metricsServer,
+  "gateway-api": gatewayApi,
 };
 
 function installsOf(addOns: readonly AddOn[]): [name: AddOn, install: AddOnInstall][] {
@@ -37,15 +39,20 @@ export function addOnFiles(addOns: readonly AddOn[]): string[] {
 /**
  * Installs add-ons on a cluster whose CNI is ready and whose nodes have their images, all at once; resolves when each
  * does its work: MetalLB's webhook took the pool of addresses, Traefik has an address and answers, metrics-server has
- * figures of every node. Safe to call again. Throws ADD_ON_NOT_READY, ADD_ON_NETWORK_TOO_SMALL, and the API's errors.
+ * figures of every node, the GatewayClass is accepted. Safe to call again. Throws ADD_ON_NOT_READY, ADD_ON_NETWORK_TOO_SMALL, and the API's errors.
  */
 export async function installAddOns(context: AddOnContext): Promise<void> {
   const { api, addOns, supplies, signal, progress } = context;
+  const apply = async ([name, install]: [AddOn, AddOnInstall]): Promise<void> => {
+    const objects = inApplyOrder(await install.objects(supplies, addOns));
+    progress(`install ${name} ${install.version}`);
+    await api.apply(objects, { signal });
+  };
+  const installs = installsOf(addOns);
+  for (const each of installs) if (each[1].isFirst === true) await apply(each);
   await Promise.all(
-    installsOf(addOns).map(async ([name, install]) => {
-      const objects = inApplyOrder(await install.objects(supplies, addOns));
-      progress(`install ${name} ${install.version}`);
-      await api.apply(objects, { signal });
+    installs.map(async ([name, install]) => {
+      if (install.isFirst !== true) await apply([name, install]);
       await install.ready(context);
       progress(`${name} is ready`);
     }),

@@ -16,7 +16,7 @@ interface Seen {
     deaf: { timedOut: boolean; durationMs: number };
     abortedMs: number;
     cat: string;
-    zombies: number;
+    processes: string[];
     descriptors: number;
   };
   twoOnOnePort: string;
@@ -76,9 +76,9 @@ test("a full evidence set drops on, and such a drop is decided by the deadline, 
   expect(full.unproven.latencyMs).toBeGreaterThanOrEqual(1200);
 });
 
-test("commands are bounded in output, time and number, and leave neither zombie nor descriptor", async () => {
+test("commands are bounded in output, time and number, and leave neither process nor descriptor", async () => {
   const { exec } = await see("calico", "exec");
-  expect(exec).toMatchObject({ many: true, cat: "one\ntwo\n", zombies: 0 });
+  expect(exec).toMatchObject({ many: true, cat: "one\ntwo\n", processes: [] });
   expect(exec.descriptors).toBeLessThanOrEqual(0);
   expect(exec.flood.length).toBeLessThan((1 << 20) + 100);
   expect(exec.flood.end).toContain("[cut: 400000000 bytes in all]");

@@ -62,6 +62,7 @@ test("what a lab says has its defaults filled in, and add-ons are a feature that
 
 test.each([
   ["addOns: [metallb, metallb]", "metallb is listed twice"],
+  ["addOns: [gateway-api]", "gateway-api needs the add-on traefik"],
   ["kubeadmPatches: ['kind: KubeletConfig']", "a kubeadm patch needs a kind of kubeadm's configuration"],
   ["kubeadmPatches: ['{']", "a kubeadm patch is no YAML"],
   ['kubeadmPatches: ["kind: KubeletConfiguration\\n---\\nkind: JoinConfiguration"]', "a kubeadm patch is one document"],

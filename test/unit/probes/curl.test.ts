@@ -107,8 +107,13 @@ describe("curl", () => {
     expect(context.cluster.execs[0]?.options).not.toHaveProperty("untilDropped");
   });
 
-  it("names a backend by a body that is just the name of an endpoint's pod, and not by any other body", async () => {
+  it("names a backend by a body that is just the name of a pod, and not by any other body", async () => {
     const { cell } = await request({ url: "http://web/hostname", requests: 2 }, toolOutput("curl-hostname"));
+    expect(cell?.observation?.measured).toMatchObject({ backends: { "web-1": 1, "": 1 } });
+  });
+
+  it("names pods that a proxy sent requests on to: they are no endpoints of what was asked", async () => {
+    const { cell } = await request({ to: "shop/pod/cache", port: 80, requests: 2 }, toolOutput("curl-hostname"));
     expect(cell?.observation?.measured).toMatchObject({ backends: { "web-1": 1, "": 1 } });
   });
 

@@ -69,6 +69,7 @@ describe("a report for the terminal", () => {
           phase: { when: "after", fault: "cut" },
           recovery,
         }),
+        probe("there by now", [cell("shop/web-1", "shop/db-0", "pass")], { recovery }),
         probe("late", [cell("shop/web-1", "shop/db-0", "fail")], { phase: { when: "after", fault: "cut" }, recovery }),
       ]),
       plain,
@@ -77,6 +78,9 @@ describe("a report for the terminal", () => {
     expect(text).toContain("without the fault: dropped: no answer\n");
     expect(text).toContain(
       "✓ open again  after cut  expect allowed  allowed: connected  recovered after 2.10 s, 2 tries, within 5.00 s\n",
+    );
+    expect(text).toContain(
+      "✓ there by now  expect allowed  allowed: connected  as expected after 2.10 s, 2 tries, within 5.00 s\n",
     );
     expect(text).toContain("try 1, 1.20 s after the restore: expected allowed, observed dropped: no answer\n");
   });

@@ -12,7 +12,6 @@ import { Nftables } from "../../../kernel/nftables.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
 import type { KubeObject } from "../../../kube/types.ts";
-import { hasAddOn } from "../../../plan/has-add-on.ts";
 import type { Plan } from "../../../plan/types.ts";
 import type { SettleResult } from "../../settle.ts";
 import type {
@@ -34,7 +33,7 @@ import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
 import { EvidenceReader, type EvidenceSet } from "./evidence.ts";
 import { execIn } from "./exec.ts";
 import { Faults } from "./faults/faults.ts";
-import { firstDeployments } from "./first-deployments.ts";
+import { firstDeployments, traefikOptions } from "./first-deployments.ts";
 import { meshAuthority, tellSidecars } from "./mesh.ts";
 import { NamespaceRuntime } from "./namespace-runtime.ts";
 import { Places } from "./places.ts";
@@ -125,7 +124,7 @@ export class EmbeddedCluster {
       store,
       podCidrs: (node) => this.network.podCidrs(node),
       addressPool: metallbPool(plan),
-      hasTraefik: hasAddOn(plan, "traefik"),
+      ...traefikOptions(plan),
       meshCertificate: authority?.certificate,
       readRequests: requestReader(plan, threads.servers),
       warningsOf: (object) => [...this.runtime.warningsOf(object), ...policyWarnings(cni.name, model.policy, object)],

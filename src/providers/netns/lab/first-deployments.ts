@@ -10,3 +10,8 @@ const TRAEFIK = { namespace: TRAEFIK_NAMESPACE, name: TRAEFIK_NAME };
 export function firstDeployments(plan: Pick<Plan, "realCluster">): ObjectRef[] {
   return [DNS, ...(hasAddOn(plan, "traefik") ? [TRAEFIK] : [])].map((name) => ({ kind: "Deployment", ...name }));
 }
+
+/** What the control plane has to know of Traefik. */
+export function traefikOptions(plan: Pick<Plan, "realCluster">): { hasTraefik: boolean; hasGatewayApi: boolean } {
+  return { hasTraefik: hasAddOn(plan, "traefik"), hasGatewayApi: hasAddOn(plan, "gateway-api") };
+}

@@ -10,7 +10,10 @@ export const traefik: AddOnInstall = {
   version: TRAEFIK_VERSION,
   namespace: TRAEFIK_NAMESPACE,
   files: [],
-  objects: (_supplies, addOns) => Promise.resolve(traefikObjects({ hasBalancers: addOns.includes("metallb") })),
+  objects: (_supplies, addOns) => {
+    const [hasBalancers, hasGatewayApi] = [addOns.includes("metallb"), addOns.includes("gateway-api")];
+    return Promise.resolve(traefikObjects({ hasBalancers, hasGatewayApi }));
+  },
   async ready(context) {
     await untilRolledOut("traefik", { kind: "Deployment", ...TRAEFIK }, context);
     if (context.addOns.includes("metallb")) await untilAddressed(context);

@@ -27,6 +27,8 @@ export interface AddOnInstall {
   namespace: string;
   /** Names of the lock. */
   files: readonly string[];
+  /** What it makes is there before the others': they read its kinds from their start. */
+  isFirst?: true;
   objects(supplies: Pick<Supplies, "file">, addOns: readonly AddOn[]): Promise<KubeObject[]>;
   /** Resolves when what was applied does its work; ADD_ON_NOT_READY says what was missing. */
   ready(context: AddOnContext): Promise<void>;

@@ -49,6 +49,18 @@ test.each<[spec: object, message: string]>([
     },
     "spec.metrics[1]: must have",
   ],
+  [
+    {
+      metrics: [
+        {
+          type: "ContainerResource",
+          containerResource: { name: "cpu", container: "web", target },
+          resource: { name: "cpu", target },
+        },
+      ],
+    },
+    "spec.metrics[0].resource: must populate the given metric source only",
+  ],
   [{ behavior: { scaleUp: { stabilizationWindowSeconds: 3601 } } }, "spec.behavior.scaleUp.stabilizationWindowSeconds"],
   [{ behavior: { scaleDown: { selectPolicy: "Most" } } }, "spec.behavior.scaleDown.selectPolicy"],
   [{ behavior: { scaleDown: { policies: [] } } }, "spec.behavior.scaleDown.policies"],

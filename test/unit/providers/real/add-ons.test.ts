@@ -101,3 +101,37 @@ test("a pool that the webhook refuses is not tried for ever", async () => {
   await expect(installMetallb(api)).rejects.toBe(refused);
   expect(applied).toEqual(["Namespace"]);
 });
+
+test("the Gateway API's kinds are there before Traefik, which has the flags and the rights for them", async () => {
+  const { api, applied } = fakeApi([]);
+  const looks: string[] = [];
+  const context = {
+    api: {
+      ...api,
+      until: (_queries: unknown, look: (objects: readonly KubeObject[]) => string | undefined) => {
+        const accepted = { type: "Accepted", status: "True" };
+        const found = { apiVersion: "v1", kind: "GatewayClass", metadata: { name: "traefik" }, spec: { replicas: 1 } };
+        looks.push(look([found]) ?? "", look([{ ...found, status: { conditions: [accepted] } }]) ?? "");
+        return Promise.resolve([]);
+      },
+    },
+    addOns: ["traefik", "gateway-api"] as const,
+    nodeNetworkSubnets: [],
+    supplies: noFiles,
+    signal: new AbortController().signal,
+    progress: () => undefined,
+  };
+  await installAddOns(context);
+  expect(applied.slice(0, 7)).toEqual([
+    ...Array<string>(5).fill("CustomResourceDefinition"),
+    "GatewayClass",
+    "Namespace",
+  ]);
+  expect(looks).toContain("Traefik has not accepted the GatewayClass traefik");
+  expect(looks).toContain("");
+  const text = JSON.stringify(await addOnInstalls.traefik.objects(noFiles, ["traefik", "gateway-api"]));
+  for (const part of ["--providers.kubernetesgateway=true", "grpcroutes", "httproutes/status"]) {
+    expect(text).toContain(part);
+    expect(JSON.stringify(await addOnInstalls.traefik.objects(noFiles, ["traefik"]))).not.toContain(part);
+  }
+});
