@@ -8,12 +8,12 @@ export function changedPlaces<Item>(before: readonly Item[], now: readonly Item[
 }
 
 /**
- * What was worked out of lists of cells, by probe, so that a further time only cells that are others are worked out: an input is the same
- * where it is the same object at the same place of a list as long as the last. Cells that are the same are not looked at, only compared: of
- * tens of thousands each look is a miss of the processor's cache.
+ * What was worked out of lists of cells, by probe, so that a further time only cells that are others are worked out: those that were not
+ * in the last list. Cells that are the same at their places are not looked at, only compared: of tens of thousands each look is a miss of the
+ * processor's cache.
  */
 export class LastCells<Input extends object, Output> {
-  private readonly last = new Map<string, { inputs: readonly Input[]; outputs: readonly Output[] }>();
+  private readonly last = new Map<string, Worked<Input, Output>>();
 
   /** Nothing of before counts any more. */
   clear(): void {
@@ -27,23 +27,42 @@ export class LastCells<Input extends object, Output> {
     work: (inputs: readonly Input[]) => readonly Output[],
   ): readonly Output[] {
     const last = this.last.get(probe);
-    const places = last === undefined ? undefined : changedPlaces(last.inputs, inputs);
-    const outputs =
-      last === undefined || places === undefined ? work(inputs) : patched(last.outputs, inputs, places, work);
+    const outputs = last === undefined ? work(inputs) : outputsOf(last, inputs, work);
     this.last.set(probe, { inputs, outputs });
     return outputs;
   }
 }
 
-function patched<Input, Output>(
-  outputs: readonly Output[],
+interface Worked<Input, Output> {
+  inputs: readonly Input[];
+  outputs: readonly Output[];
+}
+
+function outputsOf<Input, Output>(
+  last: Worked<Input, Output>,
   inputs: readonly Input[],
-  places: readonly number[],
   work: (inputs: readonly Input[]) => readonly Output[],
 ): readonly Output[] {
-  if (places.length === 0) return outputs;
+  const places = changedPlaces(last.inputs, inputs);
+  if (places?.length === 0) return last.outputs;
+  // Where most are others, they may have moved.
+  if (places === undefined || 2 * places.length > inputs.length) return found(last, inputs, work);
   const fresh = work(places.map((place) => inputs[place] as Input));
-  const result = [...outputs];
+  const result = [...last.outputs];
   for (const [index, place] of places.entries()) result[place] = fresh[index] as Output;
   return result;
+}
+
+function found<Input, Output>(
+  last: Worked<Input, Output>,
+  inputs: readonly Input[],
+  work: (inputs: readonly Input[]) => readonly Output[],
+): readonly Output[] {
+  const placeOf = new Map(last.inputs.map((input, place) => [input, place]));
+  const fresh = work(inputs.filter((input) => !placeOf.has(input)));
+  let next = 0;
+  return inputs.map((input) => {
+    const place = placeOf.get(input);
+    return (place === undefined ? fresh[next++] : last.outputs[place]) as Output;
+  });
 }

@@ -2,6 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { calls, check } from "./libc.ts";
 
 const CLONE_NEWNET = 0x4000_0000;
+/* linux/fcntl.h */
+const F_DUPFD_CLOEXEC = 1030;
 
 /** Set while a thread is inside `enter`; nesting would return to the wrong namespace. */
 let inside = false;
@@ -59,6 +61,11 @@ export class NetworkNamespace {
 
   enter<T>(work: () => T): T {
     return enterNamespace(this.fd, this.home, work);
+  }
+
+  /** A further descriptor of it, which the caller closes. */
+  duplicate(): number {
+    return check("fcntl", calls.fcntl(this.fd, F_DUPFD_CLOEXEC, 0), this.name);
   }
 
   close(): void {

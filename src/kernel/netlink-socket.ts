@@ -164,26 +164,34 @@ export class NetlinkSocket {
 
   /** Sends one dump request and gives each message of the answer: its type and what follows the header. */
   dump(message: NetlinkMessage): { type: number; payload: Buffer }[] {
+    const answers: { type: number; payload: Buffer }[] = [];
+    this.eachAnswer(message, (type, buffer, start, end) => {
+      answers.push({ type, payload: Buffer.from(buffer.subarray(start, end)) });
+    });
+    return answers;
+  }
+
+  /**
+   * As {@link dump}, with what follows each header at its place in a buffer that the next answers overwrite: `take` must neither keep it
+   * nor use a socket.
+   */
+  eachAnswer(message: NetlinkMessage, take: (type: number, buffer: Buffer, start: number, end: number) => void): void {
     this.sequence += 1;
     const data = message.finish(this.sequence);
     check("send", calls.send(this.fd, data, data.length, 0), "netlink");
-    const answers: { type: number; payload: Buffer }[] = [];
     for (;;) {
       const length = check("recv", calls.recv(this.fd, reply, reply.length, 0), "netlink");
       for (let offset = 0; offset + 16 <= length;) {
         const size = reply.readUInt32LE(offset);
         const type = reply.readUInt16LE(offset + 4);
         if (reply.readUInt32LE(offset + 8) === this.sequence) {
-          if (type === NLMSG_DONE) return answers;
+          if (type === NLMSG_DONE) return;
           if (type === NLMSG_ERROR) {
             const errno = -reply.readInt32LE(offset + 16);
-            if (errno === 0) return answers;
+            if (errno === 0) return;
             throw new NetlinkError("dump", errno, this.extendedMessage(offset, size));
           }
-          answers.push({
-            type,
-            payload: Buffer.from(reply.subarray(offset + 16, offset + size)),
-          });
+          take(type, reply, offset + 16, offset + size);
         }
         offset += (size + 3) & ~3;
       }

@@ -29,47 +29,64 @@ export interface SetElement {
 }
 
 /**
- * The elements of an nftables set; none where table or set is absent. `socket` is a NETLINK_NETFILTER socket of the namespace.
- * Takes about 1 µs an element, against about 10 for a `nft list set` parsed from JSON.
+ * Is given an element's key at its place in a buffer, which it must not keep, and when the element is forgotten (0 in a set without a
+ * timeout). Must not use a socket.
  */
+export type TakeElement = (buffer: Buffer, start: number, end: number, expiresMs: number) => void;
+
+/** The elements of an nftables set, as {@link eachSetElement} tells of them. */
 export function readSetElements(
   socket: NetlinkSocket,
   family: keyof typeof FAMILY,
   table: string,
   set: string,
 ): SetElement[] {
+  const found: SetElement[] = [];
+  eachSetElement(socket, family, table, set, (buffer, start, end, expiresMs) => {
+    const key = Buffer.from(buffer.subarray(start, end));
+    found.push(expiresMs === 0 ? { key } : { key, expiresMs });
+  });
+  return found;
+}
+
+/**
+ * Tells of each element of an nftables set; of none where table or set is absent. `socket` is a NETLINK_NETFILTER socket of the namespace.
+ * Takes less than 1 µs an element, against about 10 for a `nft list set` parsed from JSON.
+ */
+export function eachSetElement(
+  socket: NetlinkSocket,
+  family: keyof typeof FAMILY,
+  table: string,
+  set: string,
+  take: TakeElement,
+): void {
   const message = new NetlinkMessage((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_GETSETELEM, NLM_F_REQUEST | NLM_F_DUMP);
   message
     .bytes(Uint8Array.of(FAMILY[family], 0, 0, 0))
     .text(SET_ELEM_LIST_TABLE, table)
     .text(SET_ELEM_LIST_SET, set);
-  const found: SetElement[] = [];
-  let answers: { payload: Buffer }[];
   try {
-    answers = socket.dump(message);
+    socket.eachAnswer(message, (_type, buffer, start, end) => elementsOf(buffer, start, end, take));
   } catch (error) {
-    if (error instanceof NetlinkError && error.errno === ENOENT) return found;
-    throw error;
+    if (!(error instanceof NetlinkError && error.errno === ENOENT)) throw error;
   }
-  for (const { payload } of answers) addElements(payload, found);
-  return found;
 }
 
 /** By offsets and without a buffer an attribute: thousands of elements are read again and again while a sweep waits. */
-function addElements(payload: Buffer, found: SetElement[]): void {
-  const list = attributeAt(payload, 4, payload.length, SET_ELEM_LIST_ELEMENTS);
+function elementsOf(buffer: Buffer, start: number, messageEnd: number, take: TakeElement): void {
+  const list = attributeAt(buffer, start + 4, messageEnd, SET_ELEM_LIST_ELEMENTS);
   if (list < 0) return;
-  const end = endOf(payload, list, payload.length);
-  for (let at = list + HEADER; at + HEADER <= end; at += aligned(lengthAt(payload, at))) {
-    if (lengthAt(payload, at) < HEADER) return;
-    if (typeAt(payload, at) !== LIST_ELEM) continue;
-    const elementEnd = endOf(payload, at, end);
-    const key = attributeAt(payload, at + HEADER, elementEnd, SET_ELEM_KEY);
-    const value = key < 0 ? -1 : attributeAt(payload, key + HEADER, endOf(payload, key, elementEnd), DATA_VALUE);
+  const end = endOf(buffer, list, messageEnd);
+  for (let at = list + HEADER; at + HEADER <= end; at += aligned(lengthAt(buffer, at))) {
+    if (lengthAt(buffer, at) < HEADER) return;
+    if (typeAt(buffer, at) !== LIST_ELEM) continue;
+    const elementEnd = endOf(buffer, at, end);
+    const key = attributeAt(buffer, at + HEADER, elementEnd, SET_ELEM_KEY);
+    const value = key < 0 ? -1 : attributeAt(buffer, key + HEADER, endOf(buffer, key, elementEnd), DATA_VALUE);
     if (value < 0) continue;
-    const expires = attributeAt(payload, at + HEADER, elementEnd, SET_ELEM_EXPIRATION);
-    const bytes = payload.subarray(value + HEADER, endOf(payload, value, elementEnd));
-    found.push(expires < 0 ? { key: bytes } : { key: bytes, expiresMs: uint64(payload, expires + HEADER) });
+    const expires = attributeAt(buffer, at + HEADER, elementEnd, SET_ELEM_EXPIRATION);
+    const expiresMs = expires < 0 ? 0 : uint64(buffer, expires + HEADER);
+    take(buffer, value + HEADER, endOf(buffer, value, elementEnd), expiresMs);
   }
 }
 

@@ -67,6 +67,7 @@ function start(
   const round = new ProbeRound();
   try {
     round.start(ordered, outcomes.length);
+    round.watch();
     all.add(round.epoll.fd, EPOLLIN);
   } catch (error) {
     round.close();

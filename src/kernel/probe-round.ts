@@ -2,6 +2,7 @@ import { fstatSync } from "node:fs";
 import { EPOLLIN, EPOLLOUT, Epoll } from "./epoll.ts";
 import { calls, check, errnoName, lastErrno } from "./libc.ts";
 import { NetworkNamespace } from "./namespace.ts";
+import { outcomeOf } from "./probe-errors.ts";
 import { sendDatagram } from "./probe-datagram.ts";
 import { localEnd, openSocket, socketAddress } from "./sockets.ts";
 import { POLLOUT, Poll } from "./poll.ts";
@@ -42,9 +43,6 @@ export type DropLookup = (pending: readonly PendingFlow[]) => ReadonlySet<number
 
 const EINPROGRESS = 115;
 const EAGAIN = 11;
-const ECONNREFUSED = 111;
-/** What the kernel reports when an ICMP error or a local route says no: EACCES … EHOSTUNREACH. */
-const UNREACHABLE = new Set([1, 13, 101, 113, 110]);
 const SOL_SOCKET = 1;
 const SO_ERROR = 4;
 const SO_LINGER = 13;
@@ -61,10 +59,8 @@ const NO_RETRANSMIT_MS = 900;
 const A_STRIDE = 64;
 /** How long a round goes on to begin connections: what the rules recorded of its first is still there (10 s) when they are all begun. */
 const LONGEST_START_MS = 2000;
-
 /** Descriptors a round may hold; two threads may have one each, of 20,000 and fewer that some hosts allow a process. */
 const MOST_AT_ONCE = 4096;
-
 /** RST instead of TIME_WAIT: thousands of probes must not fill the namespace's port range. */
 const LINGER_NONE = Uint8Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 const OFF = new Uint8Array(4);
@@ -76,11 +72,6 @@ interface OpenProbe {
   isResent?: boolean;
   /** Its own end, once it was asked for. */
   source?: ProbeOutcome["source"];
-}
-
-function outcomeOf(errno: number): ProbeOutcome["outcome"] {
-  if (errno === ECONNREFUSED) return "refused";
-  return UNREACHABLE.has(errno) ? "unreachable" : "error";
 }
 
 function retransmitsOf({ target, fd, isResent }: OpenProbe, latencyMs: number): number {
@@ -98,9 +89,11 @@ export function besideTheirLike(targets: readonly ProbeTarget[]): ProbeTarget[] 
 
 /** Connections that are tried at once, under one deadline. */
 export class ProbeRound {
-  /** Readable where something is to be read. */
+  /** Readable where something is to be read, of those that are watched. */
   readonly epoll = new Epoll();
   private readonly open = new Map<number, OpenProbe>();
+  /** Those that `epoll` does not tell of yet. */
+  private readonly unwatched: OpenProbe[] = [];
   private readonly atOnce = new Poll(A_STRIDE);
   /** Socket addresses by their text: a matrix has each as often as it has sources. */
   private readonly names = new Map<string, Uint8Array>();
@@ -120,7 +113,7 @@ export class ProbeRound {
       while (end < most && targets[end]?.netnsFd === fd) end += 1;
       const begun: OpenProbe[] = [];
       // A descriptor's number may be another namespace's in the next sweep.
-      const { ino } = fstatSync(fd);
+      const ino = targets.slice(next, end).some(({ protocol }) => protocol === "udp") ? fstatSync(fd).ino : 0;
       NetworkNamespace.adopt("probe source", fd).enter(() => {
         for (const target of targets.slice(next, end)) {
           const probe = this.connect(target, ino);
@@ -142,9 +135,17 @@ export class ProbeRound {
     );
     for (const [index, probe] of connecting.entries()) {
       if (revents[index] === POLLOUT) this.finish(probe.fd, "answered", "connected");
-      else this.epoll.add(probe.fd, EPOLLOUT);
+      else this.unwatched.push(probe);
     }
-    for (const { target, fd } of begun) if (target.protocol === "udp") this.epoll.add(fd, EPOLLIN);
+    for (const probe of begun) if (probe.target.protocol === "udp") this.unwatched.push(probe);
+  }
+
+  /** Has `epoll` tell of those that are open: of many a rule has dropped the packet, and they are closed before they are waited for. */
+  watch(): void {
+    for (const probe of this.unwatched.splice(0)) {
+      if (this.open.get(probe.fd) === probe)
+        this.epoll.add(probe.fd, probe.target.protocol === "tcp" ? EPOLLOUT : EPOLLIN);
+    }
   }
 
   /** Undefined where it has its outcome already. */
@@ -205,6 +206,7 @@ export class ProbeRound {
     // What a rule dropped on the way of a SYN was recorded before connect(2) came back; datagrams' answers take their time.
     const isConnecting = [...this.open.values()].some(({ target }) => target.protocol === "tcp");
     if (dropped !== undefined && isConnecting) this.closeDropped(dropped);
+    this.watch();
     let quietMs = FIRST_QUIET_MS;
     let nextResend = resendUdpAt;
     while (this.open.size > 0) {

@@ -21,6 +21,8 @@ export interface PortMatrix {
   allowsClass(from: number, to: number): boolean;
   /** By numbers of ends, two different ones: what each side says, 1 for the source's egress and 2 for the destination's ingress. */
   sides(from: number, to: number): number;
+  /** {@link sides} by numbers of classes. */
+  sidesOfClasses(from: number, to: number): number;
   /** Pairs of different ends that may connect. */
   countAllowed(): number;
 }
@@ -147,15 +149,12 @@ function judgePort(
   const egressOf = Array.from(kinds.egress.of, (kind) => egress[kind] as Uint32Array);
   const allowsClass = (from: number, to: number): boolean =>
     hasBit(egressOf[from] as Uint32Array, to) && hasBit(ingressOf[to] as Uint32Array, from);
+  const sidesOfClasses = (from: number, to: number): number =>
+    (hasBit(egressOf[from] as Uint32Array, to) ? 1 : 0) | (hasBit(ingressOf[to] as Uint32Array, from) ? 2 : 0);
   return {
     allowsClass,
-    sides: (from, to) => {
-      const [source, destination] = [classOf[from] as number, classOf[to] as number];
-      return (
-        (hasBit(egressOf[source] as Uint32Array, destination) ? 1 : 0) |
-        (hasBit(ingressOf[destination] as Uint32Array, source) ? 2 : 0)
-      );
-    },
+    sides: (from, to) => sidesOfClasses(classOf[from] as number, classOf[to] as number),
+    sidesOfClasses,
     allows: (from, to) => from === to || allowsClass(classOf[from] as number, classOf[to] as number),
     countAllowed: () => countAllowed(classes, kinds, egress, ingress, everyone),
   };

@@ -16,7 +16,7 @@ import type { SelfControl } from "./controls.ts";
 import { compareEnforcement, enforcementExpect } from "./enforcement.ts";
 import { errorObservation } from "./observe.ts";
 import { flowTo, podTarget, sourceAddresses } from "./resolve.ts";
-import { sweepCells } from "./sweep-cells.ts";
+import { sweepAgain, sweepCells } from "./sweep-cells.ts";
 import { defineProbe } from "./types.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
 
@@ -60,6 +60,7 @@ export const matrix = defineProbe<MatrixOptions>({
   compare: compareEnforcement,
   flows: (options, _from, context) => Promise.resolve(planMatrix(options, context)),
   run: async (options, _from, context) => {
+    if (context.again !== undefined) return sweepAgain(context.again, context);
     const { cells, controls, keptControls } = planMatrix(options, context);
     return [...(await sweepCells(cells, controls, context)), ...keptControls];
   },
@@ -87,16 +88,18 @@ function planMatrix(options: MatrixOptions, context: ProbeContext): PlannedMatri
   refuseTooMany(sources.length * destinations.length * ports.length);
   for (const pod of destinations) {
     const to = podName(pod);
-    // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
-    const from = sources.filter(({ name }) => name !== to && isWanted(context.cell, name, to));
     for (const port of ports) {
       const only = context.only?.(to, port.port, port.protocol);
       if (context.only !== undefined && only === undefined) continue;
+      // A pod to itself never leaves its namespace, and CNIs differ on it: never graded (docs/probes/matrix.md).
+      const from = sources.filter(
+        ({ name }) => name !== to && isWanted(context.cell, name, to) && (only === undefined || only.has(name)),
+      );
       const aim = { ...port, family: options.family };
       const known = (source: string): ProbedCell | undefined => context.kept?.(source, to, aim.port, aim.protocol);
       let hasNew = false;
       const target = matrixTarget(pod, aim);
-      for (const source of only === undefined ? from : from.filter(({ name }) => only.has(name))) {
+      for (const source of from) {
         const kept = known(source.name);
         const cell = kept ?? planCell(source, to, target);
         hasNew ||= kept === undefined && cell.flow !== undefined;

@@ -1,5 +1,6 @@
 import { controlCell, controlSweepCells } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
+import type { SweepCell, SweepCellResult } from "../providers/types.ts";
 import { observeSweepCell } from "./sweep-observation.ts";
 import { sweep } from "./sweep.ts";
 import type { ProbeContext, ProbedCell } from "./types.ts";
@@ -13,22 +14,37 @@ export async function sweepCells(
   controls: readonly SelfControl[],
   context: ProbeContext,
 ): Promise<ProbedCell[]> {
-  const tries = cells.flatMap(({ flow, observation }, id) =>
-    flow === undefined || observation !== undefined || flow.port === undefined || flow.protocol === "icmp"
-      ? []
-      : [{ id, from: flow.from, address: flow.address, port: flow.port, protocol: flow.protocol }],
-  );
+  const tries = cells.flatMap((cell, id) => (cell.observation === undefined ? tryOf(cell, id) : []));
   const firstControl = cells.length;
   const byId = await sweep([...tries, ...controlSweepCells(controls, firstControl)], context);
   return [
-    ...cells.map((cell, id) => {
-      const result = byId.get(id);
-      if (result === undefined || cell.flow === undefined || cell.flow.protocol === "icmp") return cell;
-      return { ...cell, observation: observeSweepCell(result, cell.flow.protocol) };
-    }),
+    ...cells.map((cell, id) => seenAs(cell, byId.get(id))),
     ...controls.map((control, index) => {
       const result = byId.get(firstControl + index);
       return controlCell(control, result === undefined ? undefined : observeSweepCell(result, control.protocol));
     }),
   ];
+}
+
+/** Probes cells once more, those that have a flow; all come back in their order, and none shows what was seen of it before. */
+export async function sweepAgain(cells: readonly ProbedCell[], context: ProbeContext): Promise<ProbedCell[]> {
+  const tries = cells.flatMap(tryOf);
+  const ofTries = new Set(tries.map(({ id }) => id));
+  const byId = await sweep(tries, context);
+  return cells.map((cell, id) => {
+    const result = byId.get(id);
+    if (result !== undefined || !ofTries.has(id)) return seenAs(cell, result);
+    const { observation: _, ...unseen } = cell;
+    return unseen;
+  });
+}
+
+function tryOf({ flow }: ProbedCell, id: number): SweepCell[] {
+  if (flow?.port === undefined || flow.protocol === "icmp") return [];
+  return [{ id, from: flow.from, address: flow.address, port: flow.port, protocol: flow.protocol }];
+}
+
+function seenAs(cell: ProbedCell, result: SweepCellResult | undefined): ProbedCell {
+  if (result === undefined || cell.flow === undefined || cell.flow.protocol === "icmp") return cell;
+  return { ...cell, observation: observeSweepCell(result, cell.flow.protocol) };
 }

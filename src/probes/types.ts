@@ -20,6 +20,8 @@ export interface ProbeContext {
   kept?: (from: string, to: string, port: number, protocol: "tcp" | "udp") => ProbedCell | undefined;
   /** The sources of which a destination of a matrix is probed, with its controls; undefined: of none. Absent: all is. */
   only?: (to: string, port: number, protocol: "tcp" | "udp") => ReadonlySet<string> | undefined;
+  /** Cells of a matrix that was probed before: these are probed once more and nothing else; of their pods nothing is other than then. */
+  again?: readonly ProbedCell[];
   /** What a probe of a kind that `watches` is to watch. */
   change?: ProbedChange;
   /** What is known from changes of policies that were watched, of a probe that expects `enforcedWithin`: it is not probed again. */

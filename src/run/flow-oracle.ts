@@ -5,7 +5,7 @@ import { decisionText, explainVerdict } from "../policy/explain.ts";
 import { createOracle } from "../policy/oracle.ts";
 import type { OracleEnd, OracleFlow, OracleVerdict, OracleWorld } from "../policy/types.ts";
 import type { Flow, Source } from "../providers/types.ts";
-import { PairAnswers, type PodFlow } from "./pair-answers.ts";
+import { PairAnswers } from "./pair-answers.ts";
 
 /** What the policies expect of a flow. */
 export interface FlowAnswer {
@@ -89,6 +89,15 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
     return targets.map(({ end, port }): OracleFlow => ({ from, to: end, protocol, port, family }));
   };
 
+  /** Of flows between pods; undefined of others, and where the oracle has to be asked. */
+  const answerByClasses = (flow: Flow): FlowAnswer | undefined => {
+    const { from, address, port } = flow;
+    if (from.kind !== "pod" || port === undefined) return undefined;
+    const { family, isService } = addressOf(address);
+    if (family === undefined || isService) return undefined;
+    return pairs.answer({ from, address, port, protocol: protocolOf(flow), family });
+  };
+
   return {
     deciders(flow) {
       const flows = flowsOf(flow);
@@ -96,13 +105,10 @@ export function createFlowOracle(world: OracleWorld, context: FlowContext): Flow
       return [...new Set(flows.flatMap((each) => decidersOf(oracle.verdict(each))))];
     },
     answer(flow) {
+      const byClasses = withAdmin === undefined ? answerByClasses(flow) : undefined;
+      if (byClasses !== undefined) return byClasses;
       const flows = flowsOf(flow);
       if (typeof flows === "string") return unknown(flows);
-      const [first] = flows;
-      if (withAdmin === undefined && first?.family !== undefined && isPodFlow(first)) {
-        const byClasses = pairs.answer(first, first.family);
-        if (byClasses !== undefined) return byClasses;
-      }
       const verdicts = flows.map((each) => oracle.verdict(each));
       const enforced = withAdmin === undefined ? [] : flows.map((each) => withAdmin.verdict(each));
       return combine(verdicts, unenforced(verdicts, enforced));
@@ -124,10 +130,6 @@ function decidersOf({ allowed, egress, ingress }: OracleVerdict): string[] {
       return `${direction} ${policy} on ${pod.node ?? "no node"}`;
     });
   });
-}
-
-function isPodFlow(flow: OracleFlow): flow is PodFlow {
-  return flow.from.kind === "pod" && flow.to.kind === "address" && flow.port !== undefined;
 }
 
 interface Target {

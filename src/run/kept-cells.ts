@@ -22,24 +22,3 @@ export class KeptCells {
     return this.byPort.get(`${port}/${protocol}`)?.get(to)?.get(from);
   }
 }
-
-/** Cells of a matrix that are to be probed, as probes ask for them. */
-export class CellChoice {
-  private readonly byDestination = new Map<string, Map<string, Set<string>>>();
-
-  constructor(cells: Iterable<RanCell>) {
-    for (const { key } of cells) {
-      const { from, to, port, protocol } = key;
-      let ports = this.byDestination.get(to);
-      if (ports === undefined) this.byDestination.set(to, (ports = new Map<string, Set<string>>()));
-      const name = `${port}/${protocol}`;
-      const sources = ports.get(name);
-      if (sources === undefined) ports.set(name, new Set([from]));
-      else sources.add(from);
-    }
-  }
-
-  /** The sources of which a destination is probed; undefined where there is none. */
-  readonly sources = (to: string, port: number, protocol: "tcp" | "udp"): ReadonlySet<string> | undefined =>
-    this.byDestination.get(to)?.get(`${port}/${protocol}`);
-}

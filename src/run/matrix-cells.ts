@@ -1,6 +1,5 @@
 import type { Flow } from "../providers/types.ts";
 import type { RanCell } from "../probes/scheduler.ts";
-import { cellId } from "./cell-id.ts";
 
 /** Cells that follow each other, all towards one destination, or all of destinations to themselves. */
 interface Row {
@@ -62,37 +61,47 @@ export class MatrixCells {
     return this.cells.flatMap((cell, place) => (cells.has(cell) ? [place] : []));
   }
 
-  /**
-   * With what was seen anew of the cells at `wanted`, and controls by the way. Undefined where one of them was not seen, or something was
-   * seen that had no place: the matrix then has other cells than it had.
-   */
-  withNewer(newer: readonly RanCell[], wanted: readonly number[]): MatrixCells | undefined {
-    const byId = new Map(newer.map((cell) => [cellId(cell.key), cell]));
-    const cells = [...this.cells];
-    const changed: number[] = [];
-    const replace = (place: number): boolean => {
-      const found = byId.get(cellId((cells[place] as RanCell).key));
-      if (found === undefined) return false;
-      cells[place] = found;
-      changed.push(place);
-      return true;
-    };
-    for (const place of wanted) if (!replace(place)) return undefined;
-    const isWanted = new Set(wanted);
+  /** These places, ascending, with those of their destinations' controls. */
+  withControls(places: readonly number[]): number[] {
+    const destinations = new Set<string>();
+    for (const { start, sort } of this.rowsOf(places))
+      if (sort !== "controls") destinations.add(destinationOf(this.cells[start] as RanCell));
+    const wanted = new Set(places);
     for (const { start, end, sort } of this.rows) {
       if (sort !== "controls") continue;
-      for (let place = start; place < end; place++) if (!isWanted.has(place)) replace(place);
+      for (let place = start; place < end; place++)
+        if (destinations.has(destinationOf(this.cells[place] as RanCell))) wanted.add(place);
     }
-    if (changed.length !== newer.length) return undefined;
-    const others = new Set(changed);
-    const rows = this.rows.map((row) => (hasAny(row, others) ? rowOf(cells, row.start, row.end, this.isEnd) : row));
+    return wanted.size === places.length ? [...places] : [...wanted].sort((one, other) => one - other);
+  }
+
+  /** The rows that have any of these places, ascending. */
+  private rowsOf(places: readonly number[]): Row[] {
+    let next = 0;
+    return this.rows.filter(({ end }) => {
+      const first = next;
+      while ((places[next] ?? end) < end) next += 1;
+      return next > first;
+    });
+  }
+
+  /** With what was seen anew of the cells at these places, ascending; undefined where it is of other cells. */
+  withNewer(newer: readonly RanCell[], places: readonly number[]): MatrixCells | undefined {
+    if (newer.length !== places.length) return undefined;
+    const cells = [...this.cells];
+    for (const [index, place] of places.entries()) {
+      const cell = newer[index] as RanCell;
+      if (cell.key !== this.cells[place]?.key) return undefined;
+      cells[place] = cell;
+    }
+    const others = new Set(this.rowsOf(places));
+    const rows = this.rows.map((row) => (others.has(row) ? rowOf(cells, row.start, row.end, this.isEnd) : row));
     return new MatrixCells(cells, rows, this.isEnd);
   }
 }
 
-function hasAny({ start, end }: Row, places: ReadonlySet<number>): boolean {
-  for (let place = start; place < end; place++) if (places.has(place)) return true;
-  return false;
+function destinationOf({ key: { to, port, protocol } }: RanCell): string {
+  return `${to} ${port} ${protocol}`;
 }
 
 function isControl({ key, ungraded }: RanCell): boolean {

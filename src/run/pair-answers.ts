@@ -5,10 +5,12 @@ import type { OracleEnd, OracleFlow, OraclePod, OracleVerdict, OracleWorld } fro
 import type { FlowAnswer } from "./flow-oracle.ts";
 
 /** A flow from a pod to an address. */
-export interface PodFlow extends OracleFlow {
-  from: OracleEnd & { kind: "pod" };
-  to: OracleEnd & { kind: "address" };
+export interface PairQuestion {
+  from: { namespace: string; name: string };
+  address: string;
   port: number;
+  protocol: OracleFlow["protocol"];
+  family: 4 | 6;
 }
 
 interface Ends {
@@ -38,7 +40,10 @@ export class PairAnswers {
   private readonly world: OracleWorld;
   private readonly workOut: (flow: OracleFlow) => { verdict: OracleVerdict; answer: FlowAnswer };
   private readonly byFamily = new Map<4 | 6, Ends>();
-  private readonly known = new Map<string, PairAnswer | "alone">();
+  /** By port, protocol and family; then by the classes of both ends. */
+  private readonly known = new Map<string, Map<number, PairAnswer | "alone">>();
+  /** Flows of one port follow each other. */
+  private last: (Omit<PairQuestion, "from" | "address"> & { known: Map<number, PairAnswer | "alone"> }) | undefined;
 
   constructor(world: OracleWorld, workOut: PairAnswers["workOut"]) {
     this.world = world;
@@ -46,23 +51,44 @@ export class PairAnswers {
   }
 
   /** Undefined where the oracle has to be asked; `family` is that of the address. */
-  answer(flow: PodFlow, family: 4 | 6): FlowAnswer | undefined {
+  answer({ from: source, address, port, protocol, family }: PairQuestion): FlowAnswer | undefined {
     const { numbers, byAddress, pods, classOf } = this.ends(family);
-    const fromName = `${flow.from.namespace}/${flow.from.name}`;
+    const fromName = `${source.namespace}/${source.name}`;
     const from = numbers.get(fromName);
-    const to = byAddress.get(flow.to.address);
+    const to = byAddress.get(address);
     if (from === undefined || to === undefined || from === to) return undefined;
-    const key = `${classOf[from]} ${classOf[to]} ${flow.port} ${flow.protocol} ${family}`;
-    let pair = this.known.get(key);
-    if (pair === undefined) this.known.set(key, (pair = this.pairOf(flow)));
+    const known = this.knownOn(port, protocol, family);
+    const key = (classOf[from] as number) * pods.length + (classOf[to] as number);
+    let pair = known.get(key);
+    if (pair === undefined) {
+      const { namespace, name } = source;
+      const flow: OracleFlow = {
+        from: { kind: "pod", namespace, name },
+        to: { kind: "address", address },
+        port,
+        protocol,
+        family,
+      };
+      known.set(key, (pair = this.pairOf(flow)));
+    }
     if (pair === "alone") return undefined;
     const { namespace, name } = pods[to] as OraclePod;
     const toName = `${namespace}/${name}`;
-    const lines = pair.lines.map((pieces) => tell(pieces, fromName, toName, flow.to.address));
+    const lines = pair.lines.map((pieces) => tell(pieces, fromName, toName, address));
     return { ...pair.answer, why: { ...pair.answer.why, lines } };
   }
 
-  private pairOf(flow: PodFlow): PairAnswer | "alone" {
+  private knownOn(port: number, protocol: PairQuestion["protocol"], family: 4 | 6): Map<number, PairAnswer | "alone"> {
+    const { last } = this;
+    if (last?.port === port && last.protocol === protocol && last.family === family) return last.known;
+    const key = `${port} ${protocol} ${family}`;
+    let known = this.known.get(key);
+    if (known === undefined) this.known.set(key, (known = new Map<number, PairAnswer | "alone">()));
+    this.last = { port, protocol, family, known };
+    return known;
+  }
+
+  private pairOf(flow: OracleFlow): PairAnswer | "alone" {
     const { verdict, answer } = this.workOut(flow);
     // Rules of cluster-wide policies are named by any text.
     if (answer.why.lines.some((line) => anyMark.test(line))) return "alone";

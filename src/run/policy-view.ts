@@ -17,7 +17,7 @@ interface Destination {
   /** `shop/web-1`. */
   podName: string;
   number: number;
-  sides: PortMatrix["sides"];
+  verdicts: PortMatrix;
 }
 
 /** What each side says, as {@link PortMatrix.sides}; undefined where an end is no pod with a network of its own, or both are one. */
@@ -58,13 +58,14 @@ export class PolicyView {
   evenness(before: PolicyView): (flow: Flow) => boolean {
     return (flow) => {
       const [now, then] = [this.destinationOf(flow), before.destinationOf(flow)];
-      if (now === undefined || then === undefined || now.number !== then.number || !samePods(now.ends, then.ends))
-        return false;
-      const count = now.ends.numbers.size;
-      for (let source = 0; source < count; source++) {
-        if (source !== now.number && now.sides(source, now.number) !== then.sides(source, then.number)) return false;
-      }
-      return true;
+      if (now === undefined || then === undefined || now.number !== then.number) return false;
+      const pairs = classPairs(now.ends, then.ends);
+      if (pairs === undefined) return false;
+      const [to, toThen] = [classAt(now.ends, now.number), classAt(then.ends, then.number)];
+      // Pods of the destination's own class are asked for, too, be it the destination alone: that costs no more than a look at its cells.
+      return pairs.every(
+        ([from, fromThen]) => now.verdicts.sidesOfClasses(from, to) === then.verdicts.sidesOfClasses(fromThen, toThen),
+      );
     };
   }
 
@@ -117,10 +118,10 @@ export class PolicyView {
   private towards(flow: Flow): SidesOf | undefined {
     const found = this.destinationOf(flow);
     if (found === undefined) return undefined;
-    const { ends, podName, number, sides } = found;
+    const { ends, podName, number, verdicts } = found;
     return ({ from, to: name }) => {
       const source = name === podName ? ends.numbers.get(from) : undefined;
-      return source === undefined || source === number ? undefined : sides(source, number);
+      return source === undefined || source === number ? undefined : verdicts.sides(source, number);
     };
   }
 
@@ -136,7 +137,7 @@ export class PolicyView {
     let verdicts = ends.ports.get(portName);
     if (verdicts === undefined)
       ends.ports.set(portName, (verdicts = ends.matrix.on(port, protocol === "udp" ? "UDP" : "TCP")));
-    return { ends, podName, number, sides: verdicts.sides };
+    return { ends, podName, number, verdicts };
   }
 
   private ends(family: 4 | 6): Ends {
@@ -157,15 +158,26 @@ export class PolicyView {
   }
 }
 
-/** Two lists of ends that were compared: moments follow each other, and so do questions about them. */
-const compared = new WeakMap<Ends, { other: Ends; areSame: boolean }>();
+/** Of two lists of ends: moments follow each other, and so do questions about them. */
+const compared = new WeakMap<Ends, { other: Ends; pairs: [number, number][] | undefined }>();
 
-/** Whether numbers are of the same pods. */
-function samePods(one: Ends, other: Ends): boolean {
+/** The pairs of classes, of each moment, that the pods have; undefined where numbers are not of the same pods. */
+function classPairs(one: Ends, other: Ends): [number, number][] | undefined {
   const known = compared.get(one);
-  if (known?.other === other) return known.areSame;
+  if (known?.other === other) return known.pairs;
   const [names, others] = [[...one.numbers.keys()], [...other.numbers.keys()]];
   const areSame = names.length === others.length && names.every((name, index) => name === others[index]);
-  compared.set(one, { other, areSame });
-  return areSame;
+  const distinct = new Map<string, [number, number]>();
+  for (const number of areSame ? names.keys() : []) {
+    const pair: [number, number] = [classAt(one, number), classAt(other, number)];
+    distinct.set(pair.join(), pair);
+  }
+  const pairs = areSame ? [...distinct.values()] : undefined;
+  compared.set(one, { other, pairs });
+  return pairs;
+}
+
+/** The number of a pod's class. */
+function classAt({ matrix }: Ends, number: number): number {
+  return matrix.classOf[number] as number;
 }

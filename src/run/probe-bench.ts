@@ -37,12 +37,11 @@ export class ProbeBench {
   private readonly lenses = new Map<string, Lens>();
   /** What policies say of thousands of cells takes longer than probing them, and is asked for after each try and at the end. */
   private resolved = new WeakMap<RanProbe, ProbeResult>();
-  /** By what was seen: cells that are kept from one look to the next are asked for once. */
-  private resolvedCells = new WeakMap<RanCell, Cell>();
+  /** Cells that are kept from one look to the next are asked for once. */
   private readonly lastResolved = new LastCells<RanCell, Cell>();
   private readonly lastControlled = new LastControls();
   private readonly lastJudged = new LastJudged();
-  /** When a cell was seen that answered, by its key, of which each look makes a new one. */
+  /** When a cell was last seen that answered, by its key: of what is kept, or probed again, the key stays the same object. */
   private readonly seenAt = new WeakMap<CellKey, string>();
   private readonly bonus: ReadonlySet<string>;
   private done = 0;
@@ -81,7 +80,6 @@ export class ProbeBench {
     if (isReferenceSame) return;
     this.stableName = stableNames(objects);
     this.resolved = new WeakMap();
-    this.resolvedCells = new WeakMap();
     this.lastResolved.clear();
   }
 
@@ -94,7 +92,7 @@ export class ProbeBench {
   async run(
     probes: readonly PlannedProbe[],
     onProbe?: (name: string) => void,
-    part: Pick<ProbeContext, "kept" | "only"> = {},
+    part: Pick<ProbeContext, "kept" | "only" | "again"> = {},
   ): Promise<RanProbe[]> {
     const { context, request, view } = this;
     for (const { name } of probes) this.lenses.set(name, view.lens);
@@ -110,9 +108,10 @@ export class ProbeBench {
         },
       },
     );
+    const isAgain = part.again !== undefined;
     for (const { cells } of ran)
       for (const { key, observation } of cells)
-        if (observation?.outcome === "allowed" && !this.seenAt.has(key)) this.seenAt.set(key, this.at);
+        if (observation?.outcome === "allowed" && (isAgain || !this.seenAt.has(key))) this.seenAt.set(key, this.at);
     return ran;
   }
 
@@ -196,16 +195,12 @@ export class ProbeBench {
       const all = resolveCells(probe, some, { ...lens.reference, rerun });
       return fewer === undefined ? all : agreedCells(all, resolveCells(probe, some, { ...fewer, rerun }));
     };
-    const cells = this.lastResolved.map(probe.name, ranCells, (changed) => {
-      // Those that have another place than last time are known, too.
-      const unknown = changed.filter((cell) => !this.resolvedCells.has(cell));
-      for (const [index, cell] of resolve(unknown).entries()) {
-        const from = unknown[index] as RanCell;
-        const { withoutFault } = from;
-        this.resolvedCells.set(from, withoutFault === undefined ? cell : { ...cell, withoutFault });
-      }
-      return changed.map((cell) => this.resolvedCells.get(cell) as Cell);
-    });
+    const cells = this.lastResolved.map(probe.name, ranCells, (changed) =>
+      resolve(changed).map((cell, index) => {
+        const { withoutFault } = changed[index] as RanCell;
+        return withoutFault === undefined ? cell : { ...cell, withoutFault };
+      }),
+    );
     const notEnforceable = enforcementGap(plan.cni, cells);
     return {
       ...result,

@@ -6,7 +6,7 @@ import type { RanCell, RanProbe } from "../probes/scheduler.ts";
 import type { Flow } from "../providers/types.ts";
 import { changedPlaces } from "../grade/last-cells.ts";
 import { cellId } from "./cell-id.ts";
-import { CellChoice, KeptCells } from "./kept-cells.ts";
+import { KeptCells } from "./kept-cells.ts";
 import { MatrixCells } from "./matrix-cells.ts";
 import { PolicyView } from "./policy-view.ts";
 import type { ProbeBench } from "./probe-bench.ts";
@@ -46,8 +46,11 @@ export class Regrader {
     this.view = viewOf(bench);
   }
 
-  /** Probes what the changes touch, as the cluster is now; `objects` are settled. */
-  async regrade(objects: readonly KubeObject[], impact: Impact): Promise<Regraded> {
+  /**
+   * Probes what the changes touch, as the cluster is now; `objects` are settled. `onProbed` is called whenever something was probed, before
+   * it is judged.
+   */
+  async regrade(objects: readonly KubeObject[], impact: Impact, onProbed: () => void): Promise<Regraded> {
     await this.bench.takeObjects(objects, !impact.hasReference);
     const before = this.view;
     this.view = viewOf(this.bench);
@@ -62,9 +65,10 @@ export class Regrader {
     for (const ran of await this.bench.run(others)) this.keep(ran);
     const isSame = this.rowsThatStay(impact, before);
     for (const probe of matrices) await this.runMatrix(probe, impact, (cells) => cells.touched(isTouched, isSame));
+    onProbed();
     this.doubtful = new Set();
     const probed = this.freshCells().size;
-    const grade = await this.tryFailuresAgain();
+    const grade = await this.tryFailuresAgain(onProbed);
     const cells = this.results().reduce((sum, each) => sum + each.cells.length, 0);
     return { grade, probed, cells };
   }
@@ -145,14 +149,18 @@ export class Regrader {
     );
   }
 
-  /** Probes the cells of a matrix at these places and its destinations' controls; all others stay where they are. */
-  private async runPart(earlier: RanProbe, known: MatrixCells, places: readonly number[]): Promise<void> {
-    const touched = cellsAt(known.cells, places);
-    const choice = new CellChoice(touched);
-    const [ran] = await this.bench.run([earlier.probe], undefined, { only: choice.sources });
+  /**
+   * Probes the cells of a matrix at these places and its destinations' controls once more; all others stay where they are. Its pods are as
+   * they were.
+   */
+  private async runPart(earlier: RanProbe, known: MatrixCells, touched: readonly number[]): Promise<void> {
+    const places = known.withControls(touched);
+    const again = places.map((place) => known.cells[place] as RanCell);
+    const [ran] = await this.bench.run([earlier.probe], undefined, { again });
     const now = ran === undefined ? undefined : known.withNewer(ran.cells, places);
+    // The probe as a whole could not be made.
     if (ran === undefined || now === undefined)
-      return this.runWithKept(earlier.probe, new KeptCells(earlier.cells, touched));
+      return this.runWithKept(earlier.probe, new KeptCells(earlier.cells, new Set(again)));
     this.addFresh(earlier.name, ran.cells);
     this.matrices.set(earlier.name, now);
     this.ran.set(earlier.name, { ...ran, cells: now.cells });
@@ -182,7 +190,7 @@ export class Regrader {
    * As every grade does, but of what was probed just now only: what failed before has had its second try. Nor is there one where the
    * policies in force say the same: no chance is in what they were to do and the kernel has recorded.
    */
-  private async tryFailuresAgain(): Promise<GradeReport> {
+  private async tryFailuresAgain(onProbed: () => void): Promise<GradeReport> {
     const { grade } = this.bench.judge(this.results());
     let isRepeated = false;
     for (const [index, { name, cells, notEnforceable }] of grade.probes.entries()) {
@@ -197,6 +205,7 @@ export class Regrader {
       isRepeated = true;
       await this.tryAgain(first, again);
     }
+    if (isRepeated) onProbed();
     this.lastGrade = isRepeated ? this.bench.judge(this.results()).grade : grade;
     return this.lastGrade;
   }

@@ -88,9 +88,16 @@ export class WatchedGrade {
       this.impact = mergeImpacts(this.impact, await this.takeChanges());
       const regrader = (this.regrader ??= await this.open());
       const { impact } = this;
-      const regraded = await regrader.regrade(this.objects.objects(), impact);
+      // Asked for while what was seen is judged.
+      let asked: Promise<ClusterChanges> | undefined;
+      const ask = (): void => {
+        asked = this.changes(false, this.context.signal);
+        // Whoever awaits it is told.
+        asked.catch(() => undefined);
+      };
+      const regraded = await regrader.regrade(this.objects.objects(), impact, ask);
       this.addAnswers(regrader);
-      const later = await this.changes(false, this.context.signal);
+      const later = await (asked ?? this.changes(false, this.context.signal));
       this.impact = this.objects.take(later);
       this.point = later.point;
       this.ongoing = later.ongoing;

@@ -19,6 +19,7 @@ import type {
 } from "../types.ts";
 import type { Way, WayRequest } from "../way.ts";
 import type { LabConnection } from "./client.ts";
+import { packCells, unpackResult } from "./packed-sweep.ts";
 import { lookAtWay } from "./way/way.ts";
 
 /** Cells in one call. */
@@ -81,13 +82,13 @@ export class NetnsCluster implements Cluster {
 
   async sweep(cells: SweepCell[], { deadlineMs }: { deadlineMs: number }): Promise<SweepResult> {
     const result: SweepResult = { cells: [], durationMs: 0, retransmits: 0 };
-    // Each call is a line of some 120 bytes a cell, and lines are bounded.
+    // Lines are bounded: an answer has up to 400 bytes a cell.
     for (let first = 0; first < cells.length; first += MOST_CELLS) {
       const part = cells.slice(first, first + MOST_CELLS);
-      const { cells: seen, durationMs, retransmits } = await this.connection.call("sweep", { cells: part, deadlineMs });
-      for (const cell of seen) result.cells.push(cell);
-      result.durationMs += durationMs;
-      result.retransmits += retransmits;
+      const seen = unpackResult(await this.connection.call("sweep", { ...packCells(part), deadlineMs }), part);
+      for (const cell of seen.cells) result.cells.push(cell);
+      result.durationMs += seen.durationMs;
+      result.retransmits += seen.retransmits;
     }
     return result;
   }

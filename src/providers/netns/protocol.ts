@@ -6,16 +6,8 @@ import type { Plan } from "../../plan/types.ts";
 import type { ClusterChanges, DeadlineChange, DeadlineState } from "../changes.ts";
 import type { Fault, FaultPlace } from "../fault.ts";
 import type { SettleResult } from "../settle.ts";
-import type {
-  ApplyResult,
-  ExecOptions,
-  ExecResult,
-  ObjectRef,
-  Source,
-  SweepCell,
-  SweepResult,
-  WaitFor,
-} from "../types.ts";
+import type { ApplyResult, ExecOptions, ExecResult, ObjectRef, Source, WaitFor } from "../types.ts";
+import type { PackedCells, PackedSweepResult } from "./packed-sweep.ts";
 
 /**
  * The control socket's language: one JSON value a line. The client sends calls, the lab process answers each by its id,
@@ -43,7 +35,7 @@ export interface Methods {
   stopServing: { params: { id: number }; result: null };
   fault: { params: { fault: Fault; whileHere: boolean }; result: null };
   restore: { params: { fault: FaultPlace }; result: null };
-  sweep: { params: { cells: SweepCell[]; deadlineMs: number }; result: SweepResult };
+  sweep: { params: PackedCells & { deadlineMs: number }; result: PackedSweepResult };
   capture: { params: { source: Source; filter: string }; result: { id: number } };
   stopCapture: { params: { id: number }; result: { packets: CapturedPacket[] } };
   echo: { params: { source: Source; request: EchoRequest }; result: EchoReply[] };
@@ -72,6 +64,17 @@ export interface WireError {
 }
 
 export type Answer = { id: number; result: unknown } | { id: number; error: WireError };
+
+/** A result of that type which is JSON already: it stands in its answer's line as it is. */
+export class JsonText<Result> {
+  readonly text: string;
+  /** Never there: for the type alone. */
+  declare readonly result: Result;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
 
 /** Tells the lab process to stop working on a call. */
 export interface Cancel {

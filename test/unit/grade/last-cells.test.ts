@@ -24,7 +24,7 @@ function graders(): (
   };
 }
 
-it("works out only what is another object at its place, unless the list is as long as another", () => {
+it("works out only what was not in the last list", () => {
   const last = new LastCells<{ text: string }, string>();
   const [one, two, three] = [{ text: "one" }, { text: "two" }, { text: "three" }];
   const worked = (inputs: { text: string }[], probeName = "all"): string[] => {
@@ -39,8 +39,11 @@ it("works out only what is another object at its place, unless the list is as lo
   expect(worked([one, two])).toEqual(["one", "two"]);
   expect(worked([one, three])).toEqual(["three"]);
   expect(worked([one, { text: "three" }])).toEqual(["three"]);
-  expect(worked([one, two, three])).toEqual(["one", "two", "three"]);
+  expect(worked([one, two, three])).toEqual(["two", "three"]);
   expect(worked([one, two, three])).toEqual([]);
+  expect(worked([two, three, one])).toEqual([]);
+  expect(worked([three, one])).toEqual([]);
+  expect(worked([one, two, three])).toEqual(["two"]);
   expect(worked([one, two, three], "another probe")).toEqual(["one", "two", "three"]);
   last.clear();
   expect(worked([one, two, three])).toEqual(["one", "two", "three"]);

@@ -62,27 +62,40 @@ it("a cell that was never probed is asked for", () => {
   expect(asked([cell("b", "a"), never])).toHaveLength(2);
 });
 
-it("what was seen anew takes its place, its destination's control too, and the rest stays the same objects", () => {
-  const [again, itself] = [cell("c", "a"), control("a")];
-  const result = matrix.withNewer([again, itself], [1])?.cells;
+/** As a cell that was probed once more: of the same ends, which stay the same object. */
+function again(place: number, more: Partial<RanCell> = {}): RanCell {
+  return { ...(list[place] as RanCell), ...more };
+}
+
+it("with the cells of a destination go its controls", () => {
+  expect(matrix.withControls([1])).toEqual([1, 4]);
+  expect(matrix.withControls([0, 2])).toEqual([0, 2, 4, 5]);
+  expect(matrix.withControls([3, 5])).toEqual([3, 5]);
+  expect(matrix.withControls([])).toEqual([]);
+});
+
+it("what was seen anew takes its place, and the rest stays the same objects", () => {
+  const [other, itself] = [again(1), again(4)];
+  const result = matrix.withNewer([other, itself], [1, 4])?.cells;
   expect(result).toEqual(list);
   expect(result?.map((each, index) => each === list[index])).toEqual([true, false, true, true, false, true]);
-  expect(result?.[1]).toBe(again);
+  expect(result?.[1]).toBe(other);
   expect(result?.[4]).toBe(itself);
 });
 
 it("a row is what its newer cells are", () => {
-  const failed = cell("c", "a", { observation: { outcome: "error", reason: "", tries: 1, evidence: [] } });
+  const failed = again(1, { observation: { outcome: "error", reason: "", tries: 1, evidence: [] } });
   const newer = matrix.withNewer([failed], [1]);
   const isSame = (): boolean => true;
   expect(newer?.touched(({ observation }) => observation?.outcome === "error", isSame)).toEqual([1]);
-  const healed = newer?.withNewer([cell("c", "a")], [1]);
+  const healed = newer?.withNewer([again(1)], [1]);
   expect(healed?.touched(({ key: { from, to } }) => from !== to, isSame)).toEqual([]);
 });
 
-it("there is no such matrix where a cell was not seen, or one was that had no place", () => {
-  expect(matrix.withNewer([control("a")], [1])).toBeUndefined();
-  expect(matrix.withNewer([cell("c", "a"), cell("d", "a")], [1])).toBeUndefined();
+it("there is no such matrix where a cell was not seen, or another one was", () => {
+  expect(matrix.withNewer([again(4)], [1])).toBeUndefined();
+  expect(matrix.withNewer([again(1), cell("d", "a")], [1])).toBeUndefined();
+  expect(matrix.withNewer([cell("d", "a")], [1])).toBeUndefined();
 });
 
 it("finds the places of cells", () => {

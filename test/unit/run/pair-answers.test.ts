@@ -4,7 +4,7 @@ import { explainVerdict } from "../../../src/policy/explain.ts";
 import { createOracle } from "../../../src/policy/oracle.ts";
 import type { OracleFlow, OracleVerdict, OracleWorld } from "../../../src/policy/types.ts";
 import type { FlowAnswer } from "../../../src/run/flow-oracle.ts";
-import { PairAnswers, type PodFlow } from "../../../src/run/pair-answers.ts";
+import { PairAnswers } from "../../../src/run/pair-answers.ts";
 import { world } from "../policy/arbitrary-world.ts";
 
 function answerOf(verdict: OracleVerdict): FlowAnswer {
@@ -15,6 +15,12 @@ function answerOf(verdict: OracleVerdict): FlowAnswer {
     isLoopback: verdict.notGradable?.cause === "loopback",
   };
 }
+
+type PodFlow = OracleFlow & {
+  from: { kind: "pod" };
+  to: { kind: "address" };
+  port: number;
+};
 
 /** From every pod to every address of a pod, on ports that rules name and on others. */
 function flowsBetween({ pods }: OracleWorld): PodFlow[] {
@@ -59,7 +65,7 @@ it("says of every pair what the oracle says, in the same words, and asks it once
         return alone(flow);
       });
       for (const flow of flowsBetween(of)) {
-        const answer = pairs.answer(flow, 4);
+        const answer = pairs.answer({ ...flow, address: flow.to.address, family: 4 });
         if (answer === undefined) continue;
         answered += 1;
         expect(answer).toEqual(alone(flow).answer);
@@ -93,15 +99,7 @@ it("has no answer where an address is not one pod's alone, nor for a pod to itse
     return { verdict, answer: answerOf(verdict) };
   });
   const isAnswered = (name: string, address: string): boolean =>
-    pairs.answer(
-      {
-        from: { kind: "pod", namespace: "shop", name },
-        to: { kind: "address", address },
-        port: 80,
-        protocol: "TCP",
-      },
-      4,
-    ) !== undefined;
+    pairs.answer({ from: { namespace: "shop", name }, address, port: 80, protocol: "TCP", family: 4 }) !== undefined;
   const addresses = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.5", "10.0.0.9", "203.0.113.1"];
   expect(addresses.map((address) => isAnswered("web", address))).toEqual([false, false, false, true, false, false]);
   expect(["twice-1", "two", "on-host"].map((name) => isAnswered(name, "10.0.0.5"))).toEqual([false, false, false]);
@@ -140,9 +138,8 @@ it("leaves a flow to the oracle whose reason has the characters that stand for n
       const verdict = oracle.verdict(flow);
       return { verdict, answer: answerOf(verdict) };
     });
-    const from = { kind: "pod" as const, namespace: "shop", name: "web" };
-    const to = { kind: "address" as const, address: "10.0.0.2" };
-    return pairs.answer({ from, to, port: 80, protocol: "TCP" }, 4) !== undefined;
+    const from = { namespace: "shop", name: "web" };
+    return pairs.answer({ from, address: "10.0.0.2", port: 80, protocol: "TCP", family: 4 }) !== undefined;
   };
   expect([isAnswered("no web"), isAnswered("no \u{E001}")]).toEqual([true, false]);
 });

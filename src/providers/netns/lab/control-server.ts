@@ -1,7 +1,7 @@
 import { createServer } from "node:net";
 import type { Socket } from "node:net";
 import { LabError } from "../../../core/errors.ts";
-import { lineSplitter } from "../protocol.ts";
+import { JsonText, lineSplitter } from "../protocol.ts";
 import type { Answer, Call, Cancel, MethodName, Methods, WireError } from "../protocol.ts";
 
 /**
@@ -13,8 +13,10 @@ export type Handlers = {
     params: Methods[Name]["params"],
     signal: AbortSignal,
     gone: AbortSignal,
-  ) => Promise<Methods[Name]["result"]> | Methods[Name]["result"];
+  ) => Promise<HandlerResult<Name>> | HandlerResult<Name>;
 };
+
+type HandlerResult<Name extends MethodName> = Methods[Name]["result"] | JsonText<Methods[Name]["result"]>;
 
 function wireError(error: unknown): WireError {
   if (error instanceof LabError) {
@@ -47,11 +49,17 @@ function parseMessage(line: string): Call | Cancel {
   throw new Error("a line is neither a call nor a cancellation");
 }
 
+function textOf(message: Answer): string {
+  return "result" in message && message.result instanceof JsonText
+    ? `{"id":${message.id},"result":${message.result.text}}`
+    : JSON.stringify(message);
+}
+
 function serveConnection(socket: Socket, handlers: Handlers): void {
   const running = new Map<number, AbortController>();
   const gone = new AbortController();
   const answer = (message: Answer): void => {
-    if (socket.writable) socket.write(`${JSON.stringify(message)}\n`);
+    if (socket.writable) socket.write(`${textOf(message)}\n`);
   };
   const dispatch = async (call: Call): Promise<void> => {
     const abort = new AbortController();

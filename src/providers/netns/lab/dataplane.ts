@@ -63,7 +63,7 @@ export function evidenceSetsOf(policy: PolicyEnforcer | undefined, families: rea
       rest: Pick<EvidenceSet, "direction" | "isAnswered">,
     ): void => {
       const { flows, icmp } = evidenceSetNames(name, of);
-      sets.push({ family, table, set: flows, ...rest }, { family, table, set: icmp, ...rest });
+      sets.push({ family, table, set: flows, ...rest }, { family, table, set: icmp, isPortless: true, ...rest });
     };
     if (policy !== undefined) {
       both("inet", policy.table, DROP_SETS.egress, { direction: "egress" });

@@ -1,5 +1,4 @@
 import type { ChildProcess } from "node:child_process";
-import { closeSync, openSync } from "node:fs";
 import { LabError } from "../../../core/errors.ts";
 import { cnis } from "../../../cnis/registry.ts";
 import type { Cni, CniNode } from "../../../cnis/types.ts";
@@ -10,7 +9,6 @@ import { sendEchoes } from "../../../kernel/echo.ts";
 import type { EchoReply, EchoRequest } from "../../../kernel/echo.ts";
 import { untilServing } from "../../../kernel/listening.ts";
 import { Nftables } from "../../../kernel/nftables.ts";
-import type { ProbeTarget } from "../../../kernel/probe-round.ts";
 import { sandboxCommand } from "../../../kernel/sandbox.ts";
 import { killGroup, startSandboxed } from "../../../kernel/sandboxed-command.ts";
 import type { KubeObject } from "../../../kube/types.ts";
@@ -23,10 +21,12 @@ import type {
   ObjectRef,
   Source,
   SweepCell,
-  SweepCellResult,
   SweepResult,
   WaitFor,
 } from "../../types.ts";
+import { packCells, unpackResult } from "../packed-sweep.ts";
+import type { PackedCells, PackedSweepResult } from "../packed-sweep.ts";
+import type { JsonText } from "../protocol.ts";
 import { ChangeFeed } from "./change-feed.ts";
 import { Captures } from "./captures.ts";
 import { Dataplane, evidenceSetsOf } from "./dataplane.ts";
@@ -41,6 +41,7 @@ import { PodNetwork } from "./pod-network.ts";
 import { requestReader } from "./request-reader.ts";
 import type { Scratch } from "./scratch.ts";
 import type { ServerThread } from "./server-thread.ts";
+import { sweepPacked } from "./sweep-packed.ts";
 import type { Sweeper } from "./sweeper.ts";
 import { metallbPool } from "./speaker.ts";
 import { Underlay } from "./underlay.ts";
@@ -204,8 +205,12 @@ export class EmbeddedCluster {
     return { durationMs: performance.now() - startedAt };
   }
 
-  exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
-    return execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.evidence.read());
+  async exec(source: Source, argv: string[], options: ExecOptions): Promise<ExecResult> {
+    try {
+      return await execIn(this.places.of(source), argv, options, this.plan.lab.name, () => this.evidence.read());
+    } finally {
+      this.sweeper.flowsEnded();
+    }
   }
 
   /** The server ends with `stopServing`, and with the client that asked for it. */
@@ -241,45 +246,18 @@ export class EmbeddedCluster {
 
   /** A cell whose source is not there is an error of that cell alone. */
   async sweep(cells: SweepCell[], deadlineMs: number): Promise<SweepResult> {
-    if (cells.some(({ protocol }) => protocol === "udp")) this.network.liftIcmpLimits();
-    const sources = new Map<string, number | LabError>();
-    try {
-      return await this.sweepFrom(sources, cells, deadlineMs);
-    } finally {
-      for (const source of sources.values()) if (typeof source === "number") closeSync(source);
-    }
+    const { text } = await this.sweepPacked(packCells(cells), deadlineMs);
+    return unpackResult(JSON.parse(text) as PackedSweepResult, cells);
   }
 
-  private async sweepFrom(
-    sources: Map<string, number | LabError>,
-    cells: readonly SweepCell[],
-    deadlineMs: number,
-  ): Promise<SweepResult> {
-    const targets: ProbeTarget[] = [];
-    const failed: SweepCellResult[] = [];
-    for (const { id, from, address, port, protocol } of cells) {
-      const key = JSON.stringify(from);
-      const source = sources.get(key) ?? this.openNamespace(from);
-      sources.set(key, source);
-      if (source instanceof LabError) failed.push({ id, outcome: "error", detail: source.message, latencyMs: 0 });
-      else targets.push({ id, netnsFd: source, address, port, protocol });
-    }
+  /** As {@link sweep}. */
+  sweepPacked(packed: PackedCells, deadlineMs: number): Promise<JsonText<PackedSweepResult>> {
+    if (packed.destinations.some(({ protocol }) => protocol === "udp")) this.network.liftIcmpLimits();
     const nodes = [...this.underlay.nodes.values()].map(({ plan: { name }, host }) => ({
       node: name,
       netnsFd: host.fd,
     }));
-    const result = await this.sweeper.sweep({ targets, deadlineMs, nodes, sets: this.evidenceSets });
-    return { ...result, cells: [...result.cells, ...failed] };
-  }
-
-  /** A descriptor of its own: the prober's thread must not meet another namespace under a number that was freed. */
-  private openNamespace(source: Source): number | LabError {
-    try {
-      return openSync(`/proc/self/fd/${this.places.of(source).namespace.fd}`, "r");
-    } catch (error) {
-      if (error instanceof LabError) return error;
-      throw error;
-    }
+    return sweepPacked(packed, this.places, this.sweeper, { deadlineMs, nodes, sets: this.evidenceSets });
   }
 
   logs(source: Source & { kind: "pod" }): Promise<string> {

@@ -1,7 +1,8 @@
 import { formatIpBytes } from "../../../core/ip.ts";
+import { EVIDENCE_LASTS_MS } from "../../../engine/nft/evidence.ts";
 import type { DropProof } from "../../../grade/types.ts";
 import { NetlinkSocket } from "../../../kernel/netlink-socket.ts";
-import { NETLINK_NETFILTER, readSetElements } from "../../../kernel/nft-set.ts";
+import { NETLINK_NETFILTER, eachSetElement } from "../../../kernel/nft-set.ts";
 import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 
 /** An nftables set that a rule fills with the flows it drops or rejects: saddr . daddr . l4proto [. sport . dport]. */
@@ -12,6 +13,8 @@ export interface EvidenceSet {
   direction: DropProof["direction"];
   /** The rule answers: who sent the packet is told, if not at once, then when it is sent again. */
   isAnswered?: boolean;
+  /** Of packets without ports. */
+  isPortless?: boolean;
 }
 
 export interface EvidenceNode {
@@ -22,6 +25,8 @@ export interface EvidenceNode {
 const PROTOCOLS = { 6: "tcp", 17: "udp", 1: "icmp", 58: "icmp" } as const;
 
 const PORTS_BYTES = 12;
+/** Of a key with ports: the source's stands before the destination's, each padded to four bytes. */
+const SOURCE_PORT_FROM_END = 8;
 
 function isKnownProtocol(number: number): number is keyof typeof PROTOCOLS {
   return number in PROTOCOLS;
@@ -48,30 +53,37 @@ export function decode(key: Buffer, node: string, direction: DropProof["directio
   };
 }
 
-/** When a record will be forgotten, in performance.now() milliseconds: each further packet that is dropped puts that off. */
-export interface Kept {
-  atLeastMs: number;
-  atMostMs: number;
-}
-
-/** What was recorded at one moment: by set, by its elements' keys (latin1), how long each is kept. The same flow through the same rule has one. */
-export type Snapshot = readonly ReadonlyMap<string, Kept>[];
-
 /** The kernel's clock ticks every 10 ms at the least (CONFIG_HZ), and the two readings that are compared are each rounded by it. */
 const TICKS_MS = 20;
 
 /**
- * Whether a record is of a packet that was dropped after it was read `earlier`: it was not there, or it is kept for longer than then. A
- * flow of seconds ago may have had the same ends and ports.
+ * Whether a record that is forgotten in `expiresMs` may be of a packet that was dropped since a moment, both in performance.now()
+ * milliseconds: each further packet puts that off. It may be of one that was dropped a tick earlier, too.
  */
-export function isSince(kept: Kept, earlier: Kept | undefined): boolean {
-  return earlier === undefined || kept.atLeastMs > earlier.atMostMs + TICKS_MS;
+export function isSince(readMs: number, expiresMs: number, sinceMs: number): boolean {
+  return readMs + expiresMs - EVIDENCE_LASTS_MS + TICKS_MS >= sinceMs;
+}
+
+/** Is given the number of the node's set, the key's place in a buffer that is not kept, and what decodes a key. */
+type TakeRecord = (
+  at: number,
+  buffer: Buffer,
+  start: number,
+  end: number,
+  expiresMs: number,
+  proofOf: (key: Buffer) => DropProof | undefined,
+) => void;
+
+function keyOf(at: number, buffer: Buffer, start: number, end: number): string {
+  return `${at} ${buffer.toString("latin1", start, end)}`;
 }
 
 /** Reads what the rules of the lab's nodes have recorded; one netlink socket a node, opened on the calling thread. */
 export class EvidenceReader {
   private readonly nodes: { node: string; socket: NetlinkSocket }[];
   private readonly sets: readonly EvidenceSet[];
+  /** Keys of records that are of no later packet. */
+  private readonly earlier = new Set<string>();
 
   constructor(nodes: readonly { node: string; namespace: NetworkNamespace }[], sets: readonly EvidenceSet[]) {
     this.sets = sets;
@@ -83,47 +95,53 @@ export class EvidenceReader {
 
   /** What all records tell. */
   read(): DropProof[] {
-    return this.since([], "all");
-  }
-
-  /** What is recorded now, not looked at any closer. */
-  snapshot(): Snapshot {
-    const sets: Map<string, Kept>[] = [];
-    this.each("all", (set, key, kept) => {
-      (sets[set] ??= new Map<string, Kept>()).set(key.toString("latin1"), kept);
-    });
-    return sets;
-  }
-
-  /** What records tell that are of packets dropped since then; of all packets, or of those that nobody answers. */
-  since(before: Snapshot, which: "all" | "silent"): DropProof[] {
     const proofs: DropProof[] = [];
-    this.each(which, (set, key, kept, proofOf) => {
-      if (!isSince(kept, before[set]?.get(key.toString("latin1")))) return;
-      const proof = proofOf(key);
+    const isWanted = (): boolean => true;
+    this.each(isWanted, (_at, buffer, start, end, _expiresMs, proofOf) => {
+      const proof = proofOf(buffer.subarray(start, end));
       if (proof !== undefined) proofs.push(proof);
     });
     return proofs;
   }
 
-  private each(
-    which: "all" | "silent",
-    take: (set: number, key: Buffer, kept: Kept, proofOf: (key: Buffer) => DropProof | undefined) => void,
-  ): void {
+  /** Passes over, from now on, what was recorded by now and {@link isSince} cannot tell from later ones: flows ended just now. */
+  passOverRecent(sinceMs: number): void {
+    this.eachFlow("all", (at, buffer, start, end, expiresMs) => {
+      if (isSince(performance.now(), expiresMs, sinceMs)) this.earlier.add(keyOf(at, buffer, start, end));
+    });
+  }
+
+  /**
+   * What records tell of packets from these source ports that were dropped since a moment ({@link isSince}): of all that were, or of those
+   * that nobody answers. Others are passed over unread: records of ten seconds may be tens of thousands.
+   */
+  since(sinceMs: number, ports: ReadonlySet<number>, which: "all" | "silent"): DropProof[] {
+    const proofs: DropProof[] = [];
+    this.eachFlow(which, (at, buffer, start, end, expiresMs, proofOf) => {
+      if (!ports.has(buffer.readUInt16BE(end - SOURCE_PORT_FROM_END))) return;
+      if (!isSince(performance.now(), expiresMs, sinceMs)) return;
+      if (this.earlier.size > 0 && this.earlier.has(keyOf(at, buffer, start, end))) return;
+      const proof = proofOf(buffer.subarray(start, end));
+      if (proof !== undefined) proofs.push(proof);
+    });
+    return proofs;
+  }
+
+  private eachFlow(which: "all" | "silent", take: TakeRecord): void {
+    const isWanted = ({ isPortless, isAnswered }: EvidenceSet): boolean =>
+      isPortless !== true && (which === "all" || isAnswered !== true);
+    this.each(isWanted, take);
+  }
+
+  private each(isWanted: (set: EvidenceSet) => boolean, take: TakeRecord): void {
     for (const [at, { node, socket }] of this.nodes.entries()) {
-      for (const [index, { family, table, set, direction, isAnswered }] of this.sets.entries()) {
-        if (which === "silent" && isAnswered === true) continue;
+      for (const [index, wanted] of this.sets.entries()) {
+        if (!isWanted(wanted)) continue;
+        const { family, table, set, direction } = wanted;
         const proofOf = (key: Buffer): DropProof | undefined => decode(key, node, direction);
-        const askedMs = performance.now();
-        const elements = readSetElements(socket, family, table, set);
-        const toldMs = performance.now();
-        for (const { key, expiresMs = 0 } of elements)
-          take(
-            at * this.sets.length + index,
-            key,
-            { atLeastMs: askedMs + expiresMs, atMostMs: toldMs + expiresMs },
-            proofOf,
-          );
+        eachSetElement(socket, family, table, set, (buffer, start, end, expiresMs) =>
+          take(at * this.sets.length + index, buffer, start, end, expiresMs, proofOf),
+        );
       }
     }
   }

@@ -119,7 +119,7 @@ export function handlersFor(lab: LabProcess): { handlers: Handlers; detached: ()
       await cluster().faults.restore(fault);
       return null;
     },
-    sweep: ({ cells, deadlineMs }) => cluster().sweep(cells, deadlineMs),
+    sweep: ({ deadlineMs, ...cells }) => cluster().sweepPacked(cells, deadlineMs),
     capture: ({ source, filter }, _signal, gone) => cluster().capture(source, filter, gone),
     stopCapture: ({ id }) => cluster().captures.stop(id),
     echo: ({ source, request }, signal) => cluster().echo(source, request, signal),

@@ -3,6 +3,7 @@ import { environment } from "../../../engine/images/process.ts";
 import { hostsFile, nodeResolvConf, nsswitchConf, podHostname, resolvConf } from "../../../engine/nameserver/resolv.ts";
 import type { ServiceVariables } from "../../../engine/service-variables.ts";
 import type { ObjectStore } from "../../../engine/store/store.ts";
+import type { NetworkNamespace } from "../../../kernel/namespace.ts";
 import { sandboxAccounts } from "../../../kernel/sandbox.ts";
 import { isHostNetwork, podAddresses } from "../../../kube/pods.ts";
 import type { Container, Pod } from "../../../kube/types.ts";
@@ -67,7 +68,16 @@ export class Places {
     };
   }
 
-  private pod(source: Source & { kind: "pod" }): ExecPlace {
+  /** As {@link of}, for what needs no files. */
+  namespaceOf(source: Source): NetworkNamespace {
+    if (source.kind === "pod") return this.attached(source).namespace;
+    if (source.kind === "external") return this.options.underlay.external.namespace;
+    const node = this.options.underlay.nodes.get(source.name);
+    if (node === undefined) throw missing(`node ${source.name}`);
+    return node.host.namespace;
+  }
+
+  private attached(source: Source & { kind: "pod" }): Pick<ExecPlace, "namespace" | "addresses"> & { pod: Pod } {
     const key = `${source.namespace}/${source.name}`;
     const pod = this.options.store.get("Pod", source.name, source.namespace);
     if (pod === undefined) throw missing(`pod ${key}`);
@@ -75,16 +85,21 @@ export class Places {
     if (attached === undefined) {
       throw new LabError("SOURCE_NOT_READY", `pod ${key} has no network yet: ${pod.status?.phase ?? "Pending"}`);
     }
+    return { pod, ...attached };
+  }
+
+  private pod(source: Source & { kind: "pod" }): ExecPlace {
+    const { pod, namespace, addresses } = this.attached(source);
     const container = containerOf(pod, source.container);
     return {
       name: `${source.namespace}/pod/${source.name}`,
-      namespace: attached.namespace,
-      addresses: attached.addresses,
+      namespace,
+      addresses,
       sandbox: {
         hostname: podHostname(pod),
         networkAdmin: false,
         env: environmentOf(pod, container, this.options.variablesOf(pod)),
-        etc: this.podFiles(pod, attached.addresses),
+        etc: this.podFiles(pod, addresses),
       },
     };
   }

@@ -2,8 +2,7 @@ import { Worker } from "node:worker_threads";
 import { LabError } from "../../../core/errors.ts";
 import { installed } from "../../../core/installation.ts";
 import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
-import type { SweepResult } from "../../types.ts";
-import type { SweepReply, SweepRequest, WorkerRequest } from "./sweep-worker.ts";
+import type { SweepPart, SweepReply, SweepRequest, WorkerRequest } from "./sweep-worker.ts";
 
 /** A thread that probes: one that waits in epoll must not hold up the lab's control loops. */
 export class SweepThread {
@@ -13,7 +12,7 @@ export class SweepThread {
     // It opens namespaces that other threads close.
     trackUnmanagedFds: false,
   });
-  private readonly pending = new Map<number, { resolve(result: SweepResult): void; reject(error: Error): void }>();
+  private readonly pending = new Map<number, { resolve(result: SweepPart): void; reject(error: Error): void }>();
   private nextId = 1;
   /** Why there will be no more answers. */
   private ended: LabError | undefined;
@@ -46,7 +45,7 @@ export class SweepThread {
     this.worker.postMessage({ namespaces: order } satisfies WorkerRequest);
   }
 
-  sweep(request: Omit<SweepRequest, "id">): Promise<SweepResult> {
+  sweep(request: Omit<SweepRequest, "id">): Promise<SweepPart> {
     if (this.ended !== undefined) return Promise.reject(this.ended);
     const id = this.nextId++;
     return new Promise((resolve, reject) => {

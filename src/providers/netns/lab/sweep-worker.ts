@@ -5,13 +5,24 @@ import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
 import { homeNamespace, NetworkNamespace } from "../../../kernel/namespace.ts";
 import { probeAll } from "../../../kernel/prober.ts";
 import type { PendingFlow, ProbeTarget } from "../../../kernel/probe-round.ts";
-import type { SweepCellResult, SweepResult } from "../../types.ts";
+import type { SweepCellResult } from "../../types.ts";
+import { packResults, type Destination } from "../packed-sweep.ts";
 import { EvidenceReader, flowKey } from "./evidence.ts";
 import type { EvidenceNode, EvidenceSet } from "./evidence.ts";
 
+/** Cells of a sweep: their places, descriptors of their sources' namespaces, and numbers of their destinations. */
+export interface PackedTargets {
+  places: Int32Array;
+  netnsFds: Int32Array;
+  to: Int32Array;
+  destinations: readonly Destination[];
+}
+
 export interface SweepRequest {
   id: number;
-  targets: ProbeTarget[];
+  targets: PackedTargets;
+  /** Other flows ended a moment ago, or are still under way: what was recorded of them is told from this sweep's by reading it before. */
+  isSoon: boolean;
   deadlineMs: number;
   nodes: EvidenceNode[];
   sets: EvidenceSet[];
@@ -20,7 +31,14 @@ export interface SweepRequest {
 /** The thread sweeps, and between sweeps makes what a NamespaceSupply is asked for. */
 export type WorkerRequest = SweepRequest | { namespaces: NamespaceOrder };
 
-export type SweepReply = { isReady: true } | { id: number; result: SweepResult } | { id: number; error: string };
+/** What one thread saw; `results` is the JSON of PackedResults. */
+export interface SweepPart {
+  results: string;
+  durationMs: number;
+  retransmits: number;
+}
+
+export type SweepReply = { isReady: true } | { id: number; result: SweepPart } | { id: number; error: string };
 
 /** A ClusterIP is translated before policy sees the packet, so the record may name another destination: one of the flow's own. */
 function proves(proof: DropProof, flow: PendingFlow): boolean {
@@ -29,8 +47,18 @@ function proves(proof: DropProof, flow: PendingFlow): boolean {
   );
 }
 
-function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult {
+function targetsOf({ places, netnsFds, to, destinations }: PackedTargets): ProbeTarget[] {
+  return Array.from(places, (id, index): ProbeTarget => {
+    const destination = destinations[to[index] as number];
+    if (destination === undefined) throw new Error(`no destination ${to[index]} for ${id}`);
+    const { address, port, protocol } = destination;
+    return { id, netnsFd: netnsFds[index] as number, address, port, protocol };
+  });
+}
+
+function sweep({ targets: packed, isSoon, deadlineMs, nodes, sets }: SweepRequest): SweepPart {
   const startedAt = performance.now();
+  const targets = targetsOf(packed);
   const reader = new EvidenceReader(
     nodes.map(({ node, netnsFd }) => ({ node, namespace: NetworkNamespace.adopt(node, netnsFd) })),
     sets,
@@ -38,10 +66,11 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
   const proofs = new Map<number, DropProof>();
   const destinations = new Map(targets.map((target) => [target.id, target]));
   try {
-    const before = reader.snapshot();
+    if (isSoon) reader.passOverRecent(startedAt);
     const lookup = (pending: readonly PendingFlow[], which: "all" | "silent"): ReadonlySet<number> => {
       const byFlow = new Map<string, DropProof[]>();
-      for (const proof of reader.since(before, which)) {
+      const ports = new Set(pending.map(({ source }) => source.port));
+      for (const proof of reader.since(startedAt, ports, which)) {
         const key = flowKey(proof.protocol, proof.source, proof.sourcePort);
         const list = byFlow.get(key);
         if (list === undefined) byFlow.set(key, [proof]);
@@ -87,7 +116,8 @@ function sweep({ targets, deadlineMs, nodes, sets }: SweepRequest): SweepResult 
       };
     });
     const retransmits = outcomes.reduce((sum, outcome) => sum + outcome.retransmits, 0);
-    return { cells, durationMs: performance.now() - startedAt, retransmits };
+    const results = JSON.stringify(packResults(cells));
+    return { results, durationMs: performance.now() - startedAt, retransmits };
   } finally {
     reader.close();
   }

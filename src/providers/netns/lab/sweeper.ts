@@ -1,39 +1,55 @@
 import { fstatSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import type { NamespaceOrder } from "../../../kernel/namespace-supply.ts";
-import type { ProbeTarget } from "../../../kernel/probe-round.ts";
-import type { SweepResult } from "../../types.ts";
 import { SweepThread } from "./sweep-thread.ts";
-import type { SweepRequest } from "./sweep-worker.ts";
+import type { PackedTargets, SweepPart, SweepRequest } from "./sweep-worker.ts";
 
 /** From here on two threads are worth what it takes to tell both: starting a probe is most of it, 10 µs or so. */
 const MANY_TARGETS = 200;
+
+/** For so long after flows have ended their records might be taken for later ones' by the time at which they were written. */
+const SOON_MS = 50;
 
 /** Runs sweeps on threads of their own: small ones on the first, large ones on two, a half of the sources each. */
 export class Sweeper {
   private readonly first = new SweepThread();
   /** Loaded while the first large sweep runs. */
   private second: SweepThread | undefined;
+  private running = 0;
+  private endedMs = Number.NEGATIVE_INFINITY;
 
   /** Has namespaces made on this otherwise idle thread. */
   makeNamespaces(order: NamespaceOrder): void {
     this.first.makeNamespaces(order);
   }
 
-  async sweep(request: Omit<SweepRequest, "id">): Promise<SweepResult> {
-    if (request.targets.length < MANY_TARGETS || availableParallelism() < 2) return this.first.sweep(request);
+  /** Flows that may have been dropped are over by now: a command's. */
+  flowsEnded(): void {
+    this.endedMs = performance.now();
+  }
+
+  /** What each thread saw of its part. */
+  async sweep(asked: Omit<SweepRequest, "id" | "isSoon">): Promise<SweepPart[]> {
+    const isSoon = this.running > 0 || performance.now() - this.endedMs < SOON_MS;
+    this.running += 1;
+    try {
+      return await this.onThreads({ ...asked, isSoon });
+    } finally {
+      this.running -= 1;
+      this.flowsEnded();
+    }
+  }
+
+  private async onThreads(request: Omit<SweepRequest, "id">): Promise<SweepPart[]> {
+    if (request.targets.places.length < MANY_TARGETS || availableParallelism() < 2)
+      return [await this.first.sweep(request)];
     this.second ??= new SweepThread();
-    if (!this.second.isReady) return this.first.sweep(request);
+    if (!this.second.isReady) return [await this.first.sweep(request)];
     const [here, there] = halvesOf(request.targets);
-    const all = await Promise.all([
+    return Promise.all([
       this.first.sweep({ ...request, targets: here }),
       this.second.sweep({ ...request, targets: there }),
     ]);
-    return {
-      cells: all.flatMap(({ cells }) => cells),
-      durationMs: Math.max(...all.map(({ durationMs }) => durationMs)),
-      retransmits: all.reduce((sum, { retransmits }) => sum + retransmits, 0),
-    };
   }
 }
 
@@ -41,15 +57,21 @@ export class Sweeper {
  * A namespace is always of the same half, so that one thread knows which source ports were given there (`bindInTurn`), and sees all
  * flows that may share one.
  */
-function halvesOf(targets: readonly ProbeTarget[]): [ProbeTarget[], ProbeTarget[]] {
-  const halves: [ProbeTarget[], ProbeTarget[]] = [[], []];
+function halvesOf(targets: PackedTargets): [PackedTargets, PackedTargets] {
+  const { netnsFds } = targets;
   const halfOf = new Map<number, 0 | 1>();
-  for (const target of targets) {
-    let half = halfOf.get(target.netnsFd);
-    if (half === undefined) halfOf.set(target.netnsFd, (half = halfOfNamespace(fstatSync(target.netnsFd).ino)));
-    halves[half].push(target);
+  const halves: [number[], number[]] = [[], []];
+  for (const [index, fd] of netnsFds.entries()) {
+    let half = halfOf.get(fd);
+    if (half === undefined) halfOf.set(fd, (half = halfOfNamespace(fstatSync(fd).ino)));
+    halves[half].push(index);
   }
-  return halves;
+  return [partOf(targets, halves[0]), partOf(targets, halves[1])];
+}
+
+function partOf({ places, netnsFds, to, destinations }: PackedTargets, indexes: readonly number[]): PackedTargets {
+  const pick = (list: Int32Array): Int32Array => Int32Array.from(indexes, (index) => list[index] as number);
+  return { places: pick(places), netnsFds: pick(netnsFds), to: pick(to), destinations };
 }
 
 /** The kernel numbers namespaces (nsfs inodes) in turn, but not one by one. */

@@ -1,13 +1,15 @@
 import { expect, it } from "vitest";
-import { isSince, type Kept } from "../../../../src/providers/netns/lab/evidence.ts";
+import { isSince } from "../../../../src/providers/netns/lab/evidence.ts";
 
-const kept = (atLeastMs: number): Kept => ({ atLeastMs, atMostMs: atLeastMs + 3 });
-
-it("a record proves a drop of this sweep alone: it is new, or it is kept for longer than before", () => {
-  const before = kept(10_000);
-  expect(isSince(kept(5000), undefined)).toBe(true);
-  expect(isSince(kept(10_000), before)).toBe(false);
-  // The same moment, rounded and read otherwise.
-  expect(isSince(kept(10_020), before)).toBe(false);
-  expect(isSince(kept(10_100), before)).toBe(true);
+it("a record proves a drop of this sweep alone: its packet was dropped after the sweep began, but for what clocks differ", () => {
+  const beganMs = 50_000;
+  // Kept for ten seconds from the drop on.
+  const readMs = 50_300;
+  const droppedMs = (at: number): boolean => isSince(readMs, at + 10_000 - readMs, beganMs);
+  expect(droppedMs(50_250)).toBe(true);
+  expect(droppedMs(50_000)).toBe(true);
+  // The kernel's clock is behind by a tick.
+  expect(droppedMs(49_990)).toBe(true);
+  expect(droppedMs(49_970)).toBe(false);
+  expect(droppedMs(41_000)).toBe(false);
 });
