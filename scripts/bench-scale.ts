@@ -117,11 +117,14 @@ function rules(): void {
   const isolate = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"];
   // Node's options as the lab process has them.
   const node = [process.execPath, "--max-semi-space-size=32", "--import", "tsx", program];
-  for (const workers of [2, NODES])
-    execFileSync("unshare", [...isolate, ...node, `${runs}`, `${workers}`], {
+  const measure = (...args: number[]): void => {
+    execFileSync("unshare", [...isolate, ...node, `${runs}`, ...args.map(String)], {
       stdio: "inherit",
       env: { ...process.env, TMPDIR: stateHome },
     });
+  };
+  for (const workers of [2, NODES]) measure(workers);
+  for (const workers of [0, 2]) measure(workers, 1000, 10);
 }
 
 async function iperf(): Promise<void> {

@@ -38,35 +38,40 @@ export interface Zone {
   facts: ZoneFacts;
   namespaces: ReadonlySet<string>;
   services: ReadonlyMap<string, ServiceFacts>;
-  /** Canonical address → names. */
-  reverse: ReadonlyMap<string, string[]>;
+  /** Canonical address → names; made when it is first asked for, since it goes through every endpoint and few ask. */
+  reverse(): ReadonlyMap<string, string[]>;
 }
 
-/**
- * Indexes a zone. A ClusterIP has one name; an endpoint has one a Service, from its address where it has no hostname
- * (github.com/coredns/coredns/pull/7194).
- */
+/** Indexes a zone. */
 export function buildZone(facts: ZoneFacts): Zone {
-  const reverse = new Map<string, string[]>();
+  let reverse: ReadonlyMap<string, string[]> | undefined;
+  return {
+    facts,
+    namespaces: new Set(facts.namespaces),
+    services: new Map(facts.services.map((service) => [`${service.namespace}/${service.name}`, service])),
+    reverse: () => (reverse ??= namesOfAddresses(facts)),
+  };
+}
+
+/** A ClusterIP has one name; an endpoint has one a Service, from its address where it has no hostname (github.com/coredns/coredns/pull/7194). */
+function namesOfAddresses(facts: ZoneFacts): ReadonlyMap<string, string[]> {
+  const names = new Map<string, string[]>();
   const add = (address: string, name: string): void => {
     const parsed = parseIp(address);
     const key = parsed === undefined ? address : formatIp(parsed);
-    reverse.set(key, [...(reverse.get(key) ?? []), name]);
+    const present = names.get(key);
+    if (present === undefined) names.set(key, [name]);
+    else present.push(name);
   };
   for (const service of facts.services)
     for (const address of service.clusterIPs) add(address, serviceName(service, facts));
-  const clusterIPs = new Set(reverse.keys());
+  const clusterIPs = new Set(names.keys());
   for (const service of facts.services) {
     for (const { address, hostname } of service.endpoints) {
       if (!clusterIPs.has(address)) add(address, `${endpointLabel(address, hostname)}.${serviceName(service, facts)}`);
     }
   }
-  return {
-    facts,
-    namespaces: new Set(facts.namespaces),
-    services: new Map(facts.services.map((service) => [`${service.namespace}/${service.name}`, service])),
-    reverse,
-  };
+  return names;
 }
 
 /** An endpoint's name below its Service's; CoreDNS makes one of the address where the endpoint has none. */
@@ -246,7 +251,7 @@ function externalRecords(zone: Zone, name: string, type: string, externalName: s
  * addresses have none (RFC 6303), and of public ones this lab can say nothing.
  */
 function reverseAnswer(zone: Zone, name: string, type: string, address: string): DnsAnswer {
-  const names = zone.reverse.get(address);
+  const names = zone.reverse().get(address);
   if (names !== undefined) {
     if (type !== "PTR")
       return {

@@ -180,9 +180,17 @@ export function dependsOnNode({ spec }: Service, slices: readonly EndpointSlice[
   return slices.some(hasHints);
 }
 
+/** Of slices that were looked at: objects of the store never change. */
+const hinted = new WeakMap<EndpointSlice, boolean>();
+
 /** Whether an endpoint of the slice is meant for some callers more than for others. */
-export function hasHints({ endpoints }: EndpointSlice): boolean {
-  return endpoints.some(({ hints }) => hints !== undefined);
+export function hasHints(slice: EndpointSlice): boolean {
+  let has = hinted.get(slice);
+  if (has === undefined) {
+    has = slice.endpoints.some(({ hints }) => hints !== undefined);
+    hinted.set(slice, has);
+  }
+  return has;
 }
 
 /**

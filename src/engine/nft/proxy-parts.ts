@@ -75,22 +75,32 @@ export function servicePortParts(
     clusterCidrs,
   }: { table: string; family: Family; node: ProxyNode; clusterCidrs: readonly string[] },
 ): readonly ServicePortParts[] {
-  const known = remembered.get(service.service) ?? new Map<string, Remembered>();
-  remembered.set(service.service, known);
+  let known = remembered.get(service.service);
+  if (known === undefined) {
+    known = new Map();
+    remembered.set(service.service, known);
+  }
   const place = dependsOnNode(service.service, service.slices) ? `${node.name}/${node.zone ?? ""}` : "";
   const key = [family, place, ...clusterCidrs].join(" ");
   const before = known.get(key);
   if (before !== undefined && isSame(before.slices, service.slices)) return before.ports;
-  const ports = servicePorts(service, family, node).map((port): ServicePortParts => {
+  const ports = servicePorts(service, family, node).map((port, index): ServicePortParts => {
     const lines = [...affinitySets(port, family), ...serviceChains(port, family, clusterCidrs)];
+    const lookups = lookupsOf(port);
+    // Endpoints come and go, and what leads to their Service stays: the same object, then, so that it is seen to be the same.
+    const previous = before?.ports[index]?.lookups;
     return {
       key: [port.namespace, port.service, port.portName, port.protocol].join("/"),
       parts: partsOf(family, table, lines),
-      lookups: lookupsOf(port),
+      lookups: previous !== undefined && hasSameElements(previous, lookups) ? previous : lookups,
     };
   });
   known.set(key, { slices: service.slices, ports });
   return ports;
+}
+
+function hasSameElements(left: Lookups, right: Lookups): boolean {
+  return (Object.keys(left) as (keyof Lookups)[]).every((name) => isSame(left[name], right[name]));
 }
 
 function isSame<T>(left: readonly T[], right: readonly T[]): boolean {

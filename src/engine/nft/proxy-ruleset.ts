@@ -64,6 +64,22 @@ function lookups(ports: readonly ServicePortParts[], family: Family): string[] {
   ];
 }
 
+/** The groups of a table's maps that were made last, by what they were made of; more than a few are not asked for in turn. */
+const lookupGroups: { family: Family; of: readonly Lookups[]; group: NftTable["groups"][number] }[] = [];
+const MANY_GROUPS = 8;
+
+/** {@link lookups} as parts; the same object as the last time where all ports lead to what they did. */
+function lookupGroup(ports: readonly ServicePortParts[], family: Family): NftTable["groups"][number] {
+  const isOf = (of: readonly Lookups[]): boolean =>
+    of.length === ports.length && of.every((each, index) => each === ports[index]?.lookups);
+  const known = lookupGroups.find((each) => each.family === family && isOf(each.of));
+  if (known !== undefined) return known.group;
+  const group = partsOf(family, PROXY_TABLE, lookups(ports, family));
+  if (lookupGroups.length >= MANY_GROUPS) lookupGroups.shift();
+  lookupGroups.push({ family, of: ports.map((port) => port.lookups), group });
+  return group;
+}
+
 const NO_ADDRESSES: readonly string[] = [];
 const nodePortGroups = new WeakMap<readonly string[], Map<Family, NftTable["groups"][number]>>();
 
@@ -184,11 +200,7 @@ function commonGroups(input: ProxyRulesetInput, family: Family): NftTable["group
   const ports = withSlices(services, endpointSlices, family)
     .flatMap((service) => servicePortParts(service, { table: PROXY_TABLE, family, node, clusterCidrs }))
     .toSorted((a, b) => (a.key < b.key ? -1 : 1));
-  const groups = [
-    fixedParts(family, serviceCidrs),
-    partsOf(family, PROXY_TABLE, lookups(ports, family)),
-    ...ports.map(({ parts }) => parts),
-  ];
+  const groups = [fixedParts(family, serviceCidrs), lookupGroup(ports, family), ...ports.map(({ parts }) => parts)];
   common.groups.set(key, groups);
   return groups;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { proxyRuleset } from "../../../../src/engine/nft/proxy-ruleset.ts";
+import { proxyRuleset, proxyTables } from "../../../../src/engine/nft/proxy-ruleset.ts";
 import type { ProxyRulesetInput } from "../../../../src/engine/nft/proxy-ruleset.ts";
 import { updateTables } from "../../../../src/engine/nft/update-table.ts";
 import type { EndpointSlice } from "../../../../src/kube/types.ts";
@@ -165,6 +165,25 @@ describe("the text", () => {
     ];
     const one = ruleset({ services: [svc1, svc2], endpointSlices: slices });
     expect(ruleset({ services: [svc2, svc1], endpointSlices: slices.toReversed() })).toBe(one);
+  });
+
+  it("keeps what has not changed as the same objects: with another endpoint all but its Service's own", () => {
+    const svc2 = service("ns1/svc2", ["172.30.0.42"], http);
+    const own = slice("ns1/svc1", "IPv4", ready("10.0.0.1"), http);
+    const groups = (...endpoints: string[]) => {
+      const endpointSlices = [own, slice("ns1/svc2", "IPv4", ready(...endpoints), http)];
+      const cidrs = { clusterCidrs: ["10.0.0.0/8"], serviceCidrs: ["172.30.0.0/16"] };
+      const [table] = proxyTables({ services: [svc1, svc2], endpointSlices, ...cidrs, node: "worker1" });
+      return table?.groups ?? [];
+    };
+    const before = groups("10.0.0.2");
+    const after = groups("10.0.0.2", "10.0.0.3");
+    const changed = after.filter((group, index) => group !== before[index]);
+    expect(changed).toHaveLength(1);
+    expect(changed[0]?.map(({ name }) => name).filter((name) => name.includes("svc2"))).toHaveLength(3);
+    // The last endpoint leads to other maps.
+    const without = groups();
+    expect(without.filter((group, index) => group !== before[index]).length).toBe(2);
   });
 
   it("takes no address as syntax", () => {
