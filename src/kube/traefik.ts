@@ -42,7 +42,8 @@ export function traefikObjects({
       kind: "ClusterRole",
       metadata: ofCluster,
       rules: [
-        rule([""], ["services", "secrets", "nodes"], read),
+        // ConfigMaps for certificates that ServersTransports trust.
+        rule([""], ["services", "secrets", "nodes", "configmaps"], read),
         rule(["discovery.k8s.io"], ["endpointslices"], ["list", "watch"]),
         rule(["networking.k8s.io"], ["ingresses", "ingressclasses"], read),
         rule(["networking.k8s.io"], ["ingresses/status"], ["update"]),
