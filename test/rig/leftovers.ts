@@ -3,7 +3,8 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { rigEnvironment } from "./rig.ts";
 
-function docker(...args: string[]): string[] {
+/** What a command of Docker prints, by its lines. */
+export function docker(...args: string[]): string[] {
   const out = execFileSync("docker", args, { encoding: "utf8", env: rigEnvironment });
   return out.split("\n").filter((line) => line !== "");
 }

@@ -1,67 +1,37 @@
+import { changingAnswers, type Asked, type Filtered, type Filtering } from "./filtered.ts";
 import { canonicalName, type Headers } from "./forwarded-headers.ts";
 import { bytesOf, encoded, escapedPath, goPath, type GoPath } from "./go-path.ts";
 import { applyMiddleware } from "./middlewares/apply-middleware.ts";
 import type { Filter, HeaderChange, PathChange } from "./types.ts";
 
-/** A request as it comes to a router's filters. */
-export interface Asked {
-  /** Path and query. */
-  target: string;
-  /** As the client wrote it, or as it was rewritten. */
-  host: string;
-  headers: Headers;
-  method: string;
-  clientAddress: string;
-  isTls: boolean;
-}
-
-/** The same on its way through them. */
-export interface Filtered extends Asked {
-  /** Of the target, as filters have left it. */
-  path: GoPath;
-  /** With its question mark. */
-  query: string;
-  /** Changes the headers of whatever answer there will be. */
-  change?: (headers: Headers) => void;
-  /** The answer, where a filter gives it. */
-  redirect?: { status: number; location: string };
-  /** A status that a filter answers with, and its words where they are not the status's own. */
-  refused?: number;
-  why?: string;
-}
-
 /** What Traefik's middlewares make of a request, in their order; headers are changed where they are. */
 export function applyFilters(filters: readonly Filter[], asked: Asked): Filtered {
+  // Most routers have none.
+  if (filters.length === 0) return asked;
   const mark = asked.target.indexOf("?");
   const [path, query] = mark < 0 ? [asked.target, ""] : [asked.target.slice(0, mark), asked.target.slice(mark)];
-  let at: Filtered = { ...asked, path: goPath(path), query };
+  let at: Filtering = { ...asked, path: goPath(path), query };
   for (const filter of filters) {
-    at = applyFilter(filter, at);
-    at = { ...at, target: requestUri(at) };
+    const next = applyFilter(filter, at);
+    at = next.path === at.path ? next : { ...next, target: requestUri(next) };
     if (at.redirect !== undefined || at.refused !== undefined) return at;
   }
   return at;
 }
 
 /** Go's URL.RequestURI. */
-function requestUri({ path, query }: Filtered): string {
+function requestUri({ path, query }: Filtering): string {
   const written = escapedPath(path);
   return `${written === "" ? "/" : written}${query}`;
 }
 
-function applyFilter(filter: Filter, at: Filtered): Filtered {
+function applyFilter(filter: Filter, at: Filtering): Filtering {
   switch (filter.kind) {
     case "request-headers":
       changeHeaders(at.headers, filter.change);
       return at;
-    case "response-headers": {
-      const outer = at.change;
-      const change = (headers: Headers): void => {
-        changeHeaders(headers, filter.change);
-        outer?.(headers);
-      };
-      return { ...at, change };
-    }
+    case "response-headers":
+      return changingAnswers(at, (headers) => changeHeaders(headers, filter.change));
     case "redirect":
       return { ...at, redirect: { status: filter.status, location: locationOf(filter, at) } };
     case "rewrite": {
@@ -89,7 +59,7 @@ function changeHeaders(headers: Headers, { set, add, remove }: HeaderChange): vo
 }
 
 /** Go's URL.String of a URL that has the scheme that was said, or none. */
-function locationOf({ scheme, hostname, port, path }: Filter & { kind: "redirect" }, at: Filtered): string {
+function locationOf({ scheme, hostname, port, path }: Filter & { kind: "redirect" }, at: Filtering): string {
   const [, bracketed, plain = "", asked = ""] = /^(?:\[(.*)\]|([^:]*))(?::(\d*))?$/.exec(at.host) ?? [];
   const name = hostname ?? bracketed ?? plain;
   const wanted = port ?? asked;

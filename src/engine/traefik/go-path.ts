@@ -55,6 +55,6 @@ export function encoded(bytes: string): string {
 }
 
 /** Go's validEncoded: characters that a path may have besides escapes. */
-function isWritable(raw: string): boolean {
+export function isWritable(raw: string): boolean {
   return brokenEscape(raw) === undefined && /^[A-Za-z0-9\-_.~!$&'()*+,;=:@[\]/%]*$/.test(raw);
 }

@@ -1,5 +1,6 @@
 import { Balancer } from "./balancer.ts";
 import { buildChain } from "./middlewares/build-chain.ts";
+import { qualifiedName } from "./qualified-name.ts";
 import { matcherOf, type AskedRequest, type Matches } from "./rule.ts";
 import type {
   Configuration,
@@ -113,8 +114,7 @@ function ingressServices(
     const balancer = Object.hasOwn(services, id) ? services[id] : undefined;
     if (balancer === undefined) return "";
     const { serversTransport: transport } = balancer;
-    if (transport !== undefined)
-      return `servers transport not found ${transport.includes("@") ? transport : `${transport}@kubernetes`}`;
+    if (transport !== undefined) return `servers transport not found ${qualifiedName(transport, "kubernetes")}`;
     const present = routed.get(id) ?? routedService(id, balancer, random);
     routed.set(id, present);
     return { ...present, filters };

@@ -38,21 +38,25 @@ export function staticConfiguration(args: readonly string[]): StaticConfiguratio
   // Without one Traefik has its own.
   if (entryPoints.length === 0) entryPoints.push({ name: "http", port: 80, hasTls: false, isDefault: false });
   const ping = isSet("ping") || flags.has("ping.entrypoint") ? (flags.get("ping.entrypoint") ?? "traefik") : undefined;
-  const hasProvider = (name: string): boolean =>
-    [...flags.keys()].some((flag) => flag === `providers.${name}` || flag.startsWith(`providers.${name}.`));
   const gatewayProvider = gatewayProviderOf(flags);
   return {
     entryPoints,
     ...(ping === undefined ? {} : { ping }),
-    hasIngressProvider: hasProvider("kubernetesingress"),
-    hasCrdProvider: hasProvider("kubernetescrd"),
+    hasIngressProvider: hasProvider(flags, "kubernetesingress"),
+    hasCrdProvider: hasProvider(flags, "kubernetescrd"),
     ...(gatewayProvider === undefined ? {} : { gatewayProvider }),
   };
 }
 
+/** Whether a flag says that it reads from there, if only by one of the provider's options. */
+function hasProvider(flags: ReadonlyMap<string, string>, name: string): boolean {
+  const of = `providers.${name}`;
+  return [...flags.keys()].some((flag) => flag === of || flag.startsWith(`${of}.`));
+}
+
 function gatewayProviderOf(flags: ReadonlyMap<string, string>): StaticConfiguration["gatewayProvider"] {
+  if (!hasProvider(flags, "kubernetesgateway")) return undefined;
   const of = "providers.kubernetesgateway";
-  if (![...flags.keys()].some((flag) => flag === of || flag.startsWith(`${of}.`))) return undefined;
   const [name, namespace] = ["name", "namespace"].map((part) => flags.get(`${of}.statusaddress.service.${part}`) ?? "");
   return name === undefined || namespace === undefined || name === "" || namespace === ""
     ? {}

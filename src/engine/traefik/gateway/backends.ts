@@ -3,6 +3,7 @@ import { TRAEFIK_GROUP } from "../../../kube/traefik-kinds/middleware-types.ts";
 import type { EndpointSlice, ServicePort } from "../../../kube/types.ts";
 import type { ObjectStore } from "../../store/store.ts";
 import { normalize } from "../normalize.ts";
+import { crdName } from "../qualified-name.ts";
 import type { LoadBalancer, Server } from "../types.ts";
 import { CORE, isGranted } from "./grants.ts";
 
@@ -34,8 +35,7 @@ export function loadBackend(store: ObjectStore, routeNamespace: string, ref: Bac
   const from = { kind: "HTTPRoute", namespace: routeNamespace } as const;
   if (!isGranted(store, from, { group, kind, name, namespace }))
     return cannot("RefNotPermitted", "missing ReferenceGrant");
-  if (group === TRAEFIK_GROUP && kind === "TraefikService")
-    return { name: `${normalize(`${namespace}-${name}`)}@kubernetescrd` };
+  if (group === TRAEFIK_GROUP && kind === "TraefikService") return { name: crdName(namespace, name) };
   if (group !== CORE || kind !== "Service")
     return cannot("InvalidKind", `unsupported HTTPBackendRef ${ref.group ?? ""}/${kind}/${name}`);
   if (port === 0) return cannot("UnsupportedProtocol", "port is required");

@@ -1,6 +1,6 @@
 import type { HeaderFilter, PathMatch, PathModifier, RouteFilter } from "../../../kube/gateway/gateway-types.ts";
 import { TRAEFIK_GROUP } from "../../../kube/traefik-kinds/middleware-types.ts";
-import { middlewareName } from "../middlewares/load-middlewares.ts";
+import { crdName } from "../qualified-name.ts";
 import type { GatewayFilter, HeaderChange, NamedFilter, PathChange } from "../types.ts";
 
 /** Why filters are none that Traefik has, in its words; every request of their rule is answered with 500. */
@@ -32,7 +32,7 @@ function routeFilter(filter: RouteFilter, namespace: string, path: PathMatch): G
     case "ExtensionRef": {
       const { group = "", kind = "", name = "" } = extensionRef ?? {};
       if (group === TRAEFIK_GROUP && kind === "Middleware")
-        return { kind: "middleware", name: middlewareName(namespace, name) };
+        return { kind: "middleware", name: crdName(namespace, name) };
       const why = `unsupported filter extension ref ${group}/${kind}/${name}`;
       throw new FilterError(`loading ExtensionRef filter ExtensionRef: ${why}`);
     }

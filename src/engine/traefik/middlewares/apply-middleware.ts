@@ -1,16 +1,16 @@
 import { cidrContains, parseCidr, parseIp } from "../../../core/ip.ts";
-import type { Filtered } from "../apply-filters.ts";
+import { changingAnswers, type Filtering } from "../filtered.ts";
 import { canonicalName, type Headers } from "../forwarded-headers.ts";
-import { brokenEscape, bytesOf, decoded, encoded, escapedPath, textOf, unescaped, type GoPath } from "../go-path.ts";
+import { brokenEscape, bytesOf, decoded, encoded, escapedPath, isWritable, textOf, unescaped } from "../go-path.ts";
 import { regexOf, replaceAll } from "../go-regexp.ts";
 import type { MiddlewareFilter } from "../types.ts";
 
 /** What one of Traefik's own middlewares makes of a request; headers are changed where they are. */
-export function applyMiddleware(filter: MiddlewareFilter, at: Filtered): Filtered {
+export function applyMiddleware(filter: MiddlewareFilter, at: Filtering): Filtering {
   switch (filter.kind) {
     case "add-prefix": {
       const path = { decoded: slashed(bytesOf(filter.prefix) + at.path.decoded), raw: "" };
-      return withPath(at, { ...path, ...(at.path.raw === "" ? {} : { raw: slashed(filter.prefix + at.path.raw) }) });
+      return { ...at, path: { ...path, ...(at.path.raw === "" ? {} : { raw: slashed(filter.prefix + at.path.raw) }) } };
     }
     case "strip-prefix":
       return stripPrefix(filter, at);
@@ -32,21 +32,15 @@ export function applyMiddleware(filter: MiddlewareFilter, at: Filtered): Filtere
     case "redirect-regex":
       return redirected(filter, at);
     case "custom-headers": {
-      const host = changeHeaders(at.headers, filter.request);
-      const outer = at.change;
-      const change = (headers: Headers): void => {
-        changeHeaders(headers, filter.response);
-        outer?.(headers);
-      };
-      return { ...at, ...(host === undefined ? {} : { host }), ...(filter.response.length === 0 ? {} : { change }) };
+      const host = setHeaders(at.headers, filter.request);
+      const asked = host === undefined ? at : { ...at, host };
+      return filter.response.length === 0
+        ? asked
+        : changingAnswers(asked, (headers) => void setHeaders(headers, filter.response));
     }
     case "allow-addresses":
       return isAllowed(filter.ranges, at.clientAddress) ? at : { ...at, refused: filter.status };
   }
-}
-
-function withPath(at: Filtered, path: GoPath): Filtered {
-  return { ...at, path };
 }
 
 function slashed(path: string): string {
@@ -57,7 +51,7 @@ function addHeader(headers: Headers, name: string, value: string): void {
   headers.set(name, [...(headers.get(name) ?? []), value]);
 }
 
-function stripPrefix({ prefixes, forceSlash }: MiddlewareFilter & { kind: "strip-prefix" }, at: Filtered): Filtered {
+function stripPrefix({ prefixes, forceSlash }: MiddlewareFilter & { kind: "strip-prefix" }, at: Filtering): Filtering {
   const prefix = prefixes.find((each) => at.path.decoded.startsWith(bytesOf(each)));
   if (prefix === undefined) return at;
   const without = (path: string, start: string): string => {
@@ -67,10 +61,10 @@ function stripPrefix({ prefixes, forceSlash }: MiddlewareFilter & { kind: "strip
   addHeader(at.headers, "X-Forwarded-Prefix", prefix.trim());
   const { raw } = at.path;
   const path = { decoded: without(at.path.decoded, bytesOf(prefix)), raw: raw === "" ? "" : without(raw, prefix) };
-  return withPath(at, path);
+  return { ...at, path };
 }
 
-function stripPrefixRegex(regexes: readonly string[], at: Filtered): Filtered {
+function stripPrefixRegex(regexes: readonly string[], at: Filtering): Filtering {
   const path = textOf(at.path.decoded);
   for (const each of regexes) {
     const [prefix = ""] = regexOf(each)?.exec(path) ?? [];
@@ -78,7 +72,7 @@ function stripPrefixRegex(regexes: readonly string[], at: Filtered): Filtered {
     addHeader(at.headers, "X-Forwarded-Prefix", prefix);
     const { raw } = at.path;
     const rest = { decoded: slashed(at.path.decoded.slice(bytesOf(prefix).length)), raw: "" };
-    return withPath(at, { ...rest, ...(raw === "" ? {} : { raw: slashed(behind(raw, bytesOf(prefix).length)) }) });
+    return { ...at, path: { ...rest, ...(raw === "" ? {} : { raw: slashed(behind(raw, bytesOf(prefix).length)) }) } };
   }
   return at;
 }
@@ -90,15 +84,18 @@ function behind(raw: string, bytes: number): string {
 }
 
 /** With another path, which may have escapes; one that is none is answered with 500. */
-function replaced(at: Filtered, raw: string): Filtered {
+function replaced(at: Filtering, raw: string): Filtering {
   const path = unescaped(raw);
-  if (path !== undefined) return withPath(at, { decoded: path, raw });
+  if (path !== undefined) return { ...at, path: { decoded: path, raw } };
   return { ...at, refused: 500, why: `invalid URL escape ${JSON.stringify(brokenEscape(raw))}` };
 }
 
 const URI = /^(https?:\/\/)?(\[[\w:.]+\]|[\w._-]+)?(:\d+)?(.*)$/s;
 
-function redirected(filter: MiddlewareFilter & { kind: "redirect-scheme" | "redirect-regex" }, at: Filtered): Filtered {
+function redirected(
+  filter: MiddlewareFilter & { kind: "redirect-scheme" | "redirect-regex" },
+  at: Filtering,
+): Filtering {
   const [asked, wanted] = filter.kind === "redirect-scheme" ? toScheme(filter, at) : byRegex(filter, at);
   if (wanted === undefined || wanted === asked) return at;
   const location = writtenUrl(wanted);
@@ -110,7 +107,7 @@ function redirected(filter: MiddlewareFilter & { kind: "redirect-scheme" | "redi
 /** The URL that was asked for, and the same with another scheme and port. */
 function toScheme(
   { scheme, port }: MiddlewareFilter & { kind: "redirect-scheme" },
-  at: Filtered,
+  at: Filtering,
 ): [asked: string, wanted: string | undefined] {
   const own = at.isTls ? "https" : "http";
   const [, name = at.host, ownPort = ""] = /^(.*?):(\d*)$/.exec(at.host) ?? [];
@@ -127,7 +124,7 @@ function usualPort(scheme: string): string | undefined {
 
 function byRegex(
   { regex: text, replacement }: MiddlewareFilter & { kind: "redirect-regex" },
-  at: Filtered,
+  at: Filtering,
 ): [asked: string, wanted: string | undefined] {
   const asked = `${at.isTls ? "https" : "http"}://${at.host}${at.target}`;
   const regex = regexOf(text);
@@ -138,12 +135,11 @@ function byRegex(
 function writtenUrl(text: string): string | undefined {
   const [, before = "", path = "", after = ""] = /^([a-z][a-z0-9+.-]*:\/\/[^/?#]*)?([^?#]*)(.*)$/is.exec(text) ?? [];
   if (brokenEscape(path) !== undefined) return undefined;
-  const isSound = /^[A-Za-z0-9\-_.~!$&'()*+,;=:@[\]/%]*$/.test(path);
-  return `${before}${isSound ? path : encoded(decoded(path))}${after}`;
+  return `${before}${isWritable(path) ? path : encoded(decoded(path))}${after}`;
 }
 
 /** Sets headers, or takes them away; returns the Host that is wanted, which is none of them. */
-function changeHeaders(headers: Headers, changes: readonly (readonly [string, string])[]): string | undefined {
+function setHeaders(headers: Headers, changes: readonly (readonly [string, string])[]): string | undefined {
   let host: string | undefined;
   for (const [name, value] of changes) {
     if (value === "") headers.delete(canonicalName(name));

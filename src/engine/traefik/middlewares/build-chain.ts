@@ -1,3 +1,4 @@
+import { qualifiedName } from "../qualified-name.ts";
 import type { Filter, Middleware } from "../types.ts";
 
 /**
@@ -12,7 +13,7 @@ export function buildChain(
 ): Filter[] | string {
   const filters: Filter[] = [];
   for (const name of names) {
-    const key = name.includes("@") ? name : `${name}@${provider}`;
+    const key = qualifiedName(name, provider);
     const found = Object.hasOwn(middlewares, key) ? middlewares[key] : undefined;
     if (found === undefined) return `middleware ${JSON.stringify(key)} does not exist`;
     if (outer.includes(key))

@@ -8,18 +8,11 @@ import {
 import { notModelled } from "../../../kube/traefik-kinds/traefik-kinds.ts";
 import type { ObjectStore } from "../../store/store.ts";
 import { regexOf } from "../go-regexp.ts";
-import { normalize } from "../normalize.ts";
+import { CRD_PROVIDER, crdName } from "../qualified-name.ts";
 import type { LogLine, Middleware, MiddlewareFilter } from "../types.ts";
 
 /** The store's name of the kind, and so what {@link loadMiddlewares} is changed by. */
 export const MIDDLEWARE_KIND = `Middleware.${TRAEFIK_GROUP}`;
-
-const PROVIDER = "kubernetescrd";
-
-/** Under which name a middleware is known, with its provider. */
-export function middlewareName(namespace: string, name: string): string {
-  return `${normalize(`${namespace}-${name}`)}@${PROVIDER}`;
-}
 
 /** Why a middleware cannot be built, in Traefik's words. */
 class MiddlewareError extends Error {}
@@ -30,11 +23,11 @@ export function loadMiddlewares(store: ObjectStore): { middlewares: Record<strin
   const errors: LogLine[] = [];
   for (const object of store.all({ kind: MIDDLEWARE_KIND }) as MiddlewareObject[]) {
     const { namespace = "default", name } = object.metadata;
-    const id = middlewareName(namespace, name);
+    const id = crdName(namespace, name);
     const spec: MiddlewareSpec = isRecord(object.spec) ? object.spec : {};
     const chain = spec.chain && chainOf(spec.chain, namespace);
     if (typeof chain === "string") {
-      const fields = { middlewareName: id.replace(/@.*$/, ""), providerName: PROVIDER };
+      const fields = { middlewareName: id.replace(/@.*$/, ""), providerName: CRD_PROVIDER };
       errors.push({ message: "Error while reading chain middleware", error: chain, fields });
       continue;
     }
@@ -53,7 +46,7 @@ function chainOf({ middlewares = [] }: NonNullable<MiddlewareSpec["chain"]>, nam
     }
     if (other !== "" && other !== namespace)
       return `middleware ${other}/${name} is not in the chain namespace ${namespace}`;
-    names.push(middlewareName(namespace, name));
+    names.push(crdName(namespace, name));
   }
   return names;
 }
