@@ -51,12 +51,13 @@ export function stampBuild(folder) {
 
 /**
  * Number, newest change and total size of what the build reads: a removed, added or changed file shows. The inode's
- * change time, unlike the modification time, cannot be set back by what restores or copies files.
+ * change time, unlike the modification time, cannot be set back by what restores or copies files. V8's code cache is for one node.
  */
 function sourceStamp(folder) {
   const inputs = [
     join(folder, "tsconfig.json"),
     join(folder, "scripts/build.mjs"),
+    join(folder, "scripts/code-cache.mjs"),
     join(folder, "node_modules/.cnilab-lock"),
   ];
   for (const entry of readdirSync(join(folder, "src"), { recursive: true, withFileTypes: true })) {
@@ -69,7 +70,7 @@ function sourceStamp(folder) {
     newest = Math.max(newest, ctimeMs);
     bytes += size;
   }
-  return `${inputs.length} files, newest ${newest}, ${bytes} bytes\n`;
+  return `${inputs.length} files, newest ${newest}, ${bytes} bytes, node ${process.version}\n`;
 }
 
 /** @param {string} path */

@@ -24,7 +24,12 @@ function flushed(stream: NodeJS.WriteStream): Promise<void> {
   return new Promise((resolve) => stream.write("", () => resolve()));
 }
 
-const exitCode = await main(process.argv.slice(2), processIo());
-await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
-// Not left to the event loop: what a run abandoned at an interrupt may still hold a handle.
-process.exit(exitCode);
+/** Ends this process when all is said. */
+async function runAndExit(): Promise<never> {
+  const exitCode = await main(process.argv.slice(2), processIo());
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  // Not left to the event loop: what a run abandoned at an interrupt may still hold a handle.
+  process.exit(exitCode);
+}
+
+void runAndExit();

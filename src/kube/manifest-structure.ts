@@ -104,9 +104,16 @@ function checkObject(
   return checked;
 }
 
-function requiredFields(type: string): string[] {
-  const required = [...fieldsOf(type)].filter(([, field]) => field.isRequired).map(([name]) => name);
-  return [...new Set([...required, ...(ALSO_REQUIRED[type] ?? [])])];
+const required = new Map<string, readonly string[]>();
+
+function requiredFields(type: string): readonly string[] {
+  let names = required.get(type);
+  if (names === undefined) {
+    const listed = [...fieldsOf(type)].filter(([, field]) => field.isRequired).map(([name]) => name);
+    names = [...new Set([...listed, ...(ALSO_REQUIRED[type] ?? [])])];
+    required.set(type, names);
+  }
+  return names;
 }
 
 type Fields = ReadonlyMap<string, { type: FieldType }>;

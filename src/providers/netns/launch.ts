@@ -5,6 +5,8 @@ import { LabError } from "../../core/errors.ts";
 import { installed } from "../../core/installation.ts";
 import { isFileLocked, tryLockFile } from "../../kernel/file-lock.ts";
 import { listenTcp, listenUnix } from "../../kernel/sockets.ts";
+// A lab lives through bursts of short-lived objects: fewer, larger collections of the young. The build reads them, too.
+import nodeFlags from "./node-flags.json" with { type: "json" };
 
 /** Files of a running lab in its state folder. */
 const LOCK_FILE = "lab.lock";
@@ -94,8 +96,7 @@ export async function launchLab(stateDirectory: string): Promise<Launched> {
       "--kill-child",
       "--",
       process.execPath,
-      // A lab lives through bursts of short-lived objects: fewer, larger collections of the young.
-      "--max-semi-space-size=32",
+      ...nodeFlags,
       entry,
       stateDirectory,
     ];

@@ -12,8 +12,8 @@ import { Sweeper } from "./sweeper.ts";
  * The lab process: first of its pid namespace, root of its user namespace, holder of every network namespace of the lab.
  * When it ends, by `down`, by a signal or by a fault, the kernel removes all of it.
  */
-const stateDirectory = process.argv[2];
-if (stateDirectory === undefined) throw new Error("usage: main.js STATE-DIRECTORY");
+const [, , stateDirectory = ""] = process.argv;
+if (stateDirectory === "") throw new Error("usage: main.js STATE-DIRECTORY");
 
 keepDescriptorsFromChildren();
 
@@ -37,22 +37,26 @@ if (!isMounted) {
 
 // The threads take as long to load as the rest of this process does: they load beside it.
 const threads = { servers: new ServerThread(), sweeper: new Sweeper() };
-const { handlersFor } = await import("./handlers.ts");
-const { handlers, detached } = handlersFor({ stateDirectory, hostPid, threads });
+void serve();
 
-// The launcher holds the other end: it closes when the launcher dies.
-const lease = new Socket({ fd: LAB_FDS.lease });
-const endUnlessDetached = (): void => {
-  if (!detached()) endProcess(0);
-};
-lease.on("error", endUnlessDetached);
-lease.on("close", endUnlessDetached);
-lease.resume();
+async function serve(): Promise<void> {
+  const { handlersFor } = await import("./handlers.ts");
+  const { handlers, detached } = handlersFor({ stateDirectory, hostPid, threads });
 
-// Without its folder nobody finds the lab any more, not even `down`.
-watch(stateDirectory, () => {
-  if (existsSync(join(stateDirectory, PID_FILE))) return;
-  endProcess(0);
-}).on("error", (error) => process.stderr.write(`the state folder is not watched: ${error.message}\n`));
+  // The launcher holds the other end: it closes when the launcher dies.
+  const lease = new Socket({ fd: LAB_FDS.lease });
+  const endUnlessDetached = (): void => {
+    if (!detached()) endProcess(0);
+  };
+  lease.on("error", endUnlessDetached);
+  lease.on("close", endUnlessDetached);
+  lease.resume();
 
-serveControl(LAB_FDS.listener, handlers);
+  // Without its folder nobody finds the lab any more, not even `down`.
+  watch(stateDirectory, () => {
+    if (existsSync(join(stateDirectory, PID_FILE))) return;
+    endProcess(0);
+  }).on("error", (error) => process.stderr.write(`the state folder is not watched: ${error.message}\n`));
+
+  serveControl(LAB_FDS.listener, handlers);
+}
