@@ -280,11 +280,13 @@ function openInCyclonus(output: string): Set<string> {
   return new Set(open);
 }
 
-function besideCyclonus(): void {
+/** What Cyclonus took for its table on kind, and the cells that it found open; undefined where there is none. */
+function besideCyclonus(): { tookMs: number; open: Set<string> } | undefined {
   if (spawnSync("cyclonus", ["version"]).error !== undefined) {
     line("Cyclonus: left out, it is not in PATH");
-    return;
+    return undefined;
   }
+  let open = new Set<string>();
   const kubeconfig = join(stateHome, "cnilab/labs", LAB, "kubeconfig");
   const ours: number[] = [];
   const theirs: number[] = [];
@@ -298,12 +300,35 @@ function besideCyclonus(): void {
     const peer = timed(() => run("cyclonus", ["probe", ...modes, ...ports, "--noisy"], { KUBECONFIG: kubeconfig }));
     theirs.push(peer.ms);
     const seen = openCells(JSON.parse(own.result) as Report);
-    const theirOwn = openInCyclonus(peer.result);
-    for (const cell of [...seen, ...theirOwn]) if (seen.has(cell) !== theirOwn.has(cell)) differences.add(cell);
+    open = openInCyclonus(peer.result);
+    for (const cell of notInBoth(seen, open)) differences.add(cell);
   }
   const ratio = (median(theirs) / median(ours)).toFixed(1);
   line(
     `nine pods, four ports: ${seconds(median(ours))}, Cyclonus ${seconds(median(theirs))}: ${ratio} times faster (target 10); ${differences.size} verdicts differ`,
+  );
+  for (const cell of differences) line(`  differs: ${cell}`);
+  return { tookMs: median(theirs), open };
+}
+
+function notInBoth(one: ReadonlySet<string>, other: ReadonlySet<string>): string[] {
+  return [...one, ...other].filter((cell) => one.has(cell) !== other.has(cell));
+}
+
+/** The same lab on the embedded engine. */
+function embeddedBesideCyclonus(cyclonus: { tookMs: number; open: Set<string> }): void {
+  const walls: number[] = [];
+  const probes: number[] = [];
+  const differences = new Set<string>();
+  for (let index = 0; index < runs * 3; index++) {
+    const { ms, result } = timed(() => cnilab("probe", LAB, "--only", "table", "-o", "json"));
+    walls.push(ms);
+    probes.push(phasesOf(result).get("probe") ?? Number.NaN);
+    for (const cell of notInBoth(openCells(JSON.parse(result) as Report), cyclonus.open)) differences.add(cell);
+  }
+  const times = (ms: number): string => `${(cyclonus.tookMs / ms).toFixed(0)} times faster`;
+  line(
+    `the same table on the embedded engine: the command ${seconds(median(walls))}, ${times(median(walls))} than Cyclonus on kind (target 100), its probes ${seconds(median(probes))}, ${times(median(probes))}; ${differences.size} verdicts differ`,
   );
   for (const cell of differences) line(`  differs: ${cell}`);
 }
@@ -341,8 +366,13 @@ try {
   if (only === undefined || only === "up") upToFirstProbe(folder);
   if (only === undefined || only === "cyclonus") {
     cnilab("up", folder, "--provider", "kind");
-    besideCyclonus();
+    const cyclonus = besideCyclonus();
     cnilab("down", LAB);
+    if (cyclonus !== undefined) {
+      cnilab("up", folder);
+      embeddedBesideCyclonus(cyclonus);
+      cnilab("down", LAB);
+    }
   }
   if (only === undefined || only === "regrade") regrade();
 } finally {

@@ -11,7 +11,7 @@ import { sourceOf } from "../src/run/explain-source.ts";
 import { modelWorld } from "../src/run/explain-world.ts";
 import { line, timed } from "./bench-figures.ts";
 import { compareWithNetpolAnalyzer } from "./bench-netpol-analyzer.ts";
-import { generateCluster } from "./policy-cluster.ts";
+import { generateCluster, type GeneratedCluster } from "./policy-cluster.ts";
 
 /*
  * `npm run bench:policy [RUNS]`: policy verdicts of generated clusters. Reading manifests and verdicts are told apart, each in a
@@ -19,11 +19,13 @@ import { generateCluster } from "./policy-cluster.ts";
  * processor's time, which other work on the machine disturbs less than the clock's. NETPOLICY=path of np-guard's command: beside that, too.
  */
 const runs = Number(process.argv[2] ?? 3);
+/** Pods, policies, pods in a namespace: with a hundred, each namespace of 300 has policies and nearly all pods are isolated; with ten, most are open. */
 const sizes = [
-  [300, 50],
-  [1000, 50],
-  [10_000, 500],
-  [100_000, 1000],
+  [300, 50, 100],
+  [300, 50, 10],
+  [1000, 50, 100],
+  [10_000, 500, 100],
+  [100_000, 1000, 100],
 ] as const;
 /** Ports on which verdicts are worked out. */
 const ports = [8000, 8005, 53];
@@ -48,15 +50,15 @@ else console.log(JSON.stringify(await measure(process.argv[3])));
 function main(): void {
   const root = mkdtempSync(join(tmpdir(), "cnilab-bench-"));
   try {
-    for (const [pods, policies] of sizes) {
-      const folder = join(root, `${pods}`);
-      writeCluster(folder, pods, policies);
+    for (const [pods, policies, podsPerNamespace] of sizes) {
+      const folder = join(root, `${pods}-${podsPerNamespace}`);
+      writeCluster(folder, generateCluster(pods, policies, podsPerNamespace));
       const all = Array.from({ length: runs }, () => inOwnProcess(folder));
       const least = (figure: (each: Figures) => number): number => Math.min(...all.map(figure));
       const [first] = all as [Figures];
       const whole = least(({ readMs, parseMs, modelMs, verdictMs }) => readMs + parseMs + modelMs + verdictMs);
       line(
-        `${pods} pods × ${policies} policies, ${mebibytes(folder)} MiB of manifests, ${first.classes} classes (best of ${runs}):`,
+        `${pods} pods × ${policies} policies, ${podsPerNamespace} pods a namespace, ${mebibytes(folder)} MiB of manifests, ${first.classes} classes (best of ${runs}):`,
       );
       line(
         `  reading: files ${ms(least(({ readMs }) => readMs))}, YAML and checks ${ms(least(({ parseMs }) => parseMs))}`,
@@ -95,8 +97,7 @@ function inOwnProcess(folder: string): Figures {
 }
 
 /** One file a namespace. */
-function writeCluster(folder: string, podCount: number, policyCount: number): void {
-  const { namespaces, pods, policies } = generateCluster(podCount, policyCount);
+function writeCluster(folder: string, { namespaces, pods, policies }: GeneratedCluster): void {
   mkdirSync(folder, { recursive: true });
   const texts = new Map<string, string[]>();
   const add = (namespace: string, object: object): void => {

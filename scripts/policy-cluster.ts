@@ -17,9 +17,9 @@ export interface GeneratedPod {
 
 const apps = 20;
 
-/** Always the same for the same numbers. Every namespace has about a hundred pods; every pod has a label of its own. */
-export function generateCluster(podCount: number, policyCount: number): GeneratedCluster {
-  const namespaceCount = Math.max(3, Math.ceil(podCount / 100));
+/** Always the same for the same numbers. Every pod has a label of its own. Of 50 policies ten namespaces have some; others are open. */
+export function generateCluster(podCount: number, policyCount: number, podsPerNamespace: number): GeneratedCluster {
+  const namespaceCount = Math.max(3, Math.ceil(podCount / podsPerNamespace));
   const namespaces = Array.from({ length: namespaceCount }, (_, at) => ({
     name: `team-${at}`,
     labels: { tier: `tier-${at % 7}`, team: `team-${at}` },
