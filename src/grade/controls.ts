@@ -1,3 +1,4 @@
+import { extended } from "../core/extended.ts";
 import { FewControls, keepFew, LastRows, rowsOf, type ControlRow } from "./control-rows.ts";
 import { changedPlaces } from "./last-cells.ts";
 import type { Cell, PositiveControl, ProbeResult } from "./types.ts";
@@ -134,7 +135,7 @@ function withControl({ phase }: ProbeResult, cell: Cell, { now, before }: Given)
   if (cell.observation === undefined || cell.observation.outcome === "allowed") return cell;
   if (phase?.when === "during") return withOwnControl(cell);
   const control = findControl(cell.key.from, now, before);
-  return control === undefined ? cell : { ...cell, control };
+  return control === undefined ? cell : extended(cell, { control });
 }
 
 function isSameGiven(one: Given, other: Given): boolean {

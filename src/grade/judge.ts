@@ -1,3 +1,4 @@
+import { extended } from "../core/extended.ts";
 import { combineVerdicts, type CompareFigures, judgeCell } from "./verdict.ts";
 import type { StableName } from "./baseline.ts";
 import { judgeList, type LastJudged } from "./last-judged.ts";
@@ -61,7 +62,7 @@ function totals(
 function judgeProbe(probe: ProbeResult, compareFigures: CompareFigures, last: LastJudged | undefined): JudgedProbe {
   const { name, kind, notEnforceable, phase, recovery } = probe;
   const context = { kind, notEnforceable, phase, recovery, compareFigures };
-  const judge = (cell: Cell): JudgedCell => ({ ...cell, ...judgeCell(cell, context) });
+  const judge = (cell: Cell): JudgedCell => extended(cell, judgeCell(cell, context));
   const given = JSON.stringify([kind, notEnforceable, phase, recovery]);
   const { cells, ungraded } = last?.judge(name, given, probe.cells, judge) ?? judgeList(probe.cells, judge);
   const tally = tallyOf(cells);

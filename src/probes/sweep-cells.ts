@@ -1,3 +1,4 @@
+import { extended } from "../core/extended.ts";
 import { controlCell, controlSweepCells } from "./controls.ts";
 import type { SelfControl } from "./controls.ts";
 import type { SweepCell, SweepCellResult } from "../providers/types.ts";
@@ -46,5 +47,5 @@ function tryOf({ flow }: ProbedCell, id: number): SweepCell[] {
 
 function seenAs(cell: ProbedCell, result: SweepCellResult | undefined): ProbedCell {
   if (result === undefined || cell.flow === undefined || cell.flow.protocol === "icmp") return cell;
-  return { ...cell, observation: observeSweepCell(result, cell.flow.protocol) };
+  return extended(cell, { observation: observeSweepCell(result, cell.flow.protocol) });
 }
